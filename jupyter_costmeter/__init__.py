@@ -1,0 +1,45 @@
+"""What each notebook cell costs: time, GPU, energy, memory.
+
+In a notebook ``%load_ext jupyter_costmeter``; in a script ``with jupyter_costmeter.measure("eval") as cost: …``.
+This file is the list of doors: each imports its room when it is opened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .measuring import measure as measure
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "measure"]
+
+
+def load_ipython_extension(ip: Any) -> None:
+    """``%load_ext jupyter_costmeter``."""
+    from .kernel import load
+
+    load(ip)
+
+
+def unload_ipython_extension(ip: Any) -> None:
+    """``%unload_ext jupyter_costmeter``."""
+    from .kernel import unload
+
+    unload(ip)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "jupyter-costmeter"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "jupyter_costmeter.server"}]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "measure":
+        from .measuring import measure
+
+        return measure
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

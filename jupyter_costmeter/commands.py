@@ -1,0 +1,279 @@
+"""The words of ``%cost`` and of ``jupyter costmeter``, spelled once for both.
+
+Raises ``UsageError`` for words it does not know, naming the near one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from . import config, meter, pages, place, report
+from .errors import CostMeterError, UsageError
+from .ledger import LedgerState, Selection, open_ledger
+from .ledger.store import Ledger
+from .pages import Page
+from .record import CellRecord, Status
+from .session import Session
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a door knows: which ledger, what to select unless told otherwise, and its own metering."""
+
+    ledger: Ledger
+    selection: Selection
+    state: Callable[[], LedgerState]
+    statuses: Callable[[], list[Status]]
+    session: Session | None = None
+    notebook: str | None = None
+    project: str | None = None
+
+
+def of_session(session: Session) -> Context:
+    """In a kernel: its own session, with what has ended so far in the ledger."""
+    session.flush()
+    info, path = session.info, session.settings.ledger_file
+    return Context(
+        open_ledger(path), session.selection, lambda: session.ledger, lambda: session.sensors, session,
+        info.notebook, info.project,
+    )  # fmt: skip
+
+
+def of_folder(ledger_path: str | None = None, folder: str = ".") -> Context:
+    """In a shell: the project of the folder."""
+    settings, problems = config.load()
+    path = Path(os.path.abspath(ledger_path)) if ledger_path else settings.ledger_file
+    project = place.project_of(os.path.join(os.path.abspath(folder), "-"), settings.project)
+    bad = [Status("setting", False, text, "correct it") for text in problems]
+    return Context(
+        open_ledger(path), Selection("project", project), lambda: _readable(path),
+        lambda: [*_probed(settings), *bad], project=project,
+    )  # fmt: skip
+
+
+def _probed(settings: config.CostMeter) -> list[Status]:
+    sensors, unknown = meter.built_in(settings.sensors)
+    probed = meter.Meter(sensors, [])
+    for sensor in probed.sensors:
+        sensor.close()
+    return [*probed.statuses, *unknown]
+
+
+def _readable(path: Path) -> LedgerState:
+    try:
+        open_ledger(path).latest(Selection("all"), 1)
+    except CostMeterError as error:
+        return LedgerState(False, str(path), str(error))
+    return LedgerState(True, str(path), None if path.exists() else f"{path} (nothing was metered yet)")
+
+
+# The words
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are ``UsageError`` instead of an exit, and name the near word."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def parser(prog: str) -> Parser:
+    """All commands that only read; the shell adds its own."""
+    top = Parser(prog=prog, add_help=False, allow_abbrev=False)
+    words = top.add_subparsers(dest="word", parser_class=Parser)
+    scope = _scope()
+    words.add_parser("summary", parents=[scope], help="the totals", add_help=False)
+    words.add_parser("report", parents=[scope], help="the totals and the dearest cells", add_help=False)
+    words.add_parser("last", parents=[scope], help="all that is known of the last cell", add_help=False)
+    cells = words.add_parser("cells", parents=[scope], help="a line for each of the newest cells", add_help=False)
+    cells.add_argument("-n", type=int, default=20, metavar="COUNT", help="how many (20)")
+    cells.add_argument("--dearest", action="store_true", help="the dearest first, instead of the newest")
+    words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
+    export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
+    export.add_argument("file", metavar="FILE")
+    export.add_argument("--force", action="store_true", help="replace a file that is there")
+    words.add_parser("help", help="this list", add_help=False)
+    return top
+
+
+def _scope() -> Parser:
+    scope = Parser(add_help=False)
+    one = scope.add_mutually_exclusive_group()
+    one.add_argument("--session", metavar="ID", help="one session (the first letters of its id)")
+    one.add_argument("--notebook", metavar="PATH", nargs="?", const="", help="a notebook, over all its sessions")
+    one.add_argument("--project", metavar="FOLDER", nargs="?", const="", help="a project, over all its notebooks")
+    one.add_argument("--all", action="store_true", help="everything in the ledger")
+    scope.add_argument("--label", help="only cells with this label")
+    return scope
+
+
+def parse(words: Sequence[str], known: Parser) -> argparse.Namespace:
+    """The words, checked.
+
+    Raises:
+        UsageError: an unknown word, with the near one.
+    """
+    names = list(words_of(known).choices)
+    if not words:
+        return known.parse_args(["summary"])
+    first = words[0]
+    if not first.startswith("-") and first not in names:
+        near = difflib.get_close_matches(first, names, 1, 0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+        raise UsageError(f"there is no {first!r}; {hint}")
+    return known.parse_args(["summary", *words] if first.startswith("-") else list(words))
+
+
+def words_of(known: Parser) -> argparse._SubParsersAction[Parser]:
+    """The parser's commands, to list them or to add some."""
+    return next(a for a in known._actions if isinstance(a, argparse._SubParsersAction))
+
+
+def usage_of(known: Parser, word: str) -> str:
+    """The help of one command.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    choices = words_of(known).choices
+    if word not in choices:
+        parse([word], known)
+    return choices[word].format_help().rstrip()
+
+
+def run(words: Sequence[str], context: Context, known: Parser | None = None) -> Page:
+    """What a command answers."""
+    known = known or parser("%cost")
+    asked = parse(words, known)
+    return COMMANDS[asked.word](asked, context, known)
+
+
+def _selection(asked: argparse.Namespace, context: Context) -> Selection:
+    label = asked.label
+    if asked.all:
+        return Selection("all", None, label)
+    if asked.session is not None:
+        return Selection("session", _session_id(asked.session, context), label)
+    if asked.notebook is not None:
+        return Selection("notebook", _path(asked.notebook, context.notebook, "notebook"), label)
+    if asked.project is not None:
+        return Selection("project", _path(asked.project, context.project, "project"), label)
+    return Selection(context.selection.scope, context.selection.key, label)
+
+
+def _path(given: str, here: str | None, what: str) -> str:
+    if given:
+        return os.path.abspath(os.path.expanduser(given))
+    if here is None:
+        raise UsageError(f"this kernel's {what} is not known; name it: --{what} PATH")
+    return here
+
+
+def _session_id(start: str, context: Context) -> str:
+    found = [s.id for s in context.ledger.sessions(Selection("all")) if s.id.startswith(start)]
+    if len(found) != 1:
+        raise UsageError(f"{len(found)} sessions begin with {start!r}; give more (or other) letters of the id")
+    return found[0]
+
+
+def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    selection = _selection(asked, context)
+    if context.session is not None and selection == context.selection:
+        return pages.summary_page("This session", context.session.summary())
+    return _hinted(pages.summary_page(_title(selection), context.ledger.summary(selection)), selection, context)
+
+
+def _title(selection: Selection) -> str:
+    name = report.name_of(selection)
+    return name[0].upper() + name[1:]
+
+
+def _hinted(page: Page, selection: Selection, context: Context) -> Page:
+    """Nothing in this scope, but elsewhere: say so."""
+    if page.tables or selection.scope == "all":
+        return page
+    others = context.ledger.summary(Selection("all")).cells
+    hint = [f"The ledger has {others} cells in all: --all shows them."] if others else []
+    return Page(page.title, page.tables, [*page.notes, *hint])
+
+
+def _report(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    summary = _summary(asked, context, known)
+    dearest = context.ledger.dearest(_selection(asked, context), 10)
+    if not dearest:
+        return summary
+    return Page(summary.title, [*summary.tables, *pages.cells_page("", dearest).tables], summary.notes)
+
+
+def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    records = context.ledger.latest(_selection(asked, context), 1)
+    kept = _unsaved(context)
+    if kept:
+        records = [max([*records, *kept], key=lambda r: r.seq)]
+    return pages.cell_page(records[-1]) if records else Page("The last cell", notes=["Nothing was metered yet."])
+
+
+def _unsaved(context: Context) -> list[CellRecord]:
+    """What the ledger's file could not take yet."""
+    return context.session.writer.waiting if context.session else []
+
+
+def _cells(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    selection = _selection(asked, context)
+    pick = context.ledger.dearest if asked.dearest else context.ledger.latest
+    records = [*pick(selection, asked.n), *_unsaved(context)]
+    return _hinted(pages.cells_page(f"{_title(selection)}: cells", records), selection, context)
+
+
+def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    state = context.state()
+    waiting = f" {state.waiting} records wait in memory." if state.waiting else ""
+    remedy = None if state.ok else "metering goes on; what waits is written when the file can be"
+    ledger = Status("ledger", state.ok, (state.message or state.path) + waiting, remedy)
+    session = context.session
+    cost = (session.hook_s, session.hooks) if session else (None, 0)
+    return pages.doctor_page([*context.statuses(), ledger], *cost)
+
+
+def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    selection = _selection(asked, context)
+    path = Path(os.path.expanduser(asked.file))
+    report.export(context.ledger, selection, path, asked.force)
+    count = context.ledger.summary(selection).cells
+    kept = len(_unsaved(context))
+    notes = [f"{kept} records that the ledger could not take are not in it."] if kept else []
+    return Page(f"Wrote {path}: {count} cells of {report.name_of(selection)}.", notes=notes)
+
+
+def _help(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    action = words_of(known)
+    rows = [[_usage(action.choices[c.dest], known.prog), c.help or ""] for c in action._choices_actions]
+    notes = [
+        "Without a word: summary. Scopes: --session ID, --notebook [PATH], --project [FOLDER], --all; --label NAME."
+    ]
+    if known.prog == "%cost":
+        notes.append("%%cost LABEL in a cell's first line labels the cell.")
+    return Page(f"{known.prog}: what a notebook's cells cost", [pages.Table(["command", "shows"], rows)], notes)
+
+
+def _usage(word: argparse.ArgumentParser, prog: str) -> str:
+    arguments = [a.metavar for a in word._actions if not a.option_strings and isinstance(a.metavar, str)]
+    return " ".join([prog, word.prog.rpartition(" ")[2], *arguments])
+
+
+Command = Callable[[argparse.Namespace, Context, Parser], Page]
+COMMANDS: dict[str, Command] = {
+    "summary": _summary,
+    "report": _report,
+    "last": _last,
+    "cells": _cells,
+    "doctor": _doctor,
+    "export": _export,
+    "help": _help,
+}

@@ -1,0 +1,83 @@
+"""Every setting, with its default, unit and help.
+
+Set in ``jupyter_costmeter_config.py`` or ``.json`` in Jupyter's config directories (all doors
+read it, so the kernel and the server agree on one ledger), or for one kernel in its
+``ipython_config.py``. A malformed setting is named and its default used: a meter that stops a
+kernel from starting is worse than one with a default.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_config_path, jupyter_data_dir
+from traitlets import Bool, Float, List, TraitError, Unicode
+from traitlets.config import Config, Configurable
+from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
+
+NAME = "jupyter_costmeter_config"
+
+
+class CostMeter(Configurable):
+    """The settings of jupyter_costmeter."""
+
+    ledger_path = Unicode(
+        "", help="The ledger's file. Empty: costmeter/ledger.sqlite in Jupyter's data directory."
+    ).tag(config=True)
+    project = Unicode(
+        "",
+        help="The project's folder. Empty: the nearest folder above the notebook with .git,"
+        " jupyter_costmeter.toml or pyproject.toml, else the notebook's own.",
+    ).tag(config=True)
+    tick_s = Float(1.0, min=0.2, help="Seconds between two looks at a running cell (live display and journal).").tag(
+        config=True
+    )
+    live = Bool(True, help="Tell the front end about running cells.").tag(config=True)
+    sensors = List(Unicode(), ["process", "rapl", "nvml"], help="The sensors to use, of those that doctor lists.").tag(
+        config=True
+    )
+
+    @property
+    def ledger_file(self) -> Path:
+        if self.ledger_path:
+            return Path(os.path.abspath(os.path.expanduser(self.ledger_path)))
+        return Path(jupyter_data_dir()) / "costmeter" / "ledger.sqlite"
+
+
+def load(own: Config | None = None) -> tuple[CostMeter, list[str]]:
+    """The settings from Jupyter's config files, then from ``own`` (a door's), and what was wrong with them."""
+    problems: list[str] = []
+    config = _from_files(problems)
+    if own is not None:
+        config.merge(own)
+    settings = CostMeter()
+    for name, value in config.get("CostMeter", {}).items():
+        _set(settings, name, value, problems)
+    return settings, problems
+
+
+def _set(settings: CostMeter, name: str, value: Any, problems: list[str]) -> None:
+    traits = settings.traits(config=True)
+    if name not in traits:
+        problems.append(f"CostMeter.{name}: there is no such setting; there are {', '.join(sorted(traits))}")
+        return
+    try:
+        setattr(settings, name, value)
+    except TraitError as error:
+        problems.append(f"CostMeter.{name} = {value!r}: {error} Using the default, {getattr(settings, name)!r}.")
+
+
+def _from_files(problems: list[str]) -> Config:
+    """The files of all config directories, the user's last, so that they win."""
+    config = Config()
+    for folder in reversed(jupyter_config_path()):
+        for loader in (PyFileConfigLoader(f"{NAME}.py", folder), JSONFileConfigLoader(f"{NAME}.json", folder)):
+            try:
+                config.merge(loader.load_config())
+            except ConfigFileNotFound:
+                continue
+            except Exception as error:  # the file is the user's code
+                problems.append(f"{loader.full_filename}: {type(error).__name__}: {error}")
+    return config

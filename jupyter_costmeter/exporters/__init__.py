@@ -1,0 +1,1 @@
+"""Formats: each module writes a selection of records in one."""

@@ -1,0 +1,59 @@
+"""CSV: one line a cell, a column for each figure and one for how it is known."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
+from typing import IO, Any
+
+from ..record import ENERGY, HIGHEST, SUMMED, CellRecord, Figure, SessionInfo, Summary
+
+WHAT = (
+    "id", "session_id", "seq", "parent_id", "notebook", "project", "cell_id", "execution_count", "label",
+    "outcome", "error_type", "code_hash",
+)  # fmt: skip
+FIGURES = (*SUMMED, *HIGHEST)
+
+
+class CsvExporter:
+    suffix = "csv"
+    media_type = "text/csv"
+
+    def write(
+        self,
+        out: IO[str],
+        title: str,
+        summary: Summary,
+        sessions: Iterable[SessionInfo],
+        cells: Callable[[], Iterator[CellRecord]],
+    ) -> None:
+        lines = csv.writer(out)
+        how = [column for name in FIGURES for column in (name, f"{name}_how")]
+        lines.writerow([*WHAT, "started_at", "wall_s", *how])
+        for record in cells():
+            lines.writerow(_line(record))
+
+
+def _line(record: CellRecord) -> list[Any]:
+    started = datetime.fromtimestamp(record.started_at, timezone.utc).isoformat()
+    line: list[Any] = [*(_text(getattr(record, name)) for name in WHAT), started, record.wall_s]
+    for name in FIGURES:
+        line += _value(name, [f for f in record.usage.figures if f.name == name])
+    return line
+
+
+def _value(name: str, figures: list[Figure]) -> tuple[float | None, str]:
+    """Over all devices; empty, with the reason, where nothing was measured (never 0)."""
+    there = [f.value for f in figures if f.value is not None]
+    value = (max(there) if name in HIGHEST else sum(there)) if there else None
+    how = dict.fromkeys(f.method or f"not measured: {f.reason}" for f in figures)
+    return value, "; ".join(how)
+
+
+def _text(value: Any) -> Any:
+    """A spreadsheet runs a label that begins like a formula (OWASP: CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+assert set(ENERGY) <= set(FIGURES)

@@ -1,0 +1,49 @@
+"""JSON: all raw facts, with each figure's provenance."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from typing import IO, Any
+
+from ..record import CellRecord, SessionInfo, Summary
+
+SCHEMA = 1
+
+
+class JsonExporter:
+    suffix = "json"
+    media_type = "application/json"
+
+    def write(
+        self,
+        out: IO[str],
+        title: str,
+        summary: Summary,
+        sessions: Iterable[SessionInfo],
+        cells: Callable[[], Iterator[CellRecord]],
+    ) -> None:
+        head = {
+            "schema": SCHEMA,
+            "title": title,
+            "summary": asdict(summary),
+            "sessions": [asdict(s) for s in sessions],
+        }
+        out.write(json.dumps(head, indent=1)[:-2])
+        out.write(',\n "cells": [')
+        comma = ""
+        for record in cells():  # one at a time: there may be a million
+            out.write(f"{comma}\n  {json.dumps(_cell(record))}")
+            comma = ","
+        out.write("\n ]\n}\n")
+
+
+def _cell(record: CellRecord) -> dict[str, Any]:
+    body = asdict(record)
+    usage = body.pop("usage")
+    figures = [
+        {"name": f.name, "device": f.device, "value": f.value, "unit": f.unit, **asdict(f.provenance)}
+        for f in record.usage.figures
+    ]
+    return {**body, "wall_s": usage["wall_s"], "figures": figures}

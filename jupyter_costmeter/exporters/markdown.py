@@ -1,0 +1,51 @@
+"""Markdown: the totals with how they are known, then one line a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import IO
+
+from .. import pages
+from ..record import CellRecord, SessionInfo, Summary
+
+
+class MarkdownExporter:
+    suffix = "md"
+    media_type = "text/markdown"
+
+    def write(
+        self,
+        out: IO[str],
+        title: str,
+        summary: Summary,
+        sessions: Iterable[SessionInfo],
+        cells: Callable[[], Iterator[CellRecord]],
+    ) -> None:
+        page = pages.summary_page(title, summary)
+        out.write(f"# {_escaped(page.title)}\n\n")
+        for table in page.tables:
+            _table(out, table.columns, table.rows)
+        for note in page.notes:
+            out.write(f"{note}\n\n")
+        for info in sessions:
+            out.write(f"- {_escaped(_machine(info))}\n")
+        out.write("\n## Cells\n\n")
+        _table(out, pages.CELL_COLUMNS, (pages.cell_line(record) for record in cells()))
+
+
+def _table(out: IO[str], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Row by row, since there may be a million."""
+    out.write(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
+    for row in rows:
+        out.write(f"| {' | '.join(map(_escaped, row))} |\n")
+    out.write("\n")
+
+
+def _machine(info: SessionInfo) -> str:
+    facts = info.environment
+    cpu, cpus, python = (facts.get(name, "unknown") for name in ("cpu", "cpus", "python"))
+    return f"session {info.id[:8]} on {cpu}, {cpus} CPUs, Python {python}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,94 @@
+"""Live messages: to whoever listens on IOPub, and answers on the control channel (docs/wire.md).
+
+Messages have no parent, so they are in no cell's output; they are sent only while a cell
+runs or has just ended, since they count as the kernel's activity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import wire
+from ..session import Event, Session
+
+
+class _Announcement:
+    """Stands in the kernel's list of comms, so that ``comm_info_request`` finds the meter."""
+
+    comm_id = target_name = wire.COMM_ID
+    primary = False
+
+    def handle_msg(self, message: Any) -> None:
+        pass
+
+    handle_close = handle_msg
+
+    def close(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+class Live:
+    """Tells front ends of a kernel's cells; in a plain IPython there is nobody to tell."""
+
+    def __init__(self, ip: Any, session: Session) -> None:
+        self.kernel: Any = getattr(ip, "kernel", None)
+        self.session = session
+        self.seq = 0
+
+    def start(self) -> None:
+        if self.kernel is None:
+            return
+        self.kernel.control_handlers[wire.REQUEST] = self.answer
+        self.kernel.comm_manager.comms[wire.COMM_ID] = _Announcement()
+        if self.session.settings.live:
+            self.session.listeners.append(self.tell)
+        self._send("loaded", Event((), ()))
+
+    def stop(self) -> None:
+        if self.kernel is None:
+            return
+        self.kernel.control_handlers.pop(wire.REQUEST, None)
+        self.kernel.comm_manager.comms.pop(wire.COMM_ID, None)
+        if self.tell in self.session.listeners:
+            self.session.listeners.remove(self.tell)
+        self._send("unloaded", Event((), ()))
+
+    def tell(self, event: Event) -> None:
+        self._send("closed" if event.closed else "running", event)
+
+    def _send(self, name: wire.Event, event: Event) -> None:
+        self.seq += 1
+        content = wire.message(
+            name,
+            self.session.info.id,
+            self.seq,
+            [wire.running(record, power) for record, power in event.running],
+            event.closed,
+            self.session.summary(),
+            wire.ledger(self.session.ledger),
+        )
+        kernel = self.kernel
+        data = {"comm_id": wire.COMM_ID, "data": content}
+        kernel.session.send(kernel.iopub_socket, "comm_msg", data, parent={}, ident=kernel._topic("comm"))
+
+    async def answer(self, stream: Any, ident: Any, parent: Any) -> None:
+        """A front end asks for all there is; on the control thread, so also while a cell runs."""
+        try:
+            content = self._reply(parent["content"].get("notebook"))
+        except Exception as error:
+            content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
+        self.kernel.session.send(stream, wire.REPLY, content, parent, ident)
+
+    def _reply(self, notebook: str | None) -> wire.Json:
+        if notebook:
+            self.session.moved_to(notebook)
+        self.session.settle()
+        return wire.reply(
+            self.session.info,
+            self.seq,
+            [wire.running(record, power) for record, power in self.session.running()],
+            self.session.cells(),
+            self.session.summary(),
+            self.session.sensors,
+            wire.ledger(self.session.ledger),
+        )

@@ -1,0 +1,42 @@
+"""The ledger: the append-only store of cell records, and the only rooms with SQL.
+
+Importing this package costs nothing: SQLAlchemy comes with the first look at the file, on
+the writer's thread. ``Writer`` is what a kernel uses; ``open_ledger`` what readers use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from .store import Ledger
+
+Scope = Literal["session", "notebook", "project", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which records: a scope, and the session's id, the notebook's or project's path."""
+
+    scope: Scope
+    key: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """Whether records reach the file; ``waiting`` ones are kept in memory meanwhile."""
+
+    ok: bool
+    path: str
+    message: str | None = None
+    waiting: int = 0
+
+
+def open_ledger(path: Path) -> Ledger:
+    """The ledger in that file, which need not exist yet."""
+    from .store import Ledger
+
+    return Ledger(path)

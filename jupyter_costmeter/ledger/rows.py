@@ -1,0 +1,78 @@
+"""Records to rows and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from ..record import CellRecord, Figure, Provenance, SessionInfo, Usage
+
+Row = dict[str, Any]
+CELL_COLUMNS = [f.name for f in fields(CellRecord) if f.name != "usage"]
+
+
+def session_row(info: SessionInfo) -> Row:
+    """For the table ``session``."""
+    return {**asdict(info), "environment": json.dumps(info.environment)}
+
+
+def session_of(row: Mapping[str, Any]) -> SessionInfo:
+    """From the table ``session``."""
+    return SessionInfo(**{**row, "environment": json.loads(row["environment"])})
+
+
+def provenance_id(origin: Provenance) -> str:
+    """The same for the same provenance on every machine, so ledgers can be merged."""
+    text = json.dumps([origin.method, origin.source, origin.uncertainty, origin.reason, origin.absent])
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def provenance_row(origin: Provenance) -> Row:
+    """For the table ``provenance``."""
+    return {"id": provenance_id(origin), **asdict(origin)}
+
+
+def provenance_of(row: Mapping[str, Any]) -> Provenance:
+    """From the table ``provenance``."""
+    return Provenance(row["method"], row["source"], row["uncertainty"], row["reason"], bool(row["absent"]))
+
+
+def cell_row(record: CellRecord) -> Row:
+    """For the table ``cell``."""
+    return {**{name: getattr(record, name) for name in CELL_COLUMNS}, "wall_s": record.wall_s}
+
+
+def cell_of(row: Mapping[str, Any], figures: tuple[Figure, ...]) -> CellRecord:
+    """From the table ``cell``, with its figures."""
+    usage = Usage(row["wall_s"], figures)
+    return CellRecord(usage=usage, **{name: row[name] for name in CELL_COLUMNS})
+
+
+def figure_rows(record: CellRecord) -> list[Row]:
+    """For the table ``figure``: one row for each figure and device."""
+    return [
+        {
+            "cell_id": record.id,
+            "name": f.name,
+            "device": f.device or "",
+            "value": f.value,
+            "provenance_id": provenance_id(f.provenance),
+        }
+        for f in record.usage.figures
+    ]
+
+
+def journal_text(record: CellRecord) -> str:
+    """An open window as JSON."""
+    return json.dumps(asdict(record))
+
+
+def journal_record(text: str) -> CellRecord:
+    """The record of an open window, as of its last tick."""
+    body = json.loads(text)
+    usage = body.pop("usage")
+    figures = tuple(Figure(f["name"], f["value"], Provenance(**f["provenance"]), f["device"]) for f in usage["figures"])
+    return CellRecord(usage=Usage(usage["wall_s"], figures), **body)

@@ -1,0 +1,128 @@
+"""The thread that writes to the ledger, so that no cell waits for a disk.
+
+It sleeps in a queue while nothing happens. What cannot be written is kept in memory, said
+so, and tried again with the next record.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import guard
+from ..errors import LedgerError
+from ..record import CellRecord, SessionInfo
+from . import LedgerState, open_ledger
+
+if TYPE_CHECKING:
+    from .store import Ledger
+
+
+class Writer:
+    """Writes one session's records to one ledger, in the background."""
+
+    def __init__(self, path: Path, info: SessionInfo) -> None:
+        self.path = path
+        self.info = info
+        self._inbox: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+        self._waiting: dict[str, CellRecord] = {}
+        self._message: str | None = None
+        self._note: str | None = None
+        self._swept = False
+        self._ledger: Ledger | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    @property
+    def state(self) -> LedgerState:
+        waiting = len(self._waiting)
+        return LedgerState(self._message is None, str(self.path), self._message or self._note, waiting)
+
+    @property
+    def waiting(self) -> list[CellRecord]:
+        """The records that are not in the file yet."""
+        return list(self._waiting.values())
+
+    def append(self, records: Iterable[CellRecord]) -> None:
+        """Hand over records of windows that have closed."""
+        closed = list(records)
+        self._waiting.update((r.id, r) for r in closed)
+        self._hand_over(_Work(closed=closed))
+
+    def journal(self, records: Iterable[CellRecord]) -> None:
+        """Hand over windows that are open, as of now."""
+        self._hand_over(_Work(open=list(records)))
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was handed over so far has been tried; whether nothing waits any more."""
+        if self._thread is None or os.getpid() != self._pid:
+            return not self._waiting
+        work = _Work()
+        self._inbox.put(work)
+        work.done.wait(timeout_s)
+        return not self._waiting
+
+    def _hand_over(self, work: _Work) -> None:
+        if os.getpid() != self._pid:  # a forked child has no writer, and must not write the parent's records
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="costmeter-ledger", daemon=True)
+            self._thread.start()
+        self._inbox.put(work)
+
+    # On the thread
+
+    def _run(self) -> None:
+        while True:
+            batch = [self._inbox.get()]
+            while not self._inbox.empty():
+                batch.append(self._inbox.get())
+            try:
+                self._write(batch)
+            except Exception as error:
+                guard.report("the ledger's writer", error)
+                self._message = f"{type(error).__name__}: {error}"
+            for work in batch:
+                work.done.set()
+
+    def _write(self, batch: list[_Work]) -> None:
+        if not self._waiting and not any(work.open for work in batch):
+            return
+        try:
+            self._try(batch)
+        except LedgerError as error:
+            if not getattr(error, "moved", None):
+                self._message = str(error)
+                return
+            self._note = str(error)  # a new file was begun: once more
+            self._try(batch)
+        self._message = None
+
+    def _try(self, batch: list[_Work]) -> None:
+        if self._ledger is None:
+            self._ledger = open_ledger(self.path)
+        if not self._swept:  # what earlier processes left open when they were killed
+            self._ledger.close_orphans()
+            self._swept = True
+        if self._waiting:
+            written = self.waiting
+            self._ledger.append(self.info, written)
+            for record in written:
+                self._waiting.pop(record.id, None)
+        closed = {r.id for work in batch for r in work.closed}
+        still_open = {r.id: r for work in batch for r in work.open if r.id not in closed}
+        if still_open:
+            self._ledger.journal(self.info, still_open.values())
+
+
+class _Work:
+    """Something handed over; ``done`` is set when it has been tried."""
+
+    def __init__(self, closed: list[CellRecord] | None = None, open: list[CellRecord] | None = None) -> None:
+        self.closed = closed or []
+        self.open = open or []
+        self.done = threading.Event()

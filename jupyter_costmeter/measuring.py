@@ -1,0 +1,81 @@
+"""The Python API: meter a block of code, in a script or inside a cell."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from . import accounting, guard, session
+from .format import quantity, total_text
+from .record import CellRecord, Figure, Outcome, Total
+from .session import Run
+
+
+class measure:
+    """``with measure("eval") as cost: …``: what the block cost, then in ``cost`` and in the ledger.
+
+    Never raises for its own sake: where metering fails, ``cost.record`` stays ``None``.
+
+    Args:
+        label: a name for the block in reports.
+    """
+
+    def __init__(self, label: str | None = None) -> None:
+        self.label = label
+        self.record: CellRecord | None = None
+        self._session: session.Session | None = None
+        self._run: Run | None = None
+
+    def __enter__(self) -> measure:
+        self._open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._close(kind)
+
+    @guard.guarded("measure")
+    def _open(self) -> None:
+        self._session = session.current()
+        self._run = self._session.open(label=self.label)
+
+    @guard.guarded("measure")
+    def _close(self, kind: type[BaseException] | None) -> None:
+        if self._session is None or self._run is None:
+            return
+        self._session.close(self._run, _outcome(kind), kind.__name__ if kind else None)
+        self._session.settle()
+        self.record = self._session.record_of(self._run)
+
+    @property
+    def wall_s(self) -> float | None:
+        """Seconds by a monotonic clock."""
+        return self.record.wall_s if self.record else None
+
+    @property
+    def energy_j(self) -> float | None:
+        """Joules of CPU, memory and GPU, as far as they are known; ``total`` says how well."""
+        total = self.total("energy_j")
+        return total.value if total else None
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Each figure with its method, source, uncertainty, and reason where it was not measured."""
+        return self.record.usage.figures if self.record else ()
+
+    def total(self, name: str) -> Total | None:
+        """One figure over all devices."""
+        totals = accounting.cell_totals(self.record.usage) if self.record else ()
+        return next((t for t in totals if t.name == name), None)
+
+    def __repr__(self) -> str:
+        if self.record is None:
+            return f"<measure {self.label or ''}: not measured>"
+        energy = self.total("energy_j")
+        spent = total_text(energy) if energy else "energy not measured"
+        return f"<measure {self.label or ''}: {quantity(self.record.wall_s, 's')}, {spent}>"
+
+
+def _outcome(kind: type[BaseException] | None) -> Outcome:
+    if kind is None:
+        return "ok"
+    return "interrupted" if issubclass(kind, (KeyboardInterrupt, asyncio.CancelledError)) else "error"

@@ -1,0 +1,88 @@
+"""Where a session runs: its notebook, its project, its machine."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from .record import SessionInfo
+
+#: What makes a folder a project's, nearest first.
+MARKS = ("jupyter_costmeter.toml", ".git", "pyproject.toml")
+
+
+def notebook_path(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The notebook that this kernel was started for (Jupyter Server says so), or the script."""
+    named = environ.get("JPY_SESSION_NAME")
+    if named:
+        return os.path.abspath(named) if named.endswith(".ipynb") else None
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    return os.path.abspath(main) if main and not main.endswith("ipykernel_launcher.py") else None
+
+
+def project_of(notebook: str | None, declared: str = "") -> str | None:
+    """The project's folder: declared, else the nearest marked one above the notebook, else the notebook's."""
+    if declared:
+        return os.path.abspath(os.path.expanduser(declared))
+    if notebook is None:
+        return None
+    folder = Path(notebook).parent
+    home = Path.home()
+    for candidate in (folder, *folder.parents):
+        if candidate == home:  # a .git of dotfiles does not make all work one project
+            break
+        if any((candidate / mark).exists() for mark in MARKS):
+            return str(candidate)
+    return str(folder)
+
+
+def session_info(notebook: str | None, declared_project: str = "") -> SessionInfo:
+    """This process, as a session that starts now."""
+    return SessionInfo(
+        id=uuid.uuid4().hex,
+        started_at=time.time(),
+        host=socket.gethostname(),
+        user=_user(),
+        pid=os.getpid(),
+        pid_started_at=psutil.Process().create_time(),
+        notebook=notebook,
+        project=project_of(notebook, declared_project),
+        environment=environment(),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user id has no name
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
+
+
+def environment() -> dict[str, str]:
+    """What the norms ask for of the machine (FACTS §1.3), without asking any other program."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpu": _cpu_name(),
+        "cpus": str(os.cpu_count() or ""),
+        "memory_bytes": str(psutil.virtual_memory().total),
+    }
+
+
+def _cpu_name() -> str:
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

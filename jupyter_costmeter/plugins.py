@@ -1,0 +1,102 @@
+"""The plug points, on one page, and how plug-ins are found.
+
+Our own are named here so that ``%load_ext`` need not scan the installed packages (80 ms on a
+cold disk); strangers' come by entry point in the group ``jupyter_costmeter.<family>`` and are
+loaded in the background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from typing import IO, Any, Literal, Protocol
+
+from .record import CellRecord, Channel, DeviceUse, Reading, SessionInfo, Status, Summary, Usage
+
+Family = Literal["sensors", "models", "exporters"]
+
+
+class Sensor(Protocol):
+    """Something with counters. ``read`` is on the user's path: microseconds, never a wait."""
+
+    name: str
+    channels: tuple[Channel, ...]  # may grow or shrink only in ``open``
+
+    def open(self) -> Status:
+        """Find the devices. Called once per process, and again in a forked child."""
+        ...
+
+    def mark(self) -> None:
+        """A window opens: reset what can only be reset (high-water marks)."""
+        ...
+
+    def read(self) -> Reading:
+        """One number per channel, ``None`` where it could not be read."""
+        ...
+
+    def observe(self) -> tuple[DeviceUse, ...]:
+        """Off the user's path, each tick and at the end: see what has no counter. May be slow."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Model(Protocol):
+    """Estimates a figure that no counter gives."""
+
+    name: str
+
+    def open(self) -> Status: ...
+
+    def estimate(self, usage: Usage) -> Usage:
+        """The usage with the figures that it lacked, each labelled ``modelled`` or ``assumed``."""
+        ...
+
+
+class Exporter(Protocol):
+    """A format. ``write`` streams: what ``cells`` gives may be longer than memory."""
+
+    suffix: str
+    media_type: str
+
+    def write(
+        self,
+        out: IO[str],
+        title: str,
+        summary: Summary,
+        sessions: Iterable[SessionInfo],
+        cells: Callable[[], Iterator[CellRecord]],
+    ) -> None: ...
+
+
+BUILT_IN: dict[Family, dict[str, str]] = {
+    "sensors": {
+        "process": "jupyter_costmeter.sensors.process:ProcessSensor",
+        "rapl": "jupyter_costmeter.sensors.rapl:RaplSensor",
+        "nvml": "jupyter_costmeter.sensors.nvml:NvmlSensor",
+    },
+    "models": {"power": "jupyter_costmeter.sensors.model:PowerModel"},
+    "exporters": {
+        "json": "jupyter_costmeter.exporters.json:JsonExporter",
+        "csv": "jupyter_costmeter.exporters.csv:CsvExporter",
+        "md": "jupyter_costmeter.exporters.markdown:MarkdownExporter",
+    },
+}
+
+
+def load(family: Family, name: str) -> Any:
+    """A new plug-in of ours by its name.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    module, _, attribute = BUILT_IN[family][name].partition(":")
+    return getattr(import_module(module), attribute)()
+
+
+def strangers(family: Family) -> Iterator[tuple[str, Any]]:
+    """The plug-ins that other packages declare, as ``(name, class)``. Scans the disk."""
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=f"jupyter_costmeter.{family}"):
+        yield point.name, point.load()

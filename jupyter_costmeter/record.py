@@ -1,0 +1,228 @@
+"""The plain frozen records that flow through everything.
+
+Units are in the names. ``None`` means *not measured*, never zero, and a figure without a
+value says why in ``reason``. Nothing here imports anything of this package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Method = Literal["measured", "modelled", "assumed", "declared"]
+Outcome = Literal["ok", "error", "interrupted", "killed"]
+Kind = Literal["counter", "peak", "gauge"]
+
+#: How a figure of several windows becomes one: totals add up, high-water marks do not.
+SUMMED = ("cpu_s", "cpu_energy_j", "ram_energy_j", "gpu_energy_j", "gpu_reserved_s", "gpu_busy_s")
+HIGHEST = ("peak_rss_bytes", "peak_gpu_bytes")
+#: The parts of the derived figure ``energy_j``.
+ENERGY = ("cpu_energy_j", "ram_energy_j", "gpu_energy_j")
+UNITS = {
+    "cpu_s": "s",
+    "gpu_reserved_s": "s",
+    "gpu_busy_s": "s",
+    "cpu_energy_j": "J",
+    "ram_energy_j": "J",
+    "gpu_energy_j": "J",
+    "energy_j": "J",
+    "power_w": "W",
+    "peak_rss_bytes": "B",
+    "peak_gpu_bytes": "B",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a figure comes from, shared by all figures that come from there.
+
+    ``uncertainty`` is a relative half-width (0.05 is ±5 %; FACTS §4). ``absent`` tells
+    "this machine has no such device", which leaves a total complete, from "it could not be
+    read", which does not.
+    """
+
+    method: Method | None
+    source: str | None = None
+    uncertainty: float | None = None
+    reason: str | None = None
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of one window, of one device where there are several."""
+
+    name: str
+    value: float | None
+    provenance: Provenance
+    device: str | None = None
+
+    @property
+    def unit(self) -> str:
+        return UNITS[self.name]
+
+    @property
+    def method(self) -> Method | None:
+        return self.provenance.method
+
+    @property
+    def source(self) -> str | None:
+        return self.provenance.source
+
+    @property
+    def uncertainty(self) -> float | None:
+        return self.provenance.uncertainty
+
+    @property
+    def reason(self) -> str | None:
+        return self.provenance.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One number that a sensor reads: what it is, and where it comes from.
+
+    ``wrap`` is the value at which a counter starts again from zero (RAPL), ``None`` for one
+    that does not. The name need not be one of ``UNITS``: machine-wide counters feed attribution.
+    """
+
+    name: str
+    kind: Kind
+    provenance: Provenance
+    device: str | None = None
+    wrap: float | None = None
+
+
+Reading = tuple["float | None", ...]  # aligned with the sensor's channels
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """All sensors at one instant. ``t_s`` is monotonic: only differences mean anything."""
+
+    t_s: float
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """What can be seen of one GPU off the user's path: who holds it, how busy it has been.
+
+    ``held`` tells whether this process tree has a context there (``None``: cannot be seen),
+    ``foreign`` how many processes of others have. ``busy_s`` is cumulative since the sensor
+    was opened; ``used_bytes`` is this tree's memory now.
+    """
+
+    device: str
+    held: bool | None
+    foreign: int = 0
+    used_bytes: float | None = None
+    busy_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What this process tree consumed in one window."""
+
+    wall_s: float
+    figures: tuple[Figure, ...] = ()
+
+    def figure(self, name: str, device: str | None = None) -> Figure | None:
+        """The figure of that name (and device), or ``None`` where there is none."""
+        for figure in self.figures:
+            if figure.name == name and (device is None or figure.device == device):
+                return figure
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One run of one process: a kernel from its start to its end, or a script."""
+
+    id: str
+    started_at: float  # seconds since 1970, UTC
+    host: str
+    user: str
+    pid: int
+    pid_started_at: float  # tells this process from a later one with the same id
+    notebook: str | None = None
+    project: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CellRecord:
+    """One run of one cell (or of one ``measure`` block): raw facts only.
+
+    A record with a ``parent_id`` lies inside another's window, so totals leave it out.
+    """
+
+    id: str
+    session_id: str
+    seq: int
+    started_at: float  # seconds since 1970, UTC; durations come from the monotonic clock
+    usage: Usage
+    outcome: Outcome
+    notebook: str | None = None
+    project: str | None = None
+    cell_id: str | None = None
+    execution_count: int | None = None
+    code_hash: str | None = None
+    label: str | None = None
+    error_type: str | None = None
+    parent_id: str | None = None
+
+    @property
+    def wall_s(self) -> float:
+        return self.usage.wall_s
+
+    def closed_as(self, outcome: Outcome) -> CellRecord:
+        return replace(self, outcome=outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One figure over many windows (or the sum of several figures of one).
+
+    ``uncertainty`` is an absolute half-width in ``unit``; ``measured_share`` is the part of
+    ``value`` that was measured (0 to 1); ``missing`` counts the windows in which the figure
+    could not be had, so the value is a lower bound unless it is 0.
+    """
+
+    name: str
+    unit: str
+    value: float | None
+    method: Method | None
+    measured_share: float | None
+    missing: int
+    uncertainty: float | None
+    sources: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def incomplete(self) -> bool:
+        return self.missing > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The totals of a scope: its cells (those inside another's window left out), and how they ended."""
+
+    cells: int
+    failed: int
+    sessions: int
+    wall_s: float
+    totals: tuple[Total, ...]
+
+    def total(self, name: str) -> Total | None:
+        return next((t for t in self.totals if t.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Whether a part of the tool works; where not, why, and what to do about it."""
+
+    name: str
+    ok: bool
+    message: str
+    remedy: str | None = None

@@ -1,0 +1,64 @@
+"""A selection of records as a file in a format. Behind the magic, the CLI and the server alike."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from . import plugins
+from .errors import ReportError, UsageError
+from .ledger import Selection
+
+if TYPE_CHECKING:
+    from .ledger.store import Ledger
+
+
+def name_of(selection: Selection) -> str:
+    """``this session``, ``notebook train.ipynb``, ``project paper``, ``everything``."""
+    if selection.scope == "session":
+        return f"session {(selection.key or '')[:8]}"
+    if selection.scope == "all":
+        return "everything in the ledger"
+    return f"{selection.scope} {os.path.basename(selection.key or '')}"
+
+
+def formats() -> list[str]:
+    """The suffixes that can be exported to."""
+    return list(plugins.BUILT_IN["exporters"])
+
+
+def write(ledger: Ledger, selection: Selection, suffix: str, out: IO[str]) -> None:
+    """The selected records in the format of that suffix, streamed.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    if suffix not in formats():
+        raise UsageError(f"there is no format {suffix!r}; there are {', '.join(formats())}")
+    exporter = plugins.load("exporters", suffix)
+    title = f"Cost of {name_of(selection)}"
+    exporter.write(out, title, ledger.summary(selection), ledger.sessions(selection), lambda: ledger.records(selection))
+
+
+def export(ledger: Ledger, selection: Selection, path: Path, force: bool = False) -> None:
+    """Write the selection to a file, whole or not at all; one that is there is kept unless ``force``.
+
+    Raises:
+        UsageError: the suffix is no format's, or the file is there.
+        ReportError: it cannot be written.
+    """
+    suffix = path.suffix.lstrip(".").lower()
+    if suffix not in formats():
+        known = ", ".join(f".{f}" for f in formats())
+        raise UsageError(f"cannot tell the format of {path.name!r} by its suffix; use one of {known}")
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already; --force replaces it")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as out:
+            write(ledger, selection, suffix, out)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise ReportError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,252 @@
+"""One process's metering: windows become records, records go to the ledger and to listeners.
+
+What is on the user's path (``open``, ``close``) reads counters and hands over; the sampler's
+thread does the rest.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import heapq
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from traitlets.config import Config
+
+from . import accounting, config, guard, place
+from .ledger import LedgerState, Selection
+from .ledger.writer import Writer
+from .meter import Meter, Window, built_in, models
+from .record import CellRecord, Outcome, Sample, Status, Summary, Total, Usage
+from .sampler import Sampler
+
+#: What a front end that has just come is told of: so many newest cells, and so many dearest.
+NEWEST, DEAREST = 200, 20
+#: A window shorter than this is not journalled: less than the second that a kill may cost.
+JOURNAL_FROM_S = 0.9
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A cell's run (or a ``measure`` block) while it is metered."""
+
+    window: Window
+    seq: int
+    thread: int
+    code: str | None = None
+    cell_id: str | None = None
+    execution_count: int | None = None
+    label: str | None = None
+    outcome: Outcome = "ok"
+    error_type: str | None = None
+    parent: Run | None = None
+    seen: Usage | None = None  # at the last tick
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What listeners are told: what runs now (with its power), and what has just ended."""
+
+    running: tuple[tuple[CellRecord, Total | None], ...]
+    closed: tuple[CellRecord, ...]
+
+
+class Session:
+    """The metering of this process, from the first ``%load_ext`` or ``measure`` to its end."""
+
+    def __init__(self, settings: config.CostMeter, problems: Iterable[str] = ()) -> None:
+        sensors, unknown = built_in(settings.sensors)
+        self.settings = settings
+        self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
+        self.problems += unknown
+        self.info = place.session_info(place.notebook_path(), settings.project)
+        self.meter = Meter(sensors, models())
+        self.writer = Writer(settings.ledger_file, self.info)
+        self.listeners: list[Callable[[Event], None]] = []
+        self.newest: deque[CellRecord] = deque(maxlen=NEWEST)
+        self.hook_s, self.hooks = 0.0, 0  # the tool's own cost on the user's path
+        self._dearest: list[tuple[float, int, CellRecord]] = []
+        self._parts: list[accounting.Part] = []
+        self._head = [0, 0, 0.0]  # cells, failed, wall_s
+        self._stacks: dict[int, list[Run]] = {}
+        self._closed: deque[Run] = deque()
+        self._seq = 0
+        self._settling = threading.Lock()
+        self._sampler = Sampler(
+            settings.tick_s, lambda: bool(self.meter.windows), lambda: bool(self._closed), self._tick, self.settle
+        )
+
+    # On the user's path
+
+    def open(self, cell_id: str | None = None, code: str | None = None, label: str | None = None) -> Run:
+        """Start metering; windows of one thread nest."""
+        thread = threading.get_ident()
+        stack = self._stacks.setdefault(thread, [])
+        parent = stack[-1] if stack else None
+        self._seq += 1
+        window = self.meter.open_window(parent.window if parent else None)
+        run = Run(window, self._seq, thread, code, cell_id, label=label, parent=parent)
+        stack.append(run)
+        self._sampler.wake()
+        return run
+
+    def close(self, run: Run, outcome: Outcome, error_type: str | None = None) -> None:
+        """Stop metering: one reading, then the sampler's thread does the rest."""
+        run.outcome, run.error_type = outcome, error_type
+        self.meter.close_window(run.window)
+        stack = self._stacks[run.thread]
+        stack.remove(run)
+        if not stack:
+            del self._stacks[run.thread]
+        self._closed.append(run)
+        self._sampler.wake()
+
+    def innermost(self) -> Run | None:
+        """The run that this thread is in."""
+        stack = self._stacks.get(threading.get_ident())
+        return stack[-1] if stack else None
+
+    # Off it
+
+    def settle(self) -> None:
+        """Make records of the runs that have ended; tell the ledger and the listeners."""
+        with self._settling:
+            if not self._closed:
+                return
+            self.meter.observe()
+            records = [self._settled(self._closed.popleft()) for _ in range(len(self._closed))]
+            self.writer.append(records)
+            self._tell(Event(self._running(self.meter.sample()), tuple(records)))
+
+    def _settled(self, run: Run) -> CellRecord:
+        assert run.window.end is not None
+        record = self._record(run, self.meter.usage(run.window, run.window.end))
+        self.newest.append(record)
+        if record.parent_id is None:
+            self._add_up(record)
+        return record
+
+    def _add_up(self, record: CellRecord) -> None:
+        self._parts = accounting.merged([*self._parts, *accounting.parts(record.usage.figures)])
+        self._head[0] += 1
+        self._head[1] += record.outcome != "ok"
+        self._head[2] += record.wall_s
+        energy = next((t.value for t in accounting.cell_totals(record.usage) if t.name == "energy_j"), None)
+        heapq.heappush(self._dearest, (energy or 0.0, record.seq, record))
+        if len(self._dearest) > DEAREST:
+            heapq.heappop(self._dearest)
+
+    def _record(self, run: Run, usage: Usage) -> CellRecord:
+        return CellRecord(
+            id=run.window.id,
+            session_id=self.info.id,
+            seq=run.seq,
+            started_at=run.window.started_at,
+            usage=usage,
+            outcome=run.outcome,
+            notebook=self.info.notebook,
+            project=self.info.project,
+            cell_id=run.cell_id,
+            execution_count=run.execution_count,
+            code_hash=hashlib.sha256(run.code.encode()).hexdigest() if run.code is not None else None,
+            label=run.label,
+            error_type=run.error_type,
+            parent_id=run.parent.window.id if run.parent else None,
+        )
+
+    def _tick(self) -> None:
+        """Something runs: look at it, journal it, tell the listeners."""
+        self.meter.observe()
+        running = self._running(self.meter.sample(), since_last=True)
+        long = [record for record, _ in running if record.wall_s >= JOURNAL_FROM_S]
+        if long:
+            self.writer.journal(long)
+        self._tell(Event(running, ()))
+
+    def _running(self, now: Sample, since_last: bool = False) -> tuple[tuple[CellRecord, Total | None], ...]:
+        """The open runs as of now, oldest first, with their power since the last tick."""
+        found = []
+        for run in sorted((r for stack in list(self._stacks.values()) for r in list(stack)), key=lambda r: r.seq):
+            usage = self.meter.usage(run.window, now)
+            before = run.seen or Usage(0.0, tuple(replace(f, value=f.value and 0.0) for f in usage.figures))
+            power = accounting.power(before, usage)
+            if since_last:
+                run.seen = usage
+            found.append((self._record(run, usage), power))
+        return tuple(found)
+
+    def _tell(self, event: Event) -> None:
+        for listener in list(self.listeners):
+            try:
+                listener(event)
+            except Exception as error:
+                guard.report("telling the front end", error)
+
+    # Reading
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Settle what has ended and wait for the ledger; whether all of it is in the file."""
+        self.settle()
+        return self.writer.flush(timeout_s)
+
+    def running(self) -> tuple[tuple[CellRecord, Total | None], ...]:
+        return self._running(self.meter.sample())
+
+    def summary(self) -> Summary:
+        """The totals of this session's cells, inner windows left out."""
+        cells, failed, wall_s = self._head
+        return Summary(int(cells), int(failed), 1, wall_s, accounting.totals(self._parts))
+
+    def cells(self) -> list[CellRecord]:
+        """The newest cells and the dearest, oldest first."""
+        found = {r.id: r for r in [*(r for _, _, r in self._dearest), *self.newest]}
+        return sorted(found.values(), key=lambda r: r.seq)
+
+    def record_of(self, run: Run) -> CellRecord | None:
+        """The record of a run that has been settled lately."""
+        return next((r for r in reversed(self.newest) if r.id == run.window.id), None)
+
+    @property
+    def selection(self) -> Selection:
+        return Selection("session", self.info.id)
+
+    @property
+    def ledger(self) -> LedgerState:
+        return self.writer.state
+
+    @property
+    def sensors(self) -> list[Status]:
+        return [*self.meter.statuses, *self.problems]
+
+    def moved_to(self, notebook: str) -> None:
+        """The notebook has another path from now on (renamed, or known only now)."""
+        if notebook != self.info.notebook:
+            project = place.project_of(notebook, self.settings.project)
+            self.info = replace(self.info, notebook=notebook, project=project)
+            self.writer.info = self.info
+
+
+_current: Session | None = None
+
+
+def current(own: Config | None = None) -> Session:
+    """This process's session, begun with the first call; a forked child begins its own."""
+    global _current
+    if _current is None or _current.info.pid != os.getpid():
+        settings, problems = config.load(own)
+        _current = Session(settings, problems)
+        for problem in problems:
+            guard.log.warning("jupyter_costmeter: %s", problem)
+        atexit.register(_at_exit, _current)
+    return _current
+
+
+def _at_exit(session: Session) -> None:
+    if session.info.pid != os.getpid():
+        return
+    if not session.flush(timeout_s=10.0):
+        guard.log.warning("jupyter_costmeter: %s; not saved: %d", session.ledger.message, session.ledger.waiting)

@@ -1,0 +1,159 @@
+"""The records as the front end sees them: the one place where the wire's shape is made.
+
+Golden examples in ``tests/data`` are read by pytest (made here) and by node (read by
+``labextension/src/api.ts``), so that the two sides cannot drift apart. ``SCHEMA`` counts
+up when a field changes its meaning or goes; a new field does not count.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any, Literal
+
+from . import __version__, accounting
+from .ledger import LedgerState
+from .record import CellRecord, Figure, SessionInfo, Status, Summary, Total
+
+SCHEMA = 1
+COMM_ID = "jupyter-costmeter"  # well-known: no handshake, any number of front ends may listen
+REQUEST, REPLY = "costmeter_request", "costmeter_reply"
+
+Json = dict[str, Any]
+Event = Literal["loaded", "running", "closed", "unloaded"]
+
+
+def figure(one: Figure) -> Json:
+    """One figure with its provenance."""
+    return {
+        "name": one.name,
+        "device": one.device,
+        "value": one.value,
+        "unit": one.unit,
+        **asdict(one.provenance),
+    }
+
+
+def total(one: Total) -> Json:
+    """A sum with how much of it is known, and how."""
+    return {**asdict(one), "sources": list(one.sources), "reasons": list(one.reasons)}
+
+
+def summary(one: Summary) -> Json:
+    """A scope's totals."""
+    return {
+        "cells": one.cells,
+        "failed": one.failed,
+        "sessions": one.sessions,
+        "wall_s": one.wall_s,
+        "totals": [total(t) for t in one.totals],
+    }
+
+
+def cell(record: CellRecord) -> Json:
+    """A cell's run, with its derived totals so that the front end need not calculate."""
+    return {
+        "id": record.id,
+        "session_id": record.session_id,
+        "seq": record.seq,
+        "parent_id": record.parent_id,
+        "cell_id": record.cell_id,
+        "execution_count": record.execution_count,
+        "label": record.label,
+        "notebook": record.notebook,
+        "started_at": record.started_at,
+        "wall_s": record.wall_s,
+        "outcome": record.outcome,
+        "error_type": record.error_type,
+        "code_hash": record.code_hash,
+        "totals": [total(t) for t in accounting.cell_totals(record.usage)],
+        "figures": [figure(f) for f in record.usage.figures],
+    }
+
+
+def running(record: CellRecord, power: Total | None) -> Json:
+    """A cell that still runs: like ``cell`` as of now, with the power since the last tick."""
+    return {**cell(record), "outcome": None, "power": power and total(power)}
+
+
+def session(info: SessionInfo) -> Json:
+    """One run of one process."""
+    return asdict(info)
+
+
+def status(one: Status) -> Json:
+    """Whether a part works."""
+    return asdict(one)
+
+
+def message(
+    event: Event,
+    session_id: str,
+    seq: int,
+    running: list[Json],
+    closed: Iterable[CellRecord],
+    totals: Summary,
+    ledger: Json,
+) -> Json:
+    """What a kernel tells whoever listens, while a cell runs and when it has ended."""
+    return {
+        "schema": SCHEMA,
+        "event": event,
+        "session_id": session_id,
+        "seq": seq,
+        "running": running,
+        "closed": [cell(r) for r in closed],
+        "summary": summary(totals),
+        "ledger": ledger,
+    }
+
+
+def reply(
+    info: SessionInfo,
+    seq: int,
+    running: list[Json],
+    cells: Iterable[CellRecord],
+    totals: Summary,
+    sensors: Iterable[Status],
+    ledger: Json,
+) -> Json:
+    """A kernel's answer to a front end that has just come, or missed a message."""
+    return {
+        "status": "ok",
+        "schema": SCHEMA,
+        "version": __version__,
+        "seq": seq,
+        "session": session(info),
+        "running": running,
+        "cells": [cell(r) for r in cells],
+        "summary": summary(totals),
+        "sensors": [status(s) for s in sensors],
+        "ledger": ledger,
+        "project": info.project,
+    }
+
+
+def scopes(
+    notebook: str,
+    project: str | None,
+    summaries: dict[str, Summary | None],
+    dearest: dict[str, list[CellRecord]],
+    ledger: Json,
+) -> Json:
+    """What the server's ledger knows of a notebook and its project."""
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "notebook": notebook,
+        "project": project,
+        "project_name": os.path.basename(project) if project else None,
+        "scopes": {name: one and summary(one) for name, one in summaries.items()},
+        "dearest": {name: [cell(r) for r in records] for name, records in dearest.items()},
+        "ledger": ledger,
+    }
+
+
+def ledger(state: LedgerState) -> Json:
+    """Whether records reach the file."""
+    return asdict(state)
