@@ -74,10 +74,24 @@ def _missing(origin: Provenance, reason: str) -> Provenance:
 
 def attributed(wall_s: float, raw: Iterable[Figure], before: Sequence[DeviceUse], after: Sequence[DeviceUse]) -> Usage:
     """The process tree's part of what the machine's counters say."""
-    usage = Usage(wall_s, tuple(raw))
+    usage = _with_cpu(Usage(wall_s, tuple(raw)))
     shared = [*_by_cpu_time(usage), *_by_memory(usage)]
     own = [f for f in usage.figures if f.name != "gpu_energy_j"]
     return replace(usage, figures=(*own, *shared, *_gpus(usage, before, after)))
+
+
+def _with_cpu(usage: Usage) -> Usage:
+    """The CPU seconds of the process and its children as one figure, the meter's own threads left out."""
+    own = usage.figure("own_cpu_s")
+    if own is None:
+        return usage
+    children, meter = usage.figure("children_cpu_s"), _value(usage, "meter_cpu_s") or 0.0
+    origin = own.provenance
+    if children is not None and children.value is None:
+        origin = replace(origin, source=f"{origin.source} (lower bound: the children could not be read)")
+    others = ((children and children.value) or 0.0) - meter
+    value = None if own.value is None else max(0.0, own.value + others)
+    return replace(usage, figures=(Figure("cpu_s", value, origin), *usage.figures))
 
 
 def _value(usage: Usage, name: str) -> float | None:
@@ -95,9 +109,9 @@ def _by_cpu_time(usage: Usage) -> Iterator[Figure]:
 
 def _by_memory(usage: Usage) -> Iterator[Figure]:
     """DRAM energy by this tree's resident memory over the machine's."""
-    own, machine = _value(usage, "rss_bytes"), _value(usage, "machine_memory_bytes")
+    own, machine = _value(usage, "peak_rss_bytes"), _value(usage, "machine_memory_bytes")
     share = min(1.0, own / machine) if own is not None and machine else None
-    yield from _shared(usage, "dram_energy_j", "ram_energy_j", share, "memory", "resident memory could not be read")
+    yield from _shared(usage, "dram_energy_j", "ram_energy_j", share, "memory (at its peak)", "this kernel's memory could not be read")
 
 
 def _shared(usage: Usage, raw: str, name: str, share: float | None, by: str, why: str) -> Iterator[Figure]:

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from . import config, meter, pages, place, report
 from .errors import CostMeterError, UsageError
+from .format import quantity
 from .ledger import LedgerState, Selection, open_ledger
 from .ledger.store import Ledger
 from .pages import Page
@@ -58,11 +59,10 @@ def of_folder(ledger_path: str | None = None, folder: str = ".") -> Context:
 
 
 def _probed(settings: config.CostMeter) -> list[Status]:
-    sensors, unknown = meter.built_in(settings.sensors)
-    probed = meter.Meter(sensors, [])
-    for sensor in probed.sensors:
-        sensor.close()
-    return [*probed.statuses, *unknown]
+    parts = meter.built_in(settings.sensors)
+    probed = meter.Meter(parts)
+    probed.close()
+    return [*probed.statuses, *parts.problems]
 
 
 def _readable(path: Path) -> LedgerState:
@@ -237,8 +237,17 @@ def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     remedy = None if state.ok else "metering goes on; what waits is written when the file can be"
     ledger = Status("ledger", state.ok, (state.message or state.path) + waiting, remedy)
     session = context.session
-    cost = (session.hook_s, session.hooks) if session else (None, 0)
-    return pages.doctor_page([*context.statuses(), ledger], *cost)
+    return pages.doctor_page([*context.statuses(), ledger], _own_cost(session) if session else [])
+
+
+def _own_cost(session: Session) -> list[str]:
+    """The tool's own cost, as a sentence."""
+    spent = session.overhead
+    hooks = f", {quantity(spent.hook_s / spent.hooks, 's')} each" if spent.hooks else ""
+    return [
+        f"Metering {spent.hooks} cells took {quantity(spent.hook_s, 's')} of their time{hooks},"
+        f" and {quantity(spent.cpu_s, 's')} of CPU in the background."
+    ]
 
 
 def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:

@@ -7,103 +7,151 @@ off the user's path.
 from __future__ import annotations
 
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from . import accounting, guard, plugins
-from .plugins import Model, Sensor
-from .record import DeviceUse, Figure, Reading, Sample, Status, Usage
+from .plugins import LateSensor, Model, Sensor
+from .record import DeviceUse, Figure, Reading, Status, Usage
 
 Clock = Callable[[], float]
 
 
+class Sample(NamedTuple):
+    """All sensors at one instant. ``t_s`` is monotonic: only differences mean anything."""
+
+    t_s: float
+    readings: list[Reading]
+
+
 @dataclass(slots=True, eq=False)
 class Window:
-    """A span that is being metered, or was. ``peaks`` keeps the marks that an inner window reset."""
+    """A span that is being metered, or was.
+
+    ``late_start`` and ``late_end`` are the late sensors' readings: at the opening, and the
+    first after the end (a peak: the highest of all in between).
+    """
 
     start: Sample
     uses: tuple[DeviceUse, ...]
     started_at: float
-    parent: Window | None = None
+    late_start: list[Reading]
+    late_end: list[Reading] | None = None
     end: Sample | None = None
-    peaks: dict[tuple[int, int], float] = field(default_factory=dict)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass
+class Parts:
+    """What a meter is made of."""
+
+    sensors: Sequence[Sensor] = ()
+    late: Sequence[LateSensor] = ()
+    models: Sequence[Model] = ()
+    problems: list[Status] = field(default_factory=list)
 
 
 class Meter:
     """Opens and closes windows over some sensors.
 
     Args:
-        sensors: those that have been asked for; each is opened here.
-        models: estimate what no sensor reads.
+        parts: the sensors and models; each is opened here.
         clock: monotonic seconds.
     """
 
-    def __init__(self, sensors: Sequence[Sensor], models: Sequence[Model], clock: Clock = time.perf_counter) -> None:
+    def __init__(self, parts: Parts, clock: Clock = time.perf_counter) -> None:
         self.clock = clock
-        self.sensors = list(sensors)
-        self.models = list(models)
         self.windows: list[Window] = []
-        self.statuses: list[Status] = []
-        self._open_sensors()
         self.uses: tuple[DeviceUse, ...] = ()
+        self.statuses: list[Status] = []
+        self.models = [m for m in parts.models if self._opened(m)]
+        self._sensors = [s for s in parts.sensors if self._opened(s)]
+        self._late = [s for s in parts.late if self._opened(s)]
+        self._unsettled: list[Window] = []
+        ready = {status.name for status in self.statuses if status.ok}
+        # One that is not ready has channels that say why, and is not asked.
+        self._reads = [s.read if s.name in ready else _nothing(len(s.channels)) for s in self._sensors]
+        self._late_now: list[Reading] = self._take()
 
-    def _open_sensors(self) -> None:
+    def _opened(self, sensor: Any) -> bool:
         """One that cannot even be opened is left out: its status says so."""
-        opened = [(sensor, _opened(sensor)) for sensor in self.sensors]
-        self.statuses = [status or Status(s.name, False, "failed to open; see the log") for s, status in opened]
-        self.sensors = [sensor for sensor, status in opened if status is not None]
+        try:
+            self.statuses.append(sensor.open())
+        except Exception as error:
+            guard.report(f"sensor {sensor.name}", error)
+            self.statuses.append(Status(sensor.name, False, f"{type(error).__name__}: {error}", "report this as a bug"))
+            return False
+        return True
+
+    # On the user's path
 
     def sample(self) -> Sample:
         """All sensors at one instant; one that fails reads as not measured."""
-        readings = tuple([self._read(sensor) for sensor in self.sensors])
+        readings: list[Reading] = []
+        for read in self._reads:
+            try:
+                readings.append(read())
+            except Exception as error:
+                sensor = self._sensors[len(readings)]
+                guard.report(f"sensor {sensor.name}", error)
+                readings.append((None,) * len(sensor.channels))
         return Sample(self.clock(), readings)
 
-    def _read(self, sensor: Sensor) -> Reading:
-        try:
-            return sensor.read()
-        except Exception as error:
-            guard.report(f"sensor {sensor.name}", error)
-            return (None,) * len(sensor.channels)
-
-    def open_window(self, parent: Window | None = None) -> Window:
+    def open_window(self) -> Window:
         """Start metering a span. Costs the sensors' reads; raises nothing of theirs."""
-        if self.windows:
-            self._keep_peaks()
-        for sensor in self.sensors:
-            try:
-                sensor.mark()
-            except Exception as error:
-                guard.report(f"sensor {sensor.name}", error)
-        window = Window(self.sample(), self.uses, time.time(), parent)
+        if self.windows or self._unsettled or self._urgent():
+            self.take()
+        window = Window(self.sample(), self.uses, time.time(), self._late_now)
         self.windows.append(window)
         return window
 
-    def _keep_peaks(self) -> None:
-        """The marks are about to be reset for an inner window: the outer ones keep what they saw."""
-        now = self.sample()
-        for window in self.windows:
-            window.peaks.update({k: max(v, window.peaks.get(k, 0.0)) for k, v in self._peaks(now)})
-
-    def _peaks(self, sample: Sample) -> Iterator[tuple[tuple[int, int], float]]:
-        for i, sensor in enumerate(self.sensors):
-            for k, channel in enumerate(sensor.channels):
-                value = sample.readings[i][k]
-                if channel.kind == "peak" and value is not None:
-                    yield (i, k), value
-
     def close_window(self, window: Window) -> None:
-        """End the span: one sample, nothing more."""
+        """End the span: one sample; the late sensors are asked now only if they are moving."""
         window.end = self.sample()
         self.windows.remove(window)
+        self._unsettled.append(window)
+        if self._urgent():
+            self.take()
+
+    def _urgent(self) -> bool:
+        return any([sensor.urgent for sensor in self._late])
+
+    def take(self) -> None:
+        """Ask the late sensors, for the windows that are open and those that have ended since."""
+        taken = self._take()
+        ended, self._unsettled = self._unsettled, []
+        for window in [*self.windows, *ended]:
+            window.late_end = self._folded(window.late_end, taken)
+        self._late_now = taken
+
+    def _take(self) -> list[Reading]:
+        readings: list[Reading] = []
+        for sensor in self._late:
+            try:
+                readings.append(sensor.take())
+            except Exception as error:
+                guard.report(f"sensor {sensor.name}", error)
+                readings.append((None,) * len(sensor.channels))
+        return readings
+
+    def _folded(self, before: list[Reading] | None, now: list[Reading]) -> list[Reading]:
+        """Counters as of now; high-water marks, which each ``take`` resets, as the highest so far."""
+        if before is None:
+            return now
+        return [
+            tuple(
+                _highest(old, new) if channel.kind == "peak" else new
+                for channel, old, new in zip(sensor.channels, earlier, later, strict=True)
+            )
+            for sensor, earlier, later in zip(self._late, before, now, strict=True)
+        ]
 
     # Off the user's path
 
     def observe(self) -> tuple[DeviceUse, ...]:
         """Look at what has no counter: who holds which GPU. May take milliseconds."""
         uses: list[DeviceUse] = []
-        for sensor in self.sensors:
+        for sensor in self._sensors:
             try:
                 uses += sensor.observe()
             except Exception as error:
@@ -123,48 +171,51 @@ class Meter:
         return accounting.kept(usage)
 
     def _figures(self, window: Window, end: Sample) -> Iterator[Figure]:
-        for i, sensor in enumerate(self.sensors):
-            reading = tuple(_highest(value, window.peaks.get((i, k))) for k, value in enumerate(end.readings[i]))
-            yield from accounting.figures(sensor.channels, window.start.readings[i], reading)
+        for sensor, before, after in zip(self._sensors, window.start.readings, end.readings, strict=True):
+            yield from accounting.figures(sensor.channels, before, after)
+        late_end = window.late_end or self._late_now
+        for late, before, after in zip(self._late, window.late_start, late_end, strict=True):
+            yield from accounting.figures(late.channels, before, after)
+
+    def close(self) -> None:
+        """Let go of the devices."""
+        opened: list[Sensor | LateSensor] = [*self._sensors, *self._late]
+        for sensor in opened:
+            try:
+                sensor.close()
+            except Exception as error:
+                guard.report(f"sensor {sensor.name}", error)
 
 
-def _highest(value: float | None, kept: float | None) -> float | None:
-    if value is None or kept is None:
-        return value if kept is None else kept
-    return max(value, kept)
+def _nothing(channels: int) -> Callable[[], Reading]:
+    reading: Reading = (None,) * channels
+    return lambda: reading
 
 
-def _opened(sensor: Sensor) -> Status | None:
-    try:
-        return sensor.open()
-    except Exception as error:
-        guard.report(f"sensor {sensor.name}", error)
-        return None
+def _highest(one: float | None, other: float | None) -> float | None:
+    there = [value for value in (one, other) if value is not None]
+    return max(there, default=None)
 
 
-def built_in(names: Sequence[str]) -> tuple[list[Sensor], list[Status]]:
-    """The sensors of these names, and a status for each that there is not."""
-    found: list[Sensor] = []
-    bad: list[Status] = []
+def built_in(names: Sequence[str]) -> Parts:
+    """Our sensors of these names, our late sensors and models; a problem for each that there is not."""
+    parts = Parts()
+    known = plugins.BUILT_IN["sensors"]
     for name in names:
-        if name not in plugins.BUILT_IN["sensors"]:
-            have = ", ".join(plugins.BUILT_IN["sensors"])
-            bad.append(Status(name, False, f"there is no sensor {name!r}", f"CostMeter.sensors takes {have}"))
-            continue
-        try:
-            found.append(plugins.load("sensors", name))
-        except Exception as error:
-            guard.report(f"sensor {name}", error)
-            bad.append(Status(name, False, f"{type(error).__name__}: {error}", "install the package again"))
-    return found, bad
+        if name not in known:
+            remedy = f"CostMeter.sensors takes {', '.join(known)}"
+            parts.problems.append(Status(name, False, f"there is no sensor {name!r}", remedy))
+    wanted = [name for name in names if name in known]
+    parts.sensors = list(_loaded("sensors", wanted, parts.problems))
+    parts.late = list(_loaded("late", plugins.BUILT_IN["late"], parts.problems))
+    parts.models = list(_loaded("models", plugins.BUILT_IN["models"], parts.problems))
+    return parts
 
 
-def models() -> list[Model]:
-    """All models, but those that fail to load."""
-    found: list[Model] = []
-    for name in plugins.BUILT_IN["models"]:
+def _loaded(family: plugins.Family, names: Iterable[str], problems: list[Status]) -> Iterator[Any]:
+    for name in names:
         try:
-            found.append(plugins.load("models", name))
+            yield plugins.load(family, name)
         except Exception as error:
-            guard.report(f"model {name}", error)
-    return found
+            guard.report(f"{family} {name}", error)
+            problems.append(Status(name, False, f"{type(error).__name__}: {error}", "install the package again"))

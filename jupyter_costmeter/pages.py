@@ -120,11 +120,7 @@ def cell_line(record: CellRecord) -> list[str]:
     return [inner + called(record), started, quantity(record.wall_s, "s"), *figures, MARKS[record.outcome]]
 
 
-def doctor_page(statuses: Iterable[Status], hook_s: float | None = None, hooks: int = 0) -> Page:
+def doctor_page(statuses: Iterable[Status], cost: Sequence[str] = ()) -> Page:
     """Each part of the tool: ready, or why not and what to do."""
     rows = [["✓" if s.ok else "✗", s.name, s.message, s.remedy or ""] for s in statuses]
-    cost = []
-    if hooks and hook_s is not None:
-        mean = quantity(hook_s / hooks, "s")
-        cost.append(f"Metering {hooks} cells took {quantity(hook_s, 's')} of their time, {mean} each.")
     return Page("jupyter_costmeter's parts", [Table(["", "part", "what it says", "what to do"], rows)], cost)

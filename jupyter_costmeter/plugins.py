@@ -13,21 +13,21 @@ from typing import IO, Any, Literal, Protocol
 
 from .record import CellRecord, Channel, DeviceUse, Reading, SessionInfo, Status, Summary, Usage
 
-Family = Literal["sensors", "models", "exporters"]
+Family = Literal["sensors", "late", "models", "exporters"]
 
 
 class Sensor(Protocol):
-    """Something with counters. ``read`` is on the user's path: microseconds, never a wait."""
+    """Something with counters, read at a window's edges, on the user's path: microseconds, never a wait."""
 
     name: str
-    channels: tuple[Channel, ...]  # may grow or shrink only in ``open``
 
-    def open(self) -> Status:
-        """Find the devices. Called once per process, and again in a forked child."""
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """What ``read`` answers; known after ``open``, and the same from then on."""
         ...
 
-    def mark(self) -> None:
-        """A window opens: reset what can only be reset (high-water marks)."""
+    def open(self) -> Status:
+        """Find the devices. Called once; a sensor that is not ``ok`` is never read."""
         ...
 
     def read(self) -> Reading:
@@ -36,6 +36,30 @@ class Sensor(Protocol):
 
     def observe(self) -> tuple[DeviceUse, ...]:
         """Off the user's path, each tick and at the end: see what has no counter. May be slow."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LateSensor(Protocol):
+    """Something that may be read some milliseconds after a window's end, off the user's path.
+
+    It is read on the path only where waiting would be wrong: another window opens before, or
+    ``urgent`` says that it is moving.
+    """
+
+    name: str
+
+    @property
+    def channels(self) -> tuple[Channel, ...]: ...
+
+    @property
+    def urgent(self) -> bool: ...
+
+    def open(self) -> Status: ...
+
+    def take(self) -> Reading:
+        """Counters as they are; high-water marks since the last ``take``, which resets them."""
         ...
 
     def close(self) -> None: ...
@@ -74,6 +98,10 @@ BUILT_IN: dict[Family, dict[str, str]] = {
         "process": "jupyter_costmeter.sensors.process:ProcessSensor",
         "rapl": "jupyter_costmeter.sensors.rapl:RaplSensor",
         "nvml": "jupyter_costmeter.sensors.nvml:NvmlSensor",
+    },
+    "late": {
+        "memory": "jupyter_costmeter.sensors.memory:MemoryMark",
+        "children": "jupyter_costmeter.sensors.children:ChildrenSensor",
     },
     "models": {"power": "jupyter_costmeter.sensors.model:PowerModel"},
     "exporters": {

@@ -97,14 +97,6 @@ Reading = tuple["float | None", ...]  # aligned with the sensor's channels
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """All sensors at one instant. ``t_s`` is monotonic: only differences mean anything."""
-
-    t_s: float
-    readings: tuple[Reading, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class DeviceUse:
     """What can be seen of one GPU off the user's path: who holds it, how busy it has been.
 

@@ -1,30 +1,45 @@
 """The one thread that looks at running cells: asleep in a queue while nothing runs.
 
-A burst of short cells is settled together, ``SETTLE_S`` after the first has ended, so that
-the thread does not take the interpreter lock from the next cell.
+Waking a sleeping thread costs the one that wakes it 20 to 400 µs on a virtual machine. So a
+hook wakes it only from its deep sleep: after something has ended it looks once more, a
+second later, and a cell that begins until then is seen by that look. That something has
+ended is told through ``defer`` where there is an event loop, after the cell's reply. A burst
+of short cells is settled together, so that the thread does not take the interpreter lock
+from each next one.
 """
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
 from collections.abc import Callable
 
 from . import guard
+from .overhead import Overhead
 
-#: Seconds from a window's opening to its first tick: soon enough to be seen start.
+#: Seconds from a window's opening to its first tick, if the thread slept.
 FIRST_S = 0.3
-#: Seconds from a window's end to its settling.
-SETTLE_S = 0.03
+#: Seconds from a window's end until it is told: after the cell's reply.
+TOLD_S = 0.03
+#: Seconds from then until it is settled, with what has ended meanwhile.
+SETTLE_S = 0.2
+#: Seconds until the last look after something has ended.
+LINGER_S = 1.0
 
 
 class Sampler:
     """Calls ``tick`` at each interval while something runs, ``settle`` soon after something ended.
 
     Args:
+        interval_s: seconds between two ticks.
         running: whether a window is open.
         ended: whether closed windows wait to be settled.
+        tick: look at what runs.
+        after: read what may be read late, on the user's thread when the cell has been answered.
+        settle: deal with what has ended.
+        overhead: where the thread's own work is counted.
     """
 
     def __init__(
@@ -33,61 +48,92 @@ class Sampler:
         running: Callable[[], bool],
         ended: Callable[[], bool],
         tick: Callable[[], None],
+        after: Callable[[], None],
         settle: Callable[[], None],
+        overhead: Overhead,
     ) -> None:
         self.interval_s = interval_s
+        self.overhead = overhead
+        self.defer: Callable[[float, Callable[[], None]], None] = lambda _, tell: tell()
         self._running, self._ended = running, ended
         self._tick = guard.guarded("the sampler's tick")(tick)
+        self._after = guard.guarded("reading after a cell")(after)
         self._settle = guard.guarded("settling a cell")(settle)
         self._inbox: queue.SimpleQueue[threading.Event | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._tick_at: float | None = None
-        self._settle_at: float | None = None
+        self._look_at = math.inf  # when the thread looks by itself
+        self._told = False
 
-    def wake(self) -> None:
-        """Something opened or closed. Some microseconds."""
+    def start(self) -> None:
+        """Before the first cell: starting a thread takes 100 µs."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="costmeter-sampler", daemon=True)
             self._thread.start()
-        self._inbox.put(None)
+
+    def opened(self) -> None:
+        """A window opened."""
+        if self._look_at == math.inf:
+            self.start()
+            self._inbox.put(None)
+
+    def closed(self) -> None:
+        """A window closed."""
+        if not self._told:
+            self._told = True
+            self.defer(TOLD_S, self._tell)
+
+    def _tell(self) -> None:
+        self._told = False
+        self._after()
+        if self._look_at > time.monotonic() + SETTLE_S:
+            self.start()
+            self._inbox.put(None)
 
     def flush(self, timeout_s: float) -> None:
         """Wait until what has ended so far is settled."""
-        if self._thread is None or not self._thread.is_alive():
-            return
-        done = threading.Event()
-        self._inbox.put(done)
-        done.wait(timeout_s)
+        if self._thread is not None and self._thread.is_alive():
+            done = threading.Event()
+            self._inbox.put(done)
+            done.wait(timeout_s)
+
+    # On the thread
 
     def _run(self) -> None:
         while True:
-            asked = self._wait()
+            try:
+                asked = self._wait()
+            except queue.Empty:
+                self._look()
+                continue
             if asked is not None:
-                self._settle()
-                self._settle_at = None
+                self._look()
                 asked.set()
-            self._due(time.monotonic())
+            else:  # something opened or closed
+                self._look_at = time.monotonic() + (SETTLE_S if self._ended() else FIRST_S)
 
     def _wait(self) -> threading.Event | None:
-        due = [at for at in (self._tick_at, self._settle_at) if at is not None]
-        try:
-            if not due:
-                return self._inbox.get()
-            return self._inbox.get(timeout=max(0.0, min(due) - time.monotonic()))
-        except queue.Empty:
-            return None
+        """Until woken (a question that somebody waits for comes with it), or empty when it is time to look."""
+        if self._look_at == math.inf:
+            return self._inbox.get()
+        return self._inbox.get(timeout=max(0.0, self._look_at - time.monotonic()))
 
-    def _due(self, now: float) -> None:
-        """Do what is due, and note when the next is."""
-        if self._settle_at is not None and now >= self._settle_at:
-            self._settle_at = None
-            self._settle()
-        elif self._settle_at is None and self._ended():
-            self._settle_at = now + SETTLE_S
+    def _look(self) -> None:
+        """Settle what has ended, tick if that is due, and note when to look again."""
+        settled = self._ended()
+        with self.overhead.working():
+            if settled:
+                self._settle()
+            self._tick_if_due()
+        rest = time.monotonic() + LINGER_S if settled else math.inf
+        self._look_at = self._tick_at or rest
+        # What opened or closed since saw an old time to look, and did not wake us.
+        if self._ended() or (self._tick_at is None and self._running()):
+            self._look_at = time.monotonic() + SETTLE_S
+
+    def _tick_if_due(self) -> None:
         if not self._running():
             self._tick_at = None
-        elif self._tick_at is None:
-            self._tick_at = now + FIRST_S
-        elif now >= self._tick_at:
-            self._tick_at = now + self.interval_s
+        elif self._tick_at is None or time.monotonic() >= self._tick_at:
             self._tick()
+            self._tick_at = time.monotonic() + self.interval_s

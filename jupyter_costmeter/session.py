@@ -20,14 +20,13 @@ from traitlets.config import Config
 from . import accounting, config, guard, place
 from .ledger import LedgerState, Selection
 from .ledger.writer import Writer
-from .meter import Meter, Window, built_in, models
-from .record import CellRecord, Outcome, Sample, Status, Summary, Total, Usage
+from .meter import Meter, Sample, Window, built_in
+from .overhead import Overhead
+from .record import CellRecord, Outcome, Status, Summary, Total, Usage
 from .sampler import Sampler
 
 #: What a front end that has just come is told of: so many newest cells, and so many dearest.
 NEWEST, DEAREST = 200, 20
-#: A window shorter than this is not journalled: less than the second that a kill may cost.
-JOURNAL_FROM_S = 0.9
 
 
 @dataclass(slots=True, eq=False)
@@ -59,16 +58,16 @@ class Session:
     """The metering of this process, from the first ``%load_ext`` or ``measure`` to its end."""
 
     def __init__(self, settings: config.CostMeter, problems: Iterable[str] = ()) -> None:
-        sensors, unknown = built_in(settings.sensors)
+        parts = built_in(settings.sensors)
         self.settings = settings
         self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
-        self.problems += unknown
+        self.problems += parts.problems
         self.info = place.session_info(place.notebook_path(), settings.project)
-        self.meter = Meter(sensors, models())
-        self.writer = Writer(settings.ledger_file, self.info)
+        self.overhead = Overhead()
+        self.meter = Meter(replace(parts, sensors=[*parts.sensors, self.overhead]))
+        self.writer = Writer(settings.ledger_file, self.info, self.overhead)
         self.listeners: list[Callable[[Event], None]] = []
         self.newest: deque[CellRecord] = deque(maxlen=NEWEST)
-        self.hook_s, self.hooks = 0.0, 0  # the tool's own cost on the user's path
         self._dearest: list[tuple[float, int, CellRecord]] = []
         self._parts: list[accounting.Part] = []
         self._head = [0, 0, 0.0]  # cells, failed, wall_s
@@ -76,9 +75,19 @@ class Session:
         self._closed: deque[Run] = deque()
         self._seq = 0
         self._settling = threading.Lock()
-        self._sampler = Sampler(
-            settings.tick_s, lambda: bool(self.meter.windows), lambda: bool(self._closed), self._tick, self.settle
+        self.sampler = Sampler(
+            settings.tick_s,
+            running=lambda: bool(self.meter.windows),
+            ended=lambda: bool(self._closed),
+            tick=self._tick,
+            after=self.meter.take,
+            settle=self.settle,
+            overhead=self.overhead,
         )
+
+    def start(self) -> None:
+        """Get ready before the first cell, so that it need not pay for it."""
+        self.sampler.start()
 
     # On the user's path
 
@@ -88,10 +97,10 @@ class Session:
         stack = self._stacks.setdefault(thread, [])
         parent = stack[-1] if stack else None
         self._seq += 1
-        window = self.meter.open_window(parent.window if parent else None)
+        window = self.meter.open_window()
         run = Run(window, self._seq, thread, code, cell_id, label=label, parent=parent)
         stack.append(run)
-        self._sampler.wake()
+        self.sampler.opened()
         return run
 
     def close(self, run: Run, outcome: Outcome, error_type: str | None = None) -> None:
@@ -103,7 +112,7 @@ class Session:
         if not stack:
             del self._stacks[run.thread]
         self._closed.append(run)
-        self._sampler.wake()
+        self.sampler.closed()
 
     def innermost(self) -> Run | None:
         """The run that this thread is in."""
@@ -117,6 +126,7 @@ class Session:
         with self._settling:
             if not self._closed:
                 return
+            self.meter.take()
             self.meter.observe()
             records = [self._settled(self._closed.popleft()) for _ in range(len(self._closed))]
             self.writer.append(records)
@@ -142,7 +152,7 @@ class Session:
 
     def _record(self, run: Run, usage: Usage) -> CellRecord:
         return CellRecord(
-            id=run.window.id,
+            id=self._id(run),
             session_id=self.info.id,
             seq=run.seq,
             started_at=run.window.started_at,
@@ -155,16 +165,18 @@ class Session:
             code_hash=hashlib.sha256(run.code.encode()).hexdigest() if run.code is not None else None,
             label=run.label,
             error_type=run.error_type,
-            parent_id=run.parent.window.id if run.parent else None,
+            parent_id=self._id(run.parent) if run.parent else None,
         )
+
+    def _id(self, run: Run) -> str:
+        return f"{self.info.id}-{run.seq}"
 
     def _tick(self) -> None:
         """Something runs: look at it, journal it, tell the listeners."""
+        self.meter.take()
         self.meter.observe()
         running = self._running(self.meter.sample(), since_last=True)
-        long = [record for record, _ in running if record.wall_s >= JOURNAL_FROM_S]
-        if long:
-            self.writer.journal(long)
+        self.writer.journal([record for record, _ in running])
         self._tell(Event(running, ()))
 
     def _running(self, now: Sample, since_last: bool = False) -> tuple[tuple[CellRecord, Total | None], ...]:
@@ -208,7 +220,7 @@ class Session:
 
     def record_of(self, run: Run) -> CellRecord | None:
         """The record of a run that has been settled lately."""
-        return next((r for r in reversed(self.newest) if r.id == run.window.id), None)
+        return next((r for r in reversed(self.newest) if r.seq == run.seq), None)
 
     @property
     def selection(self) -> Selection:
@@ -220,7 +232,8 @@ class Session:
 
     @property
     def sensors(self) -> list[Status]:
-        return [*self.meter.statuses, *self.problems]
+        failures = [Status("bug", False, text, "report this as a bug") for text in guard.failures()]
+        return [*self.meter.statuses, *self.problems, *failures]
 
     def moved_to(self, notebook: str) -> None:
         """The notebook has another path from now on (renamed, or known only now)."""

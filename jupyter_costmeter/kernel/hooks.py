@@ -7,9 +7,11 @@ without a ``pre`` for an empty cell and for the cell in which the extension was 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .. import guard, session
@@ -28,6 +30,7 @@ class Hooks:
 
     def __init__(self, ip: Any) -> None:
         self.ip = ip
+        guard.log_to(list(getattr(getattr(ip, "kernel", None), "log", logging.Logger("")).handlers))
         self.session = session.current(ip.config)
         self.live = Live(ip, self.session)
         self._runs: dict[int, list[Run]] = {}  # by thread: JupyterLab's subshells run cells side by side
@@ -37,6 +40,8 @@ class Hooks:
         self.ip.events.register("post_run_cell", self.after)
         self.ip.input_transformers_cleanup.insert(0, take_label)
         self.ip.register_magics(CostMagics(self.ip, self.session))
+        self.session.start()
+        self.session.sampler.defer = _defer
         self.live.start()
         self._enter_running_cell()
 
@@ -68,8 +73,8 @@ class Hooks:
         if os.getpid() == self.session.info.pid:  # a forked child has neither our threads nor our windows
             began = time.perf_counter()
             self._open(info)
-            self.session.hook_s += time.perf_counter() - began
-            self.session.hooks += 1
+            self.session.overhead.hook_s += time.perf_counter() - began
+            self.session.overhead.hooks += 1
 
     def _open(self, info: Any) -> None:
         run = self.session.open(getattr(info, "cell_id", None), info.raw_cell)
@@ -84,7 +89,15 @@ class Hooks:
         run = runs.pop()
         run.execution_count = getattr(result, "execution_count", None)
         self.session.close(run, *_outcome(result))
-        self.session.hook_s += time.perf_counter() - began
+        self.session.overhead.hook_s += time.perf_counter() - began
+
+
+def _defer(delay_s: float, wake: Callable[[], None]) -> None:
+    """By the kernel's event loop, when it has sent the cell's reply; at once where there is none."""
+    try:
+        asyncio.get_running_loop().call_later(delay_s, wake)
+    except RuntimeError:
+        wake()
 
 
 def _empty(result: Any) -> bool:

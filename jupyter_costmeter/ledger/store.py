@@ -23,6 +23,12 @@ from .schema import cell, figure, open_window, provenance, session
 
 #: Rows fetched at a time, so that an export of any length needs constant memory.
 PAGE = 500
+# Built once: SQLAlchemy keeps what it compiled of them.
+ADD_SESSION = insert(session).on_conflict_do_nothing()
+ADD_PROVENANCE = insert(provenance).on_conflict_do_nothing()
+ADD_CELL = insert(cell).on_conflict_do_nothing()
+ADD_FIGURE = insert(figure).on_conflict_do_nothing()
+END_JOURNAL = open_window.delete().where(open_window.c.id == sa.bindparam("ended"))
 
 
 class Ledger:
@@ -117,23 +123,24 @@ class Ledger:
         found = list(records)
         with self._writing() as connection:
             new = self._add_origins(connection, info, found)
-            for record in found:
-                connection.execute(insert(cell).on_conflict_do_nothing(), [rows.cell_row(record)])
-                if record.usage.figures:
-                    connection.execute(insert(figure).on_conflict_do_nothing(), rows.figure_rows(record))
-            connection.execute(open_window.delete().where(open_window.c.id.in_([r.id for r in found])))
+            if found:
+                connection.execute(ADD_CELL, [rows.cell_row(record) for record in found])
+                connection.execute(END_JOURNAL, [{"ended": record.id} for record in found])
+            figures = [row for record in found for row in rows.figure_rows(record)]
+            if figures:
+                connection.execute(ADD_FIGURE, figures)
         self._known |= new
 
     def _add_origins(self, connection: sa.Connection, info: SessionInfo, records: list[CellRecord]) -> set[str]:
         """What the records point to: the session, and provenances not seen before."""
         new: set[str] = set()
         if info.id not in self._known:
-            connection.execute(insert(session).on_conflict_do_nothing(), [rows.session_row(info)])
+            connection.execute(ADD_SESSION, [rows.session_row(info)])
             new.add(info.id)
         origins = {rows.provenance_id(f.provenance): f.provenance for r in records for f in r.usage.figures}
         missing = [rows.provenance_row(o) for key, o in origins.items() if key not in self._known]
         if missing:
-            connection.execute(insert(provenance).on_conflict_do_nothing(), missing)
+            connection.execute(ADD_PROVENANCE, missing)
         return new | set(origins)
 
     def journal(self, info: SessionInfo, records: Iterable[CellRecord]) -> None:
@@ -291,6 +298,8 @@ def _runs(info: SessionInfo) -> bool:
     if info.host != socket.gethostname():
         return True
     try:
-        return bool(abs(psutil.Process(info.pid).create_time() - info.pid_started_at) < 2.0)
+        process = psutil.Process(info.pid)
+        dead = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not noticed
+        return not dead and bool(abs(process.create_time() - info.pid_started_at) < 2.0)
     except psutil.Error:
         return False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from .. import guard
 from ..errors import LedgerError
+from ..overhead import Overhead
 from ..record import CellRecord, SessionInfo
 from . import LedgerState, open_ledger
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 class Writer:
     """Writes one session's records to one ledger, in the background."""
 
-    def __init__(self, path: Path, info: SessionInfo) -> None:
+    def __init__(self, path: Path, info: SessionInfo, overhead: Overhead) -> None:
         self.path = path
+        self.overhead = overhead
         self.info = info
         self._inbox: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self._waiting: dict[str, CellRecord] = {}
@@ -82,7 +84,8 @@ class Writer:
             while not self._inbox.empty():
                 batch.append(self._inbox.get())
             try:
-                self._write(batch)
+                with self.overhead.working():
+                    self._write(batch)
             except Exception as error:
                 guard.report("the ledger's writer", error)
                 self._message = f"{type(error).__name__}: {error}"

@@ -106,9 +106,6 @@ class NvmlSensor:
         self.names = {d.uuid: d.name for d in self._devices}
         return self._status()
 
-    def mark(self) -> None:
-        """Nothing here needs a reset."""
-
     def read(self) -> Reading:
         """Joules per GPU since its driver was loaded; ``None`` where there is no counter or no answer.
 
@@ -160,8 +157,7 @@ class NvmlSensor:
         chosen = (present[e] if isinstance(e, int) else self._slice(e, present) for e in entries)
         found = {d.uuid: d for d in chosen if d is not None}
         if not found:
-            many = f"all {len(present)} GPUs are" if len(present) > 1 else "the GPU is"
-            message = f"{many} hidden by CUDA_VISIBLE_DEVICES={visible!r}"
+            message = f"CUDA_VISIBLE_DEVICES={visible!r} hides every GPU ({len(present)}) from this process"
             raise _Unavailable(message, "unset CUDA_VISIBLE_DEVICES and restart the kernel", absent=True)
         return list(found.values())
 
@@ -233,9 +229,8 @@ class NvmlSensor:
     def _status(self) -> Status:
         names = [d.name for d in self._devices]
         shown = [f"{names.count(n)} × {n}" if names.count(n) > 1 else n for n in dict.fromkeys(names)]
-        message = (
-            f"{len(names)} GPU{'s' if len(names) > 1 else ''}: {', '.join(shown)}, driver {self.driver or 'unknown'}"
-        )
+        count = "1 GPU" if len(names) == 1 else f"{len(names)} GPUs"
+        message = f"{count}: {', '.join(shown)}, driver {self.driver or 'unknown'}"
         message += "".join(f"; no energy: {why}" for why in dict.fromkeys(d.missing for d in self._devices) if why)
         return Status(self.name, any(d.missing is None for d in self._devices), message)
 
@@ -365,7 +360,7 @@ def _refused(error: Any) -> _Unavailable:
 
 
 def _integral(since_us: int, samples: Sequence[tuple[int, float]]) -> float:
-    """Seconds busy: each sample is the busy share since the one before. A gap of over two spacings counts as one."""
+    """Seconds busy: a sample is the share since the one before; a gap of over two spacings counts as one."""
     times = [since_us or next((at for at, _ in samples), 0), *(at for at, _ in samples)]
     steps = [after - before for before, after in pairwise(times)]
     usual = sorted(steps)[len(steps) // 2] if steps else 0
@@ -393,8 +388,7 @@ def _named(entry: str, uuids: Sequence[str]) -> int | str | None:
         matches = [index for index, uuid in enumerate(uuids) if uuid.startswith(entry)]
         return matches[0] if len(matches) == 1 else None
     digits = re.match(r"\+?\d+", entry)
-    index = int(digits[0]) if digits else -1
-    return index if 0 <= index < len(uuids) else None
+    return index if digits and (index := int(digits[0])) < len(uuids) else None
 
 
 def _ambiguous(value: str, present: Sequence[_Device]) -> bool:

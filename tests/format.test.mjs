@@ -1,0 +1,128 @@
+// Numbers as the user reads them.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import {
+  duration,
+  energy,
+  explain,
+  percent,
+  plain,
+  show,
+  si,
+  ticking,
+  tickStep
+} from '../labextension/lib/format.js';
+import { ENGLISH } from '../labextension/lib/words.js';
+
+const total = (value, more = {}) => ({
+  name: 'energy_j',
+  unit: 'J',
+  value,
+  method: value === null ? null : 'measured',
+  measured_share: value === null ? null : 1,
+  missing: 0,
+  uncertainty: null,
+  sources: [],
+  reasons: [],
+  ...more
+});
+const shown = one => plain(show(one, 'J'));
+
+test('the prefix leaves three digits that matter', () => {
+  const cases = [
+    [0, '0 J'],
+    [0.05, '50.0 mJ'],
+    [1, '1.00 J'],
+    [999, '999 J'],
+    [999.4, '999 J'],
+    [999.7, '1.00 kJ'],
+    [3418, '3.42 kJ'],
+    [34_180, '34.2 kJ'],
+    [99_960, '100 kJ'],
+    [1.2e9, '1.20 GJ']
+  ];
+  for (const [value, text] of cases) {
+    assert.equal(si(value, 'J'), text);
+  }
+  assert.equal(si(1.5e9, 'B'), '1.50 GB');
+});
+
+test('energy in the unit of the settings', () => {
+  assert.equal(energy(3600, 'J'), '3.60 kJ');
+  assert.equal(energy(3600, 'Wh'), '1.00 Wh');
+  assert.equal(energy(1, 'Wh'), '278 µWh');
+});
+
+test('durations round over their borders', () => {
+  const cases = [
+    [0, '0 s'],
+    [0.00002, '20.0 µs'],
+    [0.0012, '1.20 ms'],
+    [0.085, '85.0 ms'],
+    [0.9999, '1.00 s'],
+    [12.44, '12.4 s'],
+    [59.97, '1 min 00 s'],
+    [185, '3 min 05 s'],
+    [3599.7, '1 h 00 min'],
+    [3780, '1 h 03 min'],
+    [3839, '1 h 03 min'],
+    [360_000, '100 h']
+  ];
+  for (const [seconds, text] of cases) {
+    assert.equal(duration(seconds), text);
+  }
+});
+
+test('a time that ticks never says too much, and ticks no faster than it is worth', () => {
+  assert.equal(ticking(0), '0.0 s');
+  assert.equal(ticking(-0.3), '0.0 s');
+  assert.equal(ticking(9.96), '9.9 s');
+  assert.equal(ticking(59.99), '59 s');
+  assert.equal(ticking(61.9), '1 min 01 s');
+  assert.equal(tickStep(3), 0.2);
+  assert.equal(tickStep(30), 1);
+});
+
+test('what is not measured is a dash, and never zero', () => {
+  assert.equal(shown(total(null)), '—');
+  assert.equal(shown(undefined), '');
+  assert.equal(shown(total(0)), '0 J');
+});
+
+test('the marks say what a figure is worth', () => {
+  assert.equal(shown(total(1200)), '1.20 kJ');
+  assert.equal(shown(total(1200, { missing: 1 })), '≥ 1.20 kJ');
+  assert.equal(shown(total(1200, { method: 'modelled' })), '~1.20 kJ');
+  assert.equal(shown(total(1200, { method: 'declared', missing: 2 })), '≥ ~1.20 kJ');
+});
+
+test('the hover tells method, uncertainty, source, and what is missing', () => {
+  const one = total(3658, {
+    measured_share: 0.984,
+    missing: 1,
+    uncertainty: 182,
+    sources: ['NVML energy counter', 'TDP 120 W'],
+    reasons: ['the GPU is lost']
+  });
+  assert.equal(
+    explain('Energy', one, 'J', ENGLISH),
+    [
+      'Energy: ≥ 3.66 kJ ±5.0 %',
+      'Measured. Measured share: 98 %.',
+      '≥ One part is missing: the GPU is lost',
+      'From: NVML energy counter; TDP 120 W'
+    ].join('\n')
+  );
+});
+
+test('the hover of a dash gives the reason', () => {
+  const lost = total(null, { reasons: ['the GPU is lost'] });
+  assert.equal(explain('Energy', lost, 'J', ENGLISH), 'Energy: not measured: the GPU is lost');
+  assert.match(explain('Energy', total(null), 'J', ENGLISH), /no reason is known/);
+});
+
+test('a share is never rounded to none or to all', () => {
+  assert.equal(percent(0.001), '< 1 %');
+  assert.equal(percent(0.9999), '> 99 %');
+  assert.equal(percent(0.5), '50 %');
+});
