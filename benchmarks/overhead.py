@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -176,9 +175,7 @@ def main() -> None:
     ]
     head = ["", "load, ms", "hooks, µs", "no-op cell, ms", "ratio", "idle CPU, ms", "idle wakes", "RSS, MiB"]
     print(tabulate(rows, headers=head, tablefmt="github" if options.markdown else "simple", disable_numparse=True))
-    print(
-        f"\n{options.cells} cells each, {options.loads} loads, {options.idle:.0f} s idle; Python {sys.version.split()[0]}"
-    )
+    print(f"\n{options.cells} cells each, {options.loads} loads, {options.idle:.0f} s idle")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,8 @@ def _by_memory(usage: Usage) -> Iterator[Figure]:
     """DRAM energy by this tree's resident memory over the machine's."""
     own, machine = _value(usage, "peak_rss_bytes"), _value(usage, "machine_memory_bytes")
     share = min(1.0, own / machine) if own is not None and machine else None
-    yield from _shared(usage, "dram_energy_j", "ram_energy_j", share, "memory (at its peak)", "this kernel's memory could not be read")
+    why = "this kernel's memory could not be read"
+    yield from _shared(usage, "dram_energy_j", "ram_energy_j", share, "memory (at its peak)", why)
 
 
 def _shared(usage: Usage, raw: str, name: str, share: float | None, by: str, why: str) -> Iterator[Figure]:

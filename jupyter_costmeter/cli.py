@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import __version__, commands
+from . import commands
 from .errors import CostMeterError, UsageError
+from .version import __version__
 
 #: 0 well, 1 the notebook or the ledger failed, 2 the words were wrong.
 FAILED, MISUSED = 1, 2

@@ -244,10 +244,8 @@ def _own_cost(session: Session) -> list[str]:
     """The tool's own cost, as a sentence."""
     spent = session.overhead
     hooks = f", {quantity(spent.hook_s / spent.hooks, 's')} each" if spent.hooks else ""
-    return [
-        f"Metering {spent.hooks} cells took {quantity(spent.hook_s, 's')} of their time{hooks},"
-        f" and {quantity(spent.cpu_s, 's')} of CPU in the background."
-    ]
+    path = f"Metering {spent.hooks} cells took {quantity(spent.hook_s, 's')} of their time{hooks}"
+    return [f"{path}, and {quantity(spent.cpu_s, 's')} of CPU in the background."]
 
 
 def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Literal
 
-from . import __version__, accounting
+from . import accounting
 from .ledger import LedgerState
 from .record import CellRecord, Figure, SessionInfo, Status, Summary, Total
+from .version import __version__
 
 SCHEMA = 1
 COMM_ID = "jupyter-costmeter"  # well-known: no handshake, any number of front ends may listen

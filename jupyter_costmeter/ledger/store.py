@@ -14,10 +14,11 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from .. import __version__, accounting
+from .. import accounting
 from ..accounting import Part
 from ..errors import LedgerTooNew
 from ..record import ENERGY, HIGHEST, CellRecord, Figure, SessionInfo, Summary
+from ..version import __version__
 from . import Selection, file, rows, schema
 from .schema import cell, figure, open_window, provenance, session
 

@@ -1,0 +1,129 @@
+/** When to read the ledger again, and what it last said: pure, with the browser's timers. */
+import { ServerError } from './api.js';
+import type { Get, Totals } from './api.js';
+import { fetchTotals } from './api.js';
+
+/** A record reaches the ledger some 100 ms after its cell has ended. */
+const SETTLE_MS = 300;
+/** However fast cells end, the server is asked no more often than this. */
+const REST_MS = 2000;
+
+/**
+ * Calls `work` soon after `request`, at most once in a while, never two at a time, and not while
+ * `wanted` says no: then the next `resume` does it.
+ */
+export class Refresher {
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private due = false;
+  private busy = false;
+  private last = -Infinity;
+
+  constructor(
+    private readonly work: () => Promise<void>,
+    private readonly wanted: () => boolean,
+    private readonly clock: () => number = () => performance.now()
+  ) {}
+
+  request(): void {
+    this.due = true;
+    this.resume();
+  }
+
+  /** Somebody looks again: do what has been waiting. */
+  resume(): void {
+    if (!this.due || this.busy || this.timer !== null || !this.wanted()) {
+      return;
+    }
+    const rest = this.last + REST_MS - this.clock();
+    this.timer = setTimeout(() => void this.fire(), Math.max(SETTLE_MS, rest));
+  }
+
+  stop(): void {
+    this.due = false;
+    if (this.timer !== null) {
+      clearTimeout(this.timer);
+      this.timer = null;
+    }
+  }
+
+  private async fire(): Promise<void> {
+    this.timer = null;
+    if (!this.wanted()) {
+      return; // still due
+    }
+    this.due = false;
+    this.busy = true;
+    this.last = this.clock();
+    try {
+      await this.work();
+    } finally {
+      this.busy = false;
+      this.resume();
+    }
+  }
+}
+
+/** The ledger's totals for one notebook, as the server last told them. */
+export class LedgerFeed {
+  totals: Totals | null = null;
+  /** Why there are none, or why they are old. */
+  problem: string | null = null;
+  private readonly refresher: Refresher;
+  private life = 0;
+
+  constructor(
+    private readonly get: Get,
+    private readonly path: () => string,
+    wanted: () => boolean,
+    private readonly changed: () => void
+  ) {
+    this.refresher = new Refresher(() => this.fetch(), wanted);
+  }
+
+  request(): void {
+    this.refresher.request();
+  }
+
+  resume(): void {
+    this.refresher.resume();
+  }
+
+  /** The notebook has another name: what is known is of the old one. */
+  moved(): void {
+    this.life += 1;
+    this.totals = null;
+    this.problem = null;
+    this.request();
+  }
+
+  stop(): void {
+    this.life += 1;
+    this.refresher.stop();
+  }
+
+  private async fetch(): Promise<void> {
+    const { life } = this;
+    try {
+      const totals = await fetchTotals(this.get, this.path());
+      this.settle(life, totals, null);
+    } catch (error) {
+      this.settle(life, this.totals, reason(error));
+    }
+  }
+
+  private settle(life: number, totals: Totals | null, problem: string | null): void {
+    if (life === this.life) {
+      this.totals = totals;
+      this.problem = problem;
+      this.changed();
+    }
+  }
+}
+
+/** What to tell the user of an error, whoever threw it. */
+export function reason(error: unknown): string {
+  if (error instanceof ServerError && error.status === 404) {
+    return `${error.message} (404). If all notebooks say so: jupyter server extension enable jupyter_costmeter`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,158 @@
+/** Numbers as people read them: pure, and never a silent zero. */
+import type { Method, Total } from './api.js';
+import type { Words } from './words.js';
+
+export const DASH = '—';
+export type EnergyUnit = 'J' | 'Wh';
+
+const JOULES_PER_WH = 3600;
+const PREFIXES: readonly (readonly [number, string])[] = [
+  [1e15, 'P'],
+  [1e12, 'T'],
+  [1e9, 'G'],
+  [1e6, 'M'],
+  [1e3, 'k'],
+  [1, ''],
+  [1e-3, 'm'],
+  [1e-6, 'µ']
+];
+
+/** Three digits that matter, as decimals where there is room: 3.42, 34.2, 342. */
+function threeDigits(value: number): string {
+  const size = Math.abs(value);
+  return value.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0);
+}
+
+/** `3.42 kJ`: the prefix is chosen so that one to three digits stand before the point. */
+export function si(value: number, unit: string): string {
+  if (value === 0) {
+    return `0 ${unit}`;
+  }
+  // 0.9995 of the next prefix rounds up to it: 999.7 J is 1.00 kJ, not 1000 J
+  const [factor, prefix] = PREFIXES.find(([f]) => Math.abs(value) >= f * 0.9995) ?? [1e-6, 'µ'];
+  return `${threeDigits(value / factor)} ${prefix}${unit}`;
+}
+
+export function energy(joules: number, unit: EnergyUnit): string {
+  return unit === 'Wh' ? si(joules / JOULES_PER_WH, 'Wh') : si(joules, 'J');
+}
+
+const two = (n: number): string => String(n).padStart(2, '0');
+
+/** `85.0 ms`, `12.4 s`, `3 min 05 s`, `1 h 03 min`, `204 h`. */
+export function duration(seconds: number): string {
+  if (seconds < 59.95) {
+    return si(seconds, 's');
+  }
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
+  const hours = Math.floor(minutes / 60);
+  if (hours === 0) {
+    return `${minutes} min ${two(whole % 60)} s`;
+  }
+  return hours < 100 ? `${hours} h ${two(minutes % 60)} min` : `${hours} h`;
+}
+
+/** Seconds between two changes of a ticking time: tenths at first, then whole ones, which suffice. */
+export function tickStep(seconds: number): number {
+  return seconds < 10 ? 0.2 : 1;
+}
+
+/** Time that ticks before the reader's eyes: rounded down, so that it never says too much. */
+export function ticking(seconds: number): string {
+  const shown = Math.max(0, seconds);
+  if (shown < 10) {
+    return `${(Math.floor(shown * 10) / 10).toFixed(1)} s`;
+  }
+  return shown < 60 ? `${Math.floor(shown)} s` : duration(Math.floor(shown));
+}
+
+export function quantity(value: number, unit: string, energyUnit: EnergyUnit): string {
+  switch (unit) {
+    case 'J':
+      return energy(value, energyUnit);
+    case 's':
+      return duration(value);
+    default:
+      return si(value, unit);
+  }
+}
+
+export function percent(share: number): string {
+  const value = share * 100;
+  return `${value > 0 && value < 1 ? '< 1' : value > 99 && value < 100 ? '> 99' : value.toFixed(0)} %`;
+}
+
+/** A total as shown: the figure, and the marks before it that keep it honest. */
+export interface Shown {
+  figure: string;
+  /** `≥` where a part is missing, `~` where it is not measured; often empty. */
+  mark: string;
+}
+
+export function show(one: Total | undefined, energyUnit: EnergyUnit): Shown {
+  if (one === undefined) {
+    return { figure: '', mark: '' }; // no such device: nothing to say
+  }
+  if (one.value === null) {
+    return { figure: DASH, mark: '' };
+  }
+  const mark = (one.missing > 0 ? '≥' : '') + (one.method === 'measured' ? '' : '~');
+  return { figure: quantity(one.value, one.unit, energyUnit), mark };
+}
+
+/** The same as one string: `≥ ~3.66 kJ`. */
+export function plain(shown: Shown): string {
+  const { figure, mark } = shown;
+  return mark.startsWith('≥') ? `≥ ${mark.slice(1)}${figure}` : mark + figure;
+}
+
+const METHODS: Record<Method, string> = {
+  measured: 'Measured.',
+  modelled: '~ Modelled, not measured.',
+  assumed: '~ Assumed, not measured.',
+  declared: '~ Declared, not measured.'
+};
+
+function provenance(one: Total, words: Words): string {
+  const said = one.method === null ? '' : words.__(METHODS[one.method]);
+  const share = one.measured_share;
+  return share !== null && share > 0 && share < 1
+    ? `${said} ${words.__('Measured share: %1.', percent(share))}`
+    : said;
+}
+
+function incomplete(one: Total, words: Words): string {
+  const why = one.reasons.join('; ');
+  const text = words._n(
+    '≥ One part is missing: %2',
+    '≥ %1 parts are missing: %2',
+    one.missing,
+    why
+  );
+  return one.missing > 0 ? text : '';
+}
+
+/** Two digits are all that an uncertainty has. */
+function spread({ value, uncertainty }: Total): string {
+  if (!value || uncertainty === null) {
+    return '';
+  }
+  const share = (100 * uncertainty) / value;
+  return ` ±${share.toFixed(share < 9.95 ? 1 : 0)} %`;
+}
+
+/** What a figure's hover says: how it was got, how sure it is, from where, and what is missing. */
+export function explain(title: string, one: Total, energyUnit: EnergyUnit, words: Words): string {
+  if (one.value === null) {
+    const why = one.reasons.join('; ') || words.__('no reason is known');
+    return `${title}: ${words.__('not measured: %1', why)}`;
+  }
+  const lines = [
+    `${title}: ${plain(show(one, energyUnit))}${spread(one)}`,
+    provenance(one, words),
+    incomplete(one, words),
+    one.sources.length > 0 ? words.__('From: %1', one.sources.join('; ')) : ''
+  ];
+  return lines.filter(line => line !== '').join('\n');
+}

@@ -1,0 +1,60 @@
+/** The plugins: they find their tokens and hand them on. */
+import {
+  ILayoutRestorer,
+  type JupyterFrontEnd,
+  type JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { addExport, addOpen, exportMenu, OPEN } from './commands.js';
+import { Follower } from './follow.js';
+import { CostPanel } from './panel.js';
+import { getter } from './server.js';
+import { Settings } from './settings.js';
+import { addStatus } from './status.js';
+
+const ID = 'jupyter-costmeter:panel';
+
+/** JupyterLab's tokens that Notebook 7 lacks are optional, so that the panel lives there too. */
+function activate(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker,
+  translator: ITranslator | null,
+  restorer: ILayoutRestorer | null,
+  palette: ICommandPalette | null,
+  registry: ISettingRegistry | null,
+  statusBar: IStatusBar | null
+): void {
+  const words = (translator ?? nullTranslator).load('jupyter_costmeter');
+  const { contents, serverSettings } = app.serviceManager;
+  const get = getter(serverSettings);
+  const settings = new Settings();
+  const follower = new Follower(tracker, contents, get);
+
+  addOpen(app, words);
+  addExport(app, follower, get, words);
+  const panel = new CostPanel(follower, settings, words, exportMenu(app));
+  app.shell.add(panel, 'right', { rank: 900, type: 'Cost Meter' });
+  restorer?.add(panel, panel.id);
+  palette?.addItem({ command: OPEN, category: words.__('Cost Meter') });
+  if (statusBar !== null) {
+    addStatus(statusBar, follower, settings, words, () => void app.commands.execute(OPEN));
+  }
+  settings
+    .follow(registry, ID)
+    .catch((error: unknown) => console.warn('jupyter-costmeter: settings', error));
+}
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: ID,
+  description: "The cost of each cell in the sidebar, and the session's in the status bar.",
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ITranslator, ILayoutRestorer, ICommandPalette, ISettingRegistry, IStatusBar],
+  activate
+};
+
+export default plugin;

@@ -1,0 +1,186 @@
+/** The sidebar's panel: React widgets over the Follower's state. */
+import { ReactWidget } from '@jupyterlab/ui-components';
+import React from 'react';
+import type { Cell, Running as RunningCell } from './api.js';
+import { firstLine, reveal } from './cells.js';
+import type { Follower, NotebookMeter } from './follow.js';
+import { costIcon } from './icons.js';
+import { Dearest } from './parts/dearest.js';
+import { ExportButton } from './parts/export.js';
+import { GpuNote, Warnings } from './parts/notices.js';
+import { Running } from './parts/running.js';
+import { Load, Stand } from './parts/state.js';
+import { Totals, type Row } from './parts/totals.js';
+import { useView, ViewContext } from './parts/view.js';
+import type { Settings } from './settings.js';
+import type { Words } from './words.js';
+
+export const PANEL_ID = 'jupyter-costmeter';
+
+/** Opens the menu of exports at an element. */
+export type OpenMenu = (anchor: HTMLElement) => void;
+
+export class CostPanel extends ReactWidget {
+  private drawnVisible = false;
+
+  constructor(
+    private readonly follower: Follower,
+    private readonly settings: Settings,
+    private readonly words: Words,
+    private readonly openMenu: OpenMenu
+  ) {
+    super();
+    this.id = PANEL_ID;
+    this.addClass('jp-Costmeter');
+    this.title.icon = costIcon;
+    this.title.caption = words.__('Cost Meter');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', words.__('Cost Meter'));
+    follower.changed.connect(this.redraw, this);
+    settings.changed.connect(this.redraw, this);
+    document.addEventListener('visibilitychange', this.look);
+  }
+
+  override dispose(): void {
+    document.removeEventListener('visibilitychange', this.look);
+    super.dispose();
+  }
+
+  protected override onAfterShow(): void {
+    this.look();
+  }
+
+  protected override onAfterHide(): void {
+    this.look();
+  }
+
+  private readonly look = (): void => {
+    this.follower.visible = this.isVisible && !document.hidden;
+  };
+
+  /** A hidden panel is drawn once more, so that its ticker stops, and then no more. */
+  private redraw(): void {
+    const { visible } = this.follower;
+    if (visible || this.drawnVisible) {
+      this.drawnVisible = visible;
+      this.update();
+    }
+  }
+
+  protected override render(): React.JSX.Element {
+    const meter = this.follower.current;
+    const { energyUnit, dearestCount } = this.settings;
+    return (
+      <ViewContext.Provider value={{ words: this.words, energyUnit }}>
+        {meter === null ? (
+          <Stand state="no-notebook" />
+        ) : (
+          <Notebook
+            meter={meter}
+            count={dearestCount}
+            ticks={this.follower.visible}
+            openMenu={this.openMenu}
+          />
+        )}
+      </ViewContext.Provider>
+    );
+  }
+}
+
+interface NotebookProps {
+  meter: NotebookMeter;
+  count: number;
+  ticks: boolean;
+  openMenu: OpenMenu;
+}
+
+function Notebook(props: NotebookProps): React.JSX.Element {
+  const { model } = props.meter;
+  return (
+    <>
+      <Header {...props} />
+      {model.phase === 'metered' ? <Metered {...props} /> : <Unmetered {...props} />}
+    </>
+  );
+}
+
+function Header({ meter, openMenu }: NotebookProps): React.JSX.Element {
+  const path = meter.path();
+  return (
+    <header className="jp-Costmeter-header">
+      <h2 title={path}>{path.split('/').pop()}</h2>
+      {meter.model.phase === 'metered' && <ExportButton openMenu={openMenu} />}
+    </header>
+  );
+}
+
+function Metered({ meter, count, ticks }: NotebookProps): React.JSX.Element {
+  const { model, panel } = meter;
+  const source = (cell: Cell | RunningCell): string | null => firstLine(panel, cell.cell_id);
+  const elapsed = (cell: RunningCell): number => model.elapsed(cell);
+  return (
+    <>
+      <MeterWarnings meter={meter} />
+      <Running cells={model.running} source={source} elapsed={elapsed} ticks={ticks} />
+      <MeterTotals meter={meter} />
+      <Dearest
+        ranked={model.dearest(count)}
+        source={source}
+        reveal={cell => void reveal(panel, cell.cell_id)}
+      />
+    </>
+  );
+}
+
+/** The ledger may know the notebook's past even where its kernel is not metered, or gone. */
+function Unmetered({ meter }: NotebookProps): React.JSX.Element {
+  const { phase } = meter.model;
+  const past = (meter.feed.totals?.scopes.notebook.cells ?? 0) > 0;
+  return (
+    <>
+      {phase !== 'metered' && <Stand state={phase} />}
+      {phase === 'unmetered' && (
+        <Load busy={meter.loading} error={meter.loadError} load={() => void meter.load()} />
+      )}
+      {past && <MeterTotals meter={meter} />}
+    </>
+  );
+}
+
+function MeterWarnings({ meter }: { meter: NotebookMeter }): React.JSX.Element {
+  const { model, feed } = meter;
+  const ledger = [model.ledger, feed.totals?.ledger ?? null].find(one => one?.ok === false);
+  return <Warnings problem={model.problem} ledger={ledger ?? null} server={feed.problem} />;
+}
+
+function MeterTotals({ meter }: { meter: NotebookMeter }): React.JSX.Element {
+  const { words } = useView();
+  return (
+    <Totals rows={rows(meter, words)}>
+      <GpuNote sensors={meter.model.sensors} />
+    </Totals>
+  );
+}
+
+/** The session from the kernel; the notebook and its project, across restarts, from the ledger. */
+function rows({ model, feed }: NotebookMeter, words: Words): Row[] {
+  const { totals, problem } = feed;
+  const why = problem ?? words.__('Being read from the ledger');
+  const since = words.__('Since the meter was loaded into this kernel');
+  const all: (Row | false)[] = [
+    model.summary !== null && { scope: 'session', summary: model.summary, title: since, why },
+    {
+      scope: 'notebook',
+      summary: totals?.scopes.notebook ?? null,
+      title: totals?.notebook ?? '',
+      why
+    },
+    totals?.project !== null && {
+      scope: 'project',
+      summary: totals?.scopes.project ?? null,
+      title: totals?.project ?? '',
+      why
+    }
+  ];
+  return all.filter((row): row is Row => row !== false);
+}

@@ -1,0 +1,111 @@
+import React from 'react';
+import { totalOf, type Cell } from '../api.js';
+import type { Ranked } from '../model.js';
+import type { Words } from '../words.js';
+import { Duration, Figure } from './figure.js';
+import { Name } from './name.js';
+import { useView } from './view.js';
+
+/** Glyphs that every font has. */
+const MARKS = { ok: '', error: '✗', interrupted: '■', killed: '†' } as const;
+
+function outcome(cell: Cell, words: Words): string {
+  switch (cell.outcome) {
+    case 'error':
+      return words.__('Ended with %1', cell.error_type ?? words.__('an error'));
+    case 'interrupted':
+      return words.__('Interrupted');
+    case 'killed':
+      return words.__('The kernel was killed while it ran');
+    default:
+      return '';
+  }
+}
+
+function Mark({ cell }: { cell: Cell }): React.JSX.Element | null {
+  const { words } = useView();
+  const said = outcome(cell, words);
+  return said === '' ? null : (
+    <span
+      className="jp-Costmeter-outcome"
+      data-outcome={cell.outcome}
+      role="img"
+      aria-label={said}
+      title={said}
+    >
+      {MARKS[cell.outcome]}
+    </span>
+  );
+}
+
+function Content({ ranked, source }: { ranked: Ranked; source: string | null }): React.JSX.Element {
+  const { words } = useView();
+  const { cell, share } = ranked;
+  return (
+    <>
+      <span className="jp-Costmeter-line">
+        <Name cell={cell} source={source} />
+        <Mark cell={cell} />
+      </span>
+      <Duration name="wall_s" seconds={cell.wall_s} />
+      <Figure title={words.__('Energy')} name="energy_j" total={totalOf(cell, 'energy_j')} />
+      <span className="jp-Costmeter-bar" aria-hidden="true">
+        <span style={{ width: `${share * 100}%` }} />
+      </span>
+    </>
+  );
+}
+
+interface RowProps {
+  ranked: Ranked;
+  source: string | null;
+  reveal: (cell: Cell) => void;
+}
+
+function Row({ ranked, source, reveal }: RowProps): React.JSX.Element {
+  const { words } = useView();
+  const { cell } = ranked;
+  const common = {
+    className: 'jp-Costmeter-cell',
+    'data-cell-id': cell.cell_id ?? '',
+    'data-record-id': cell.id
+  };
+  const content = <Content ranked={ranked} source={source} />;
+  if (source === null) {
+    return (
+      <div {...common} data-gone="true" title={words.__('This cell is no longer in the notebook.')}>
+        {content}
+      </div>
+    );
+  }
+  return (
+    <button {...common} type="button" onClick={() => reveal(cell)}>
+      {content}
+    </button>
+  );
+}
+
+export interface DearestProps {
+  ranked: readonly Ranked[];
+  source: (cell: Cell) => string | null;
+  reveal: (cell: Cell) => void;
+}
+
+export function Dearest({ ranked, source, reveal }: DearestProps): React.JSX.Element {
+  const { words } = useView();
+  return (
+    <section className="jp-Costmeter-section">
+      <h3>{words.__('Dearest cells')}</h3>
+      {ranked.length === 0 && (
+        <p className="jp-Costmeter-quiet">{words.__('No cell has run yet.')}</p>
+      )}
+      <ol className="jp-Costmeter-dearest">
+        {ranked.map(one => (
+          <li key={one.cell.id}>
+            <Row ranked={one} source={source(one.cell)} reveal={reveal} />
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}

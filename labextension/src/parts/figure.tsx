@@ -1,0 +1,49 @@
+import React from 'react';
+import type { Total } from '../api.js';
+import { duration, explain, show } from '../format.js';
+import { useView } from './view.js';
+
+/** A number with the marks that keep it honest, and on hover where it is from. */
+export function Figure(props: {
+  title: string;
+  name: string;
+  total: Total | undefined;
+}): React.JSX.Element {
+  const { title, name, total } = props;
+  const { words, energyUnit } = useView();
+  const { figure, mark } = show(total, energyUnit);
+  const hover = total && explain(title, total, energyUnit, words);
+  return (
+    <span
+      className="jp-Costmeter-figure"
+      data-name={name}
+      data-value={total?.value ?? ''}
+      title={hover}
+    >
+      {mark && <span className="jp-Costmeter-mark">{mark}</span>}
+      {figure}
+    </span>
+  );
+}
+
+export function Duration({ name, seconds }: { name: string; seconds: number }): React.JSX.Element {
+  return (
+    <span className="jp-Costmeter-figure" data-name={name} data-value={seconds}>
+      {duration(seconds)}
+    </span>
+  );
+}
+
+/** A sentence, with its piece of code (if it is in there) set as code. */
+export function Coded({ text, code }: { text: string; code: string }): React.JSX.Element {
+  const [before, after] = text.split(code, 2);
+  return after === undefined ? (
+    <>{text}</>
+  ) : (
+    <>
+      {before}
+      <code>{code}</code>
+      {after}
+    </>
+  );
+}

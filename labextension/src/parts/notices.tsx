@@ -1,0 +1,58 @@
+import React from 'react';
+import type { Ledger, Status } from '../api.js';
+import type { Words } from '../words.js';
+import { useView } from './view.js';
+
+export interface WarningsProps {
+  /** What of the kernel's words could not be understood. */
+  problem: string | null;
+  /** The ledger that is not well, as the kernel or else the server sees it. */
+  ledger: Ledger | null;
+  /** Why the server has no totals. */
+  server: string | null;
+}
+
+type Warning = readonly [kind: string, text: string | null];
+
+function ledgerText({ message, waiting }: Ledger, words: Words): string {
+  return message ?? words._n('%1 record waits in memory.', '%1 records wait in memory.', waiting);
+}
+
+function warnings({ problem, ledger, server }: WarningsProps, words: Words): Warning[] {
+  return [
+    ['wire', problem],
+    ['ledger', ledger && ledgerText(ledger, words)],
+    ['server', server && words.__('The ledger cannot be read: %1', server)]
+  ];
+}
+
+/** What is wrong with how the figures are got and kept; nothing where all is well. */
+export function Warnings(props: WarningsProps): React.JSX.Element {
+  const { words } = useView();
+  const there = warnings(props, words).filter(([, text]) => text !== null);
+  return (
+    <>
+      {there.map(([kind, text]) => (
+        <p key={kind} className="jp-Costmeter-warning" data-kind={kind} role="alert">
+          {text}
+        </p>
+      ))}
+    </>
+  );
+}
+
+/** No GPU is no fault: one quiet line, the rest on hover. */
+export function GpuNote({ sensors }: { sensors: readonly Status[] }): React.JSX.Element | null {
+  const { words } = useView();
+  const gpu = sensors.find(({ name }) => name === 'nvml');
+  if (gpu === undefined || gpu.ok) {
+    return null;
+  }
+  const said = words.__('No GPU: %1', gpu.message);
+  const hover = gpu.remedy === null ? said : `${said}\n${gpu.remedy}`;
+  return (
+    <p className="jp-Costmeter-note" data-kind="gpu" title={hover}>
+      {said}
+    </p>
+  );
+}

@@ -1,0 +1,69 @@
+import React, { useEffect, useReducer } from 'react';
+import { totalOf, type Running as RunningCell } from '../api.js';
+import { ticking, tickStep } from '../format.js';
+import { Figure } from './figure.js';
+import { Name } from './name.js';
+import { useView } from './view.js';
+
+const CALM = '(prefers-reduced-motion: reduce)';
+
+/** Redraw when the shown time changes next: as rarely as will do, and not at all when nobody looks. */
+function useTick(active: boolean, seconds: number, step: number): void {
+  const [, tick] = useReducer((n: number) => n + 1, 0);
+  useEffect(() => {
+    const timer = active ? setTimeout(tick, 1000 * (step - (seconds % step)) + 1) : undefined;
+    return () => clearTimeout(timer);
+  }, [active, seconds, step]);
+}
+
+interface RowProps {
+  cell: RunningCell;
+  source: string | null;
+  elapsed: (cell: RunningCell) => number;
+  ticks: boolean;
+}
+
+/** The only part that redraws by itself; between two messages its time goes on from the last one. */
+function Row({ cell, source, elapsed, ticks }: RowProps): React.JSX.Element {
+  const { words } = useView();
+  const calm = window.matchMedia(CALM).matches;
+  const now = elapsed(cell);
+  useTick(ticks, now, calm ? 1 : tickStep(now));
+  return (
+    <div
+      className="jp-Costmeter-running"
+      data-cell-id={cell.cell_id ?? ''}
+      data-elapsed={now.toFixed(1)}
+      data-nested={cell.parent_id !== null}
+    >
+      <Name cell={cell} source={source} />
+      <span className="jp-Costmeter-elapsed" role="timer" aria-live="off">
+        {ticking(calm ? Math.floor(now) : now)}
+      </span>
+      <span className="jp-Costmeter-power">
+        {cell.power && <Figure title={words.__('Power')} name="power_w" total={cell.power} />}
+      </span>
+      <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />
+    </div>
+  );
+}
+
+export interface RunningProps {
+  cells: readonly RunningCell[];
+  source: (cell: RunningCell) => string | null;
+  elapsed: (cell: RunningCell) => number;
+  ticks: boolean;
+}
+
+export function Running({ cells, source, elapsed, ticks }: RunningProps): React.JSX.Element {
+  const { words } = useView();
+  return (
+    <section className="jp-Costmeter-section">
+      <h3>{words.__('Running')}</h3>
+      {cells.length === 0 && <p className="jp-Costmeter-quiet">{words.__('Nothing runs.')}</p>}
+      {cells.map(cell => (
+        <Row key={cell.id} cell={cell} source={source(cell)} elapsed={elapsed} ticks={ticks} />
+      ))}
+    </section>
+  );
+}

@@ -1,0 +1,149 @@
+import React from 'react';
+import { totalOf, type Scope, type Summary } from '../api.js';
+import { DASH } from '../format.js';
+import type { Words } from '../words.js';
+import { Duration, Figure } from './figure.js';
+import { useView } from './view.js';
+
+/** A scope's row; `summary: null` while it is being read, or when it cannot be. */
+export interface Row {
+  scope: Scope;
+  summary: Summary | null;
+  /** Why there is no summary. */
+  why: string;
+  /** What the scope is, for the heading's hover. */
+  title: string;
+}
+
+function scopeName(scope: Scope, words: Words): string {
+  return {
+    session: words.__('Session'),
+    notebook: words.__('Notebook'),
+    project: words.__('Project')
+  }[scope];
+}
+
+interface Column {
+  name: string;
+  label: string;
+  /** Where there is little room; the unit says the rest. */
+  short: string;
+}
+
+/** The totals that are shown, where the wire has them; a device that is not there has none. */
+function allColumns(words: Words): readonly Column[] {
+  const column = (name: string, label: string, short = label): Column => ({ name, label, short });
+  return [
+    column('energy_j', words.__('Energy')),
+    column('gpu_energy_j', words.__('GPU energy'), words.__('GPU')),
+    column('wall_s', words.__('Time')),
+    column('cpu_s', words.__('CPU time'), words.__('CPU')),
+    column('gpu_reserved_s', words.__('GPU held')),
+    column('gpu_busy_s', words.__('GPU busy'), words.__('busy')),
+    column('peak_rss_bytes', words.__('Memory'), words.__('RAM')),
+    column('peak_gpu_bytes', words.__('GPU memory'), words.__('VRAM')),
+    column('cells', words.__('Cells'))
+  ];
+}
+
+/** Time and cells are in each summary; the rest only where some scope has it. */
+function isThere(name: string, rows: readonly Row[]): boolean {
+  return (
+    ['energy_j', 'wall_s', 'cells'].includes(name) ||
+    rows.some(({ summary }) => summary !== null && totalOf(summary, name) !== undefined)
+  );
+}
+
+function Count({ summary }: { summary: Summary }): React.JSX.Element {
+  const { words } = useView();
+  const { cells, failed } = summary;
+  const hover = words._n('%1 failed', '%1 failed', failed);
+  return (
+    <span
+      className="jp-Costmeter-figure"
+      data-name="cells"
+      data-value={cells}
+      title={failed > 0 ? hover : undefined}
+    >
+      {cells}
+      {failed > 0 && <span className="jp-Costmeter-failed"> {failed}&#8239;✗</span>}
+    </span>
+  );
+}
+
+function Value(props: { name: string; label: string; summary: Summary }): React.JSX.Element {
+  const { name, label, summary } = props;
+  const { words } = useView();
+  if (name === 'cells') {
+    return <Count summary={summary} />;
+  }
+  if (name === 'wall_s') {
+    return <Duration name={name} seconds={summary.wall_s} />;
+  }
+  const title = name.startsWith('peak_') ? words.__('%1, at its highest', label) : label;
+  return <Figure title={title} name={name} total={totalOf(summary, name)} />;
+}
+
+function Unknown({ name, why }: { name: string; why: string }): React.JSX.Element {
+  return (
+    <span className="jp-Costmeter-figure" data-name={name} data-value="" title={why}>
+      {DASH}
+    </span>
+  );
+}
+
+/** Rows are scopes in the document; the style sheet lays them out as columns where there is room. */
+export function Totals(props: {
+  rows: readonly Row[];
+  children?: React.ReactNode;
+}): React.JSX.Element {
+  const { rows, children } = props;
+  const { words } = useView();
+  const shown = allColumns(words).filter(({ name }) => isThere(name, rows));
+  return (
+    <section className="jp-Costmeter-section">
+      <h3>{words.__('Totals')}</h3>
+      <table
+        className="jp-Costmeter-totals"
+        role="table"
+        style={{ '--rows': shown.length + 1 } as React.CSSProperties}
+      >
+        <tbody role="rowgroup">
+          <tr role="row" className="jp-Costmeter-labels">
+            <td role="cell" />
+            {shown.map(({ name, label }) => (
+              <th key={name} role="columnheader" scope="col">
+                {label}
+              </th>
+            ))}
+          </tr>
+          {rows.map(row => (
+            <ScopeRow key={row.scope} row={row} shown={shown} />
+          ))}
+        </tbody>
+      </table>
+      {children}
+    </section>
+  );
+}
+
+function ScopeRow(props: { row: Row; shown: readonly Column[] }): React.JSX.Element {
+  const { words } = useView();
+  const { scope, summary, title, why } = props.row;
+  return (
+    <tr role="row" data-scope={scope}>
+      <th role="rowheader" scope="row" title={title}>
+        {scopeName(scope, words)}
+      </th>
+      {props.shown.map(({ name, label, short }) => (
+        <td key={name} role="cell" data-column={name} data-short={short}>
+          {summary ? (
+            <Value name={name} label={label} summary={summary} />
+          ) : (
+            <Unknown name={name} why={why} />
+          )}
+        </td>
+      ))}
+    </tr>
+  );
+}

@@ -1,0 +1,32 @@
+/** The user's settings, as schema/panel.json declares them. */
+import type { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { ISignal, Signal } from '@lumino/signaling';
+import type { EnergyUnit } from './format.js';
+
+export class Settings {
+  showStatusBar = true;
+  energyUnit: EnergyUnit = 'J';
+  dearestCount = 10;
+  private readonly signal = new Signal<this, void>(this);
+
+  get changed(): ISignal<this, void> {
+    return this.signal;
+  }
+
+  /** Follow the registry; without one, or with a broken one, the defaults stand. */
+  async follow(registry: ISettingRegistry | null, id: string): Promise<void> {
+    if (registry === null) {
+      return;
+    }
+    const settings = await registry.load(id);
+    settings.changed.connect(one => this.apply(one));
+    this.apply(settings);
+  }
+
+  private apply({ composite }: ISettingRegistry.ISettings): void {
+    this.showStatusBar = composite.showStatusBar !== false;
+    this.energyUnit = composite.energyUnit === 'Wh' ? 'Wh' : 'J';
+    this.dearestCount = Number(composite.dearestCount ?? 10);
+    this.signal.emit();
+  }
+}

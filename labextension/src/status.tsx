@@ -1,0 +1,82 @@
+/** The status bar's item: what the current notebook's session has cost so far. */
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type { IStatusBar } from '@jupyterlab/statusbar';
+import { Signal } from '@lumino/signaling';
+import React from 'react';
+import { totalOf } from './api.js';
+import type { Follower } from './follow.js';
+import { duration, explain, plain, show } from './format.js';
+import { costIcon } from './icons.js';
+import type { Settings } from './settings.js';
+import type { Words } from './words.js';
+
+class CostStatus extends ReactWidget {
+  /** Whether there is something to show has changed. */
+  readonly activeChanged = new Signal<this, void>(this);
+  private wasActive = false;
+
+  constructor(
+    private readonly follower: Follower,
+    private readonly settings: Settings,
+    private readonly words: Words,
+    private readonly open: () => void
+  ) {
+    super();
+    follower.changed.connect(this.refresh, this);
+    settings.changed.connect(this.refresh, this);
+  }
+
+  get isActive(): boolean {
+    const model = this.follower.current?.model;
+    return this.settings.showStatusBar && model?.phase === 'metered' && model.summary !== null;
+  }
+
+  private refresh(): void {
+    const { isActive } = this;
+    if (isActive !== this.wasActive) {
+      this.wasActive = isActive;
+      this.activeChanged.emit();
+    }
+    this.update();
+  }
+
+  protected override render(): React.JSX.Element | null {
+    const summary = this.follower.current?.model.summary;
+    if (!this.isActive || !summary) {
+      return null;
+    }
+    const { energyUnit } = this.settings;
+    const total = totalOf(summary, 'energy_j');
+    const title = this.words.__("This session's energy");
+    return (
+      <button
+        type="button"
+        className="jp-Costmeter-status"
+        title={total && explain(title, total, energyUnit, this.words)}
+        onClick={this.open}
+      >
+        <costIcon.react tag="span" className="jp-Costmeter-icon" />
+        <span>{plain(show(total, energyUnit))}</span>
+        <span className="jp-Costmeter-quiet">{duration(summary.wall_s)}</span>
+      </button>
+    );
+  }
+}
+
+/** Put the item into the status bar, where there is one. */
+export function addStatus(
+  bar: IStatusBar,
+  follower: Follower,
+  settings: Settings,
+  words: Words,
+  open: () => void
+): void {
+  const item = new CostStatus(follower, settings, words, open);
+  bar.registerStatusItem('jupyter-costmeter:status', {
+    item,
+    align: 'right',
+    rank: 100,
+    isActive: () => item.isActive,
+    activeStateChanged: item.activeChanged
+  });
+}

@@ -1,0 +1,84 @@
+"""The Python API, without IPython."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ALL, Kernel
+
+from jupyter_costmeter.ledger.store import Ledger
+
+
+def script(home: Path, text: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    (home / "work.py").write_text(text)
+    return subprocess.run(
+        [sys.executable, "work.py"], cwd=home, capture_output=True, text=True, check=check, timeout=60
+    )
+
+
+def test_a_script_meters_a_block(home: Path, ledger: Ledger) -> None:
+    ran = script(
+        home,
+        "import jupyter_costmeter, json, time\n"
+        "with jupyter_costmeter.measure('eval') as cost:\n"
+        "    end = time.process_time() + 0.3\n"
+        "    while time.process_time() < end: pass\n"
+        "print(json.dumps([cost.wall_s, cost.energy_j, cost.total('cpu_s').value, repr(cost)]))\n",
+    )
+    wall_s, energy_j, cpu_s, text = json.loads(ran.stdout)
+    (record,) = ledger.records(ALL)
+    assert (record.label, record.outcome) == ("eval", "ok")
+    assert record.notebook == str(home / "work.py")
+    assert record.wall_s == wall_s
+    assert cpu_s == pytest.approx(0.3, abs=0.1)
+    assert energy_j > 0
+    assert text.startswith("<measure eval: ")
+    assert "IPython" not in ran.stderr
+
+
+def test_an_error_in_the_block_is_the_users_and_is_recorded(home: Path, ledger: Ledger) -> None:
+    ran = script(home, "import jupyter_costmeter\nwith jupyter_costmeter.measure('broken'): 1/0", check=False)
+    assert "ZeroDivisionError" in ran.stderr
+    (record,) = ledger.records(ALL)
+    assert (record.outcome, record.error_type) == ("error", "ZeroDivisionError")
+
+
+def test_where_metering_fails_the_block_runs_all_the_same(home: Path) -> None:
+    ran = script(
+        home,
+        "import jupyter_costmeter, jupyter_costmeter.session as s\n"
+        "s.config.load = lambda own=None: 1/0\n"
+        "with jupyter_costmeter.measure('x') as cost: print('ran')\n"
+        "print(cost.energy_j, cost)\n",
+    )
+    assert ran.stdout == "ran\nNone <measure x: not measured>\n"
+    assert ran.stderr.count("Traceback") == 1
+
+
+def test_a_block_in_a_cell_is_in_that_cell(kernel: Kernel, ledger: Ledger) -> None:
+    kernel.run("import jupyter_costmeter, time\nwith jupyter_costmeter.measure('part'): time.sleep(0.2)", "cell")
+    kernel.flush()
+    outer, inner = sorted(ledger.records(ALL), key=lambda r: r.seq)
+    assert (inner.label, inner.parent_id) == ("part", outer.id)
+    assert ledger.summary(ALL).cells == 1
+
+
+def test_blocks_in_many_threads(home: Path, ledger: Ledger) -> None:
+    script(
+        home,
+        "import jupyter_costmeter, threading\n"
+        "def work(i):\n"
+        "    with jupyter_costmeter.measure(str(i)): sum(range(10**5))\n"
+        "threads = [threading.Thread(target=work, args=(i,)) for i in range(20)]\n"
+        "for t in threads: t.start()\n"
+        "for t in threads: t.join()\n",
+    )
+    found = list(ledger.records(ALL))
+    assert sorted(int(r.label or "") for r in found) == list(range(20))
+    assert len({r.id for r in found}) == 20
+    assert os.path.exists(ledger.path)

@@ -1,0 +1,91 @@
+"""The wire's golden examples, which the front end's tests read too."""
+
+from __future__ import annotations
+
+import json
+import queue
+import time
+from collections.abc import Callable
+
+import golden
+import pytest
+from conftest import Kernel
+
+from jupyter_costmeter import wire
+
+
+@pytest.mark.parametrize("name", golden.EXAMPLES)
+def test_the_golden_examples_are_as_the_code_makes_them(name: str) -> None:
+    """After a change on purpose: ``python tests/golden.py``, and look at the difference."""
+    stored = json.loads((golden.DATA / f"{name}.json").read_text())
+    assert json.loads(json.dumps(golden.EXAMPLES[name]())) == stored
+
+
+def shape(value: object) -> object:
+    """Names and kinds, without the numbers."""
+    if isinstance(value, dict):
+        return {key: shape(one) for key, one in value.items()}
+    return type(value).__name__
+
+
+def test_a_real_kernel_sends_what_the_golden_examples_promise(kernel: Kernel) -> None:
+    kernel.start("import time; time.sleep(2.2)", "cell-1")
+    found = kernel.listen(lambda m: m["event"] == "closed")
+    stored = json.loads((golden.DATA / "message.json").read_text())
+    for message in found:
+        assert message["parent"] == {}
+        assert set(stored) <= set(message)
+        assert [set(r) for r in message["running"]] in ([], [set(stored["running"][0])])
+    closed = found[-1]["closed"][0]
+    assert set(closed) == set(stored["closed"][0])
+    assert set(closed["totals"][0]) == set(stored["closed"][0]["totals"][0])
+    assert set(closed["figures"][0]) == set(stored["closed"][0]["figures"][0])
+
+
+def test_messages_are_numbered_and_only_come_while_something_runs(kernel: Kernel) -> None:
+    kernel.start("import time; time.sleep(3.2)")
+    found = kernel.listen(lambda m: m["event"] == "closed")
+    assert [m["seq"] for m in found] == list(range(found[0]["seq"], found[0]["seq"] + len(found)))
+    assert [m["event"] for m in found[:-1]] == ["running"] * (len(found) - 1)
+    assert 3 <= len(found) <= 6
+    with pytest.raises(queue.Empty):
+        kernel.client.get_iopub_msg(timeout=2.5)
+
+
+def test_a_running_cell_is_told_within_a_second_and_a_half_and_grows(kernel: Kernel) -> None:
+    began = time.monotonic()
+    kernel.start("n = 0\nend = __import__('time').time() + 3.5\nwhile __import__('time').time() < end: n += 1", "busy")
+    found = kernel.listen(lambda m: m["event"] == "closed")
+    assert found[0]["running"][0]["cell_id"] == "busy"
+    assert found[0]["came_at"] - began < 1.5
+    walls = [m["running"][0]["wall_s"] for m in found if m["running"]]
+    assert walls == sorted(walls)
+    power = found[1]["running"][0]["power"]
+    assert power["unit"] == "W"
+    assert power["value"] > 0
+    assert found[-1]["came_at"] - began < 3.5 + 1.5
+
+
+def test_a_busy_kernel_answers_who_has_just_come(kernel: Kernel) -> None:
+    kernel.run("1", "before")
+    kernel.start("import time; time.sleep(3)", "now")
+    assert wire.COMM_ID in kernel.ask("comm_info_request", {})["comms"]
+    kernel.listen(lambda m: bool(m["running"]))
+    answer = kernel.ask(wire.REQUEST, {"notebook": None})
+    stored = json.loads((golden.DATA / "reply.json").read_text())
+    assert set(answer) == set(stored)
+    assert [c["cell_id"] for c in answer["cells"]] == ["before"]
+    assert [r["cell_id"] for r in answer["running"]] == ["now"]
+    assert answer["running"][0]["wall_s"] > 0
+    assert answer["summary"]["cells"] == 1
+
+
+def test_the_front_end_tells_where_the_notebook_is(kernel: Kernel, records: Callable[..., list[object]]) -> None:
+    kernel.ask(wire.REQUEST, {"notebook": "/elsewhere/renamed.ipynb"})
+    kernel.run("1")
+    assert [r.notebook for r in records(kernel)] == ["/elsewhere/renamed.ipynb"]
+
+
+def test_a_kernel_without_the_meter_is_not_asked_in_vain(start_kernel: Callable[..., Kernel]) -> None:
+    kernel = start_kernel(load=False)
+    assert wire.COMM_ID not in kernel.ask("comm_info_request", {})["comms"]
