@@ -3,61 +3,86 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from . import commands
 from .errors import CostMeterError, UsageError
+from .ledger import Selection
 from .version import __version__
 
-#: 0 well, 1 the notebook or the ledger failed, 2 the words were wrong.
-FAILED, MISUSED = 1, 2
+#: 0 well, 1 the notebook or the ledger failed, 2 the words were wrong, 130 Ctrl-C.
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+#: How each SQLite file begins (sqlite.org/fileformat.html, 1.3).
+SQLITE = b"SQLite format 3\0"
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; what it answers goes to stdout, what went wrong to stderr."""
     asked = list(sys.argv[1:] if words is None else words)
+    for stream in (sys.stdout, sys.stderr):  # a terminal without "±" shows "?" for it
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        return _run(asked)
+        code = _run(asked)
+        sys.stdout.flush()
+        return code
     except UsageError as error:
-        print(f"jupyter costmeter: {error}", file=sys.stderr)
-        print("jupyter costmeter help lists the commands.", file=sys.stderr)
-        return MISUSED
+        return _failed(f"{error}\njupyter costmeter help lists the commands.", MISUSED)
     except CostMeterError as error:
-        print(f"jupyter costmeter: {error}", file=sys.stderr)
-        return FAILED
+        return _failed(str(error), FAILED)
+    except KeyboardInterrupt:
+        return _failed("interrupted", INTERRUPTED)
     except BrokenPipeError:  # | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
+def _failed(message: str, code: int) -> int:
+    print(f"jupyter costmeter: {message}", file=sys.stderr)
+    return code
+
+
 def _run(words: list[str]) -> int:
     ledger, words = _ledger_option(words)
-    known = parser()
     if words[:1] in (["--version"], ["-V"]):
         print(__version__)
         return 0
-    if not words or words[0] in ("-h", "--help"):
-        words = ["help"]
-    elif set(words) & {"-h", "--help"}:
-        print(commands.usage_of(known, words[0]))
-        return 0
-    own = OWN.get(words[0])
+    known = parser()
+    asked = commands.parse(words or ["help"], known)
+    own = OWN.get(asked.word)
     if own is not None:
-        return own(commands.parse(words, known), ledger)
-    page = commands.run(words, commands.of_folder(ledger), known)
+        return own(asked, ledger)
+    page = commands.run(words or ["help"], commands.of_folder(ledger), known)
     print(page.text())
     return 0
 
 
 def _ledger_option(words: list[str]) -> tuple[str | None, list[str]]:
     """``--ledger FILE`` goes before or after the command."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first = commands.Parser(add_help=False, allow_abbrev=False)
     first.add_argument("--ledger")
     asked, rest = first.parse_known_args(words)
+    if asked.ledger is not None:
+        _check_ledger(Path(asked.ledger))
     return asked.ledger, rest
+
+
+def _check_ledger(path: Path) -> None:
+    """A file named by mistake must not be taken for a ledger that is corrupt, and moved aside."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(SQLITE))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror or error}") from error
+    if start not in (SQLITE, b""):
+        raise UsageError(f"{path} is no ledger (nor any SQLite file)")
 
 
 def parser() -> commands.Parser:
@@ -66,15 +91,27 @@ def parser() -> commands.Parser:
     words = commands.words_of(top)
     run = words.add_parser("run", help="execute a notebook, metered, and print what it cost", add_help=False)
     run.add_argument("notebook", metavar="NOTEBOOK")
-    run.add_argument("-o", "--output", metavar="FILE", help="the executed notebook (NOTEBOOK with .run before .ipynb)")
-    run.add_argument("--inplace", action="store_true", help="write the outputs into NOTEBOOK itself")
-    run.add_argument("--timeout", type=float, metavar="SECONDS", help="for each cell (none)")
+    out = run.add_mutually_exclusive_group()
+    out.add_argument("-o", "--output", metavar="FILE", help="the executed notebook (NOTEBOOK with .run before .ipynb)")
+    out.add_argument("--inplace", action="store_true", help="write the outputs into NOTEBOOK itself")
+    run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for each cell (none)")
     run.add_argument("--kernel", metavar="NAME", help="instead of the one that the notebook names")
     run.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
     for word, what in (("enable", "meter every IPython kernel of this user from now on"), ("disable", "no longer")):
         sub = words.add_parser(word, help=what, add_help=False)
         sub.add_argument("--profile", default="default", metavar="NAME", help="the IPython profile (default)")
     return top
+
+
+def _seconds(text: str) -> float:
+    """A time that can pass, for ``--timeout``."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
 
 
 def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
@@ -86,11 +123,10 @@ def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
     output = path if asked.inplace else Path(asked.output or path.with_suffix(".run.ipynb"))
     done = run_notebook(path, output, asked.kernel, asked.timeout, asked.allow_errors, ledger)
     print(f"Wrote {output}.")
-    if done.session_id is not None:
-        context = commands.of_folder(ledger, str(path.parent))
-        print(commands.run(["summary", "--session", done.session_id], context).text())
     if done.problem:
         print(f"jupyter costmeter: {done.problem}", file=sys.stderr)
+    context = commands.of_folder(ledger, str(path.parent))
+    print(commands.run(["summary"], replace(context, selection=Selection("session", done.session_id))).text())
     return FAILED if done.problem else 0
 
 

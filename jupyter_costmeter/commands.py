@@ -9,16 +9,17 @@ import argparse
 import difflib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 from . import config, meter, pages, place, report
-from .errors import CostMeterError, UsageError
+from .errors import CostMeterError, LedgerError, UsageError
 from .format import quantity
 from .ledger import LedgerState, Selection, open_ledger
-from .ledger.store import Ledger
+from .ledger.file import Corrupt
 from .pages import Page
+from .recent import Reader, Recent, dearness, selected
 from .record import CellRecord, Status
 from .session import Session
 
@@ -27,13 +28,14 @@ from .session import Session
 class Context:
     """What a door knows: which ledger, what to select unless told otherwise, and its own metering."""
 
-    ledger: Ledger
+    ledger: Reader
     selection: Selection
     state: Callable[[], LedgerState]
     statuses: Callable[[], list[Status]]
     session: Session | None = None
     notebook: str | None = None
     project: str | None = None
+    problems: Sequence[Status] = ()  # settings that were malformed
 
 
 def of_session(session: Session) -> Context:
@@ -42,7 +44,7 @@ def of_session(session: Session) -> Context:
     info, path = session.info, session.settings.ledger_file
     return Context(
         open_ledger(path), session.selection, lambda: session.ledger, lambda: session.sensors, session,
-        info.notebook, info.project,
+        info.notebook, info.project, session.problems,
     )  # fmt: skip
 
 
@@ -54,7 +56,7 @@ def of_folder(ledger_path: str | None = None, folder: str = ".") -> Context:
     bad = [Status("setting", False, text, "correct it") for text in problems]
     return Context(
         open_ledger(path), Selection("project", project), lambda: _readable(path),
-        lambda: [*_probed(settings), *bad], project=project,
+        lambda: [*_probed(settings), *bad], project=project, problems=bad,
     )  # fmt: skip
 
 
@@ -86,20 +88,28 @@ class Parser(argparse.ArgumentParser):
 def parser(prog: str) -> Parser:
     """All commands that only read; the shell adds its own."""
     top = Parser(prog=prog, add_help=False, allow_abbrev=False)
-    words = top.add_subparsers(dest="word", parser_class=Parser)
+    words = top.add_subparsers(dest="word", parser_class=Parser, metavar="COMMAND")
     scope = _scope()
     words.add_parser("summary", parents=[scope], help="the totals", add_help=False)
     words.add_parser("report", parents=[scope], help="the totals and the dearest cells", add_help=False)
     words.add_parser("last", parents=[scope], help="all that is known of the last cell", add_help=False)
     cells = words.add_parser("cells", parents=[scope], help="a line for each of the newest cells", add_help=False)
-    cells.add_argument("-n", type=int, default=20, metavar="COUNT", help="how many (20)")
+    cells.add_argument("-n", type=_count, default=20, metavar="COUNT", help="how many (20)")
     cells.add_argument("--dearest", action="store_true", help="the dearest first, instead of the newest")
     words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
     export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
     export.add_argument("file", metavar="FILE")
     export.add_argument("--force", action="store_true", help="replace a file that is there")
-    words.add_parser("help", help="this list", add_help=False)
+    about = words.add_parser("help", help="this list, or all about one command", add_help=False)
+    about.add_argument("command", metavar="[COMMAND]", nargs="?")
     return top
+
+
+def _count(text: str) -> int:
+    """A whole number from 1 on, for ``-n``."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of cells")
+    return int(text)
 
 
 def _scope() -> Parser:
@@ -119,15 +129,20 @@ def parse(words: Sequence[str], known: Parser) -> argparse.Namespace:
     Raises:
         UsageError: an unknown word, with the near one.
     """
+    if {"-h", "--help"} & set(words):
+        words = ["help", *(word for word in words[:1] if not word.startswith("-"))]
+    if not words or words[0].startswith("-"):
+        words = ["summary", *words]
+    _check_word(words[0], known)
+    return known.parse_args(list(words))
+
+
+def _check_word(word: str, known: Parser) -> None:
     names = list(words_of(known).choices)
-    if not words:
-        return known.parse_args(["summary"])
-    first = words[0]
-    if not first.startswith("-") and first not in names:
-        near = difflib.get_close_matches(first, names, 1, 0.5)
+    if word not in names:
+        near = difflib.get_close_matches(word, names, 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-        raise UsageError(f"there is no {first!r}; {hint}")
-    return known.parse_args(["summary", *words] if first.startswith("-") else list(words))
+        raise UsageError(f"there is no {word!r}; {hint}")
 
 
 def words_of(known: Parser) -> argparse._SubParsersAction[Parser]:
@@ -135,23 +150,42 @@ def words_of(known: Parser) -> argparse._SubParsersAction[Parser]:
     return next(a for a in known._actions if isinstance(a, argparse._SubParsersAction))
 
 
-def usage_of(known: Parser, word: str) -> str:
-    """The help of one command.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    choices = words_of(known).choices
-    if word not in choices:
-        parse([word], known)
-    return choices[word].format_help().rstrip()
-
-
 def run(words: Sequence[str], context: Context, known: Parser | None = None) -> Page:
     """What a command answers."""
     known = known or parser("%cost")
     asked = parse(words, known)
-    return COMMANDS[asked.word](asked, context, known)
+    try:
+        return _answer(asked, context, known)
+    finally:
+        context.ledger.close()
+
+
+def _answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    command = COMMANDS[asked.word]
+    try:
+        return command(asked, context, known)
+    except LedgerError as error:
+        page = command(asked, _without_ledger(asked, context, error), known)
+        what = f"Only what this kernel remembers is shown: {error}." if context.session else f"{error}."
+        return _noted(page, [what])
+
+
+def _without_ledger(asked: argparse.Namespace, context: Context, error: LedgerError) -> Context:
+    """What can be shown instead: the kernel's own cells; in a shell, the new ledger after a corrupt one.
+
+    Raises:
+        LedgerError: nothing (an export of nothing would pass for one that worked).
+    """
+    session = context.session
+    if session is not None:
+        return replace(context, ledger=Recent(session.info, session.cells(), session.summary()))
+    if isinstance(error, Corrupt) and asked.word != "export":
+        return context
+    raise error
+
+
+def _noted(page: Page, notes: Sequence[str]) -> Page:
+    return Page(page.title, page.tables, [*page.notes, *notes])
 
 
 def _selection(asked: argparse.Namespace, context: Context) -> Selection:
@@ -169,24 +203,35 @@ def _selection(asked: argparse.Namespace, context: Context) -> Selection:
 
 def _path(given: str, here: str | None, what: str) -> str:
     if given:
-        return os.path.abspath(os.path.expanduser(given))
+        return place.canonical(given)
     if here is None:
-        raise UsageError(f"this kernel's {what} is not known; name it: --{what} PATH")
+        raise UsageError(f"which {what}? Name it: --{what} PATH")
     return here
 
 
 def _session_id(start: str, context: Context) -> str:
     found = [s.id for s in context.ledger.sessions(Selection("all")) if s.id.startswith(start)]
     if len(found) != 1:
-        raise UsageError(f"{len(found)} sessions begin with {start!r}; give more (or other) letters of the id")
+        raise UsageError(f"{len(found) or 'no'} sessions begin with {start!r}; give more (or other) letters of the id")
     return found[0]
 
 
 def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = _selection(asked, context)
     if context.session is not None and selection == context.selection:
-        return pages.summary_page("This session", context.session.summary())
-    return _hinted(pages.summary_page(_title(selection), context.ledger.summary(selection)), selection, context)
+        page = pages.summary_page("This session", context.session.summary())
+    else:
+        page = _hinted(pages.summary_page(_title(selection), context.ledger.summary(selection)), selection, context)
+    return _noted(page, _caveats(context))
+
+
+def _caveats(context: Context) -> list[str]:
+    """What is wrong with the settings and, in a kernel, with the ledger."""
+    found = [f"{problem.name}: {problem.message}" for problem in context.problems]
+    state = context.session.ledger if context.session else None
+    if state is not None and state.message:
+        found.append(f"ledger: {state.message}." + (f" {state.waiting} cells wait in memory." if state.waiting else ""))
+    return found
 
 
 def _title(selection: Selection) -> str:
@@ -195,40 +240,50 @@ def _title(selection: Selection) -> str:
 
 
 def _hinted(page: Page, selection: Selection, context: Context) -> Page:
+    return page if page.tables else _noted(page, _hint(selection, context))
+
+
+def _hint(selection: Selection, context: Context) -> list[str]:
     """Nothing in this scope, but elsewhere: say so."""
-    if page.tables or selection.scope == "all":
-        return page
-    others = context.ledger.summary(Selection("all")).cells
-    hint = [f"The ledger has {others} cells in all: --all shows them."] if others else []
-    return Page(page.title, page.tables, [*page.notes, *hint])
+    others = context.ledger.summary(Selection("all")).cells if selection.scope != "all" else 0
+    return [f"The ledger has {pages.counted(others)} in all: --all shows them."] if others else []
 
 
 def _report(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
-    summary = _summary(asked, context, known)
-    dearest = context.ledger.dearest(_selection(asked, context), 10)
+    summary, selection = _summary(asked, context, known), _selection(asked, context)
+    outer = [r for r in _unsaved(selection, context) if r.parent_id is None]
+    dearest = _together(context.ledger.dearest(selection, 10), outer)
     if not dearest:
         return summary
-    return Page(summary.title, [*summary.tables, *pages.cells_page("", dearest).tables], summary.notes)
+    table = pages.cells_page("", sorted(dearest, key=dearness, reverse=True)[:10])
+    return Page(summary.title, [*summary.tables, *table.tables], summary.notes)
 
 
 def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
-    records = context.ledger.latest(_selection(asked, context), 1)
-    kept = _unsaved(context)
-    if kept:
-        records = [max([*records, *kept], key=lambda r: r.seq)]
-    return pages.cell_page(records[-1]) if records else Page("The last cell", notes=["Nothing was metered yet."])
+    selection = _selection(asked, context)
+    records = _together(context.ledger.latest(selection, 1), _unsaved(selection, context))
+    if records:
+        return pages.cell_page(records[-1])
+    return _hinted(Page("The last cell", notes=["Nothing was metered yet."]), selection, context)
 
 
-def _unsaved(context: Context) -> list[CellRecord]:
+def _unsaved(selection: Selection, context: Context) -> list[CellRecord]:
     """What the ledger's file could not take yet."""
-    return context.session.writer.waiting if context.session else []
+    return list(selected(context.session.writer.waiting, selection)) if context.session else []
+
+
+def _together(saved: list[CellRecord], unsaved: list[CellRecord]) -> list[CellRecord]:
+    """Both, each once, oldest first."""
+    return sorted({r.id: r for r in [*saved, *unsaved]}.values(), key=lambda r: (r.started_at, r.seq))
 
 
 def _cells(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = _selection(asked, context)
     pick = context.ledger.dearest if asked.dearest else context.ledger.latest
-    records = [*pick(selection, asked.n), *_unsaved(context)]
-    return _hinted(pages.cells_page(f"{_title(selection)}: cells", records), selection, context)
+    records = _together(pick(selection, asked.n), _unsaved(selection, context))
+    if asked.dearest:
+        records = sorted(records, key=dearness, reverse=True)[: asked.n]
+    return _hinted(pages.cells_page(f"{_title(selection)}: cells", records[-asked.n :]), selection, context)
 
 
 def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
@@ -253,19 +308,21 @@ def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     path = Path(os.path.expanduser(asked.file))
     report.export(context.ledger, selection, path, asked.force)
     count = context.ledger.summary(selection).cells
-    kept = len(_unsaved(context))
-    notes = [f"{kept} records that the ledger could not take are not in it."] if kept else []
-    return Page(f"Wrote {path}: {count} cells of {report.name_of(selection)}.", notes=notes)
+    kept = [] if isinstance(context.ledger, Recent) else _unsaved(selection, context)
+    notes = [f"Not in it, since the ledger could not take them: {pages.counted(len(kept))}."] if kept else []
+    notes += [] if count else _hint(selection, context)
+    return Page(f"Wrote {path}: {pages.counted(count)} of {report.name_of(selection)}.", notes=notes)
 
 
 def _help(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     action = words_of(known)
+    if asked.command:
+        _check_word(asked.command, known)
+        return Page(action.choices[asked.command].format_help().rstrip())
     rows = [[_usage(action.choices[c.dest], known.prog), c.help or ""] for c in action._choices_actions]
-    notes = [
-        "Without a word: summary. Scopes: --session ID, --notebook [PATH], --project [FOLDER], --all; --label NAME."
-    ]
+    notes = ["Scopes: --session ID, --notebook [PATH], --project [FOLDER], --all; --label NAME."]
     if known.prog == "%cost":
-        notes.append("%%cost LABEL in a cell's first line labels the cell.")
+        notes.append("Without a word: summary. %%cost LABEL in a cell's first line labels the cell.")
     return Page(f"{known.prog}: what a notebook's cells cost", [pages.Table(["command", "shows"], rows)], notes)
 
 

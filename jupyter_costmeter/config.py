@@ -9,13 +9,20 @@ kernel from starting is worse than one with a default.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_config_path, jupyter_data_dir
-from traitlets import Bool, Float, List, TraitError, Unicode
+from traitlets import Bool, Float, List, TraitError, TraitType, Unicode
 from traitlets.config import Config, Configurable
-from traitlets.config.loader import ConfigFileNotFound, JSONFileConfigLoader, PyFileConfigLoader
+from traitlets.config.loader import (
+    ConfigFileNotFound,
+    DeferredConfig,
+    JSONFileConfigLoader,
+    LazyConfigValue,
+    PyFileConfigLoader,
+)
 
 NAME = "jupyter_costmeter_config"
 
@@ -53,7 +60,7 @@ def load(own: Config | None = None) -> tuple[CostMeter, list[str]]:
     if own is not None:
         config.merge(own)
     settings = CostMeter()
-    for name, value in config.get("CostMeter", {}).items():
+    for name, value in config.CostMeter.items():
         _set(settings, name, value, problems)
     return settings, problems
 
@@ -64,9 +71,16 @@ def _set(settings: CostMeter, name: str, value: Any, problems: list[str]) -> Non
         problems.append(f"CostMeter.{name}: there is no such setting; there are {', '.join(sorted(traits))}")
         return
     try:
-        setattr(settings, name, value)
-    except TraitError as error:
+        setattr(settings, name, _resolved(traits[name], value))
+    except (TraitError, ValueError) as error:
         problems.append(f"CostMeter.{name} = {value!r}: {error} Using the default, {getattr(settings, name)!r}.")
+
+
+def _resolved(trait: TraitType[Any, Any], value: Any) -> Any:
+    """The value itself: the command line gives text, ``c.CostMeter.sensors.append(…)`` a change of the default."""
+    if isinstance(value, DeferredConfig):
+        return value.get_value(trait)
+    return value.get_value(trait.default()) if isinstance(value, LazyConfigValue) else value
 
 
 def _from_files(problems: list[str]) -> Config:
@@ -75,9 +89,20 @@ def _from_files(problems: list[str]) -> Config:
     for folder in reversed(jupyter_config_path()):
         for loader in (PyFileConfigLoader(f"{NAME}.py", folder), JSONFileConfigLoader(f"{NAME}.json", folder)):
             try:
-                config.merge(loader.load_config())
+                found = loader.load_config()
             except ConfigFileNotFound:
                 continue
             except Exception as error:  # the file is the user's code
                 problems.append(f"{loader.full_filename}: {type(error).__name__}: {error}")
+                continue
+            problems += _strange(loader.full_filename, found)
+            config.merge({"CostMeter": found.CostMeter} if isinstance(found.CostMeter, Config) else {})
     return config
+
+
+def _strange(file: str, found: Config) -> Iterator[str]:
+    """What is in a file of ours but is no setting of ours."""
+    for name in sorted({*found} - {"CostMeter", "version"}):
+        yield f"{file}: {name}: there is no such section; there is CostMeter"
+    if not isinstance(found.CostMeter, Config):
+        yield f"{file}: CostMeter = {found.CostMeter!r}: it wants settings, such as CostMeter.tick_s"

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from math import floor, log10
+from math import floor, isfinite, log10
 
 from .record import Total
 
-PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+PREFIXES = (
+    (1e18, "E"),
+    (1e15, "P"),
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "µ"),
+    (1e-9, "n"),
+)
 #: What a figure that was not measured is called.
 MARK = {"measured": "", "modelled": "~", "declared": "~", "assumed": "~", None: ""}
 NAMES = {
@@ -24,7 +35,7 @@ NAMES = {
 
 def quantity(value: float | None, unit: str) -> str:
     """``3.42 kJ``, ``12.4 s``, ``1 h 03 min``, ``—``."""
-    if value is None:
+    if value is None or not isfinite(value):
         return "—"
     if unit == "s" and value >= 60:
         return _duration(value)
@@ -32,6 +43,8 @@ def quantity(value: float | None, unit: str) -> str:
         return f"0 {unit}"
     size = abs(float(f"{value:.3g}"))
     scale, prefix = next(((s, p) for s, p in PREFIXES if size >= s), PREFIXES[-1])
+    if size < scale:
+        return f"< 1 {prefix}{unit}"
     return f"{_digits(value / scale)} {prefix}{unit}"
 
 
@@ -51,7 +64,7 @@ def _duration(seconds: float) -> str:
 
 
 def uncertainty(total: Total) -> str:
-    """Relative, to at most two significant figures (FACTS §4): ``±5 %``; over 100 % as a factor of itself."""
+    """Relative, to at most two significant figures (FACTS §4): ``±5.0 %``."""
     if not total.value or total.uncertainty is None:
         return ""
     percent = 100 * total.uncertainty / total.value

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from ast import literal_eval
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, closing, suppress
+from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,13 @@ import nbformat
 from jupyter_client.kernelspec import NoSuchKernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.util import ensure_async
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
-from .errors import CostMeterError, UsageError
+from . import config, place
+from .errors import CostMeterError, LedgerError, UsageError
+from .ledger import Selection, open_ledger
 
 #: Seconds for a kernel's answer to our own questions.
 ANSWER_S = 30.0
@@ -26,7 +32,7 @@ ANSWER_S = 30.0
 class Done:
     """How it went: the session's id in the ledger, and what stopped the notebook, if anything did."""
 
-    session_id: str | None
+    session_id: str
     problem: str | None
 
 
@@ -40,19 +46,36 @@ def run_notebook(
         CostMeterError: its kernel cannot be started, or the output cannot be written.
     """
     notebook = _read(path)
+    _check_writable(output)
     options: dict[str, Any] = {"kernel_name": kernel} if kernel else {}
     client = NotebookClient(
         notebook,
-        timeout=timeout_s,
         allow_errors=allow_errors,
         resources={"metadata": {"path": str(path.resolve().parent)}},
         **options,
     )
+    run = _Run(client, path, ledger, timeout_s)
     try:
-        done = asyncio.run(_Run(client, path, ledger).execute())
+        done = asyncio.run(run.execute())
     finally:
-        _write(notebook, output)
-    return done
+        if run.began:
+            _write(notebook, output)
+    return _with_killed(done, ledger) if run.died else done
+
+
+def _with_killed(done: Done, ledger: str | None) -> Done:
+    """The kernel cannot say any more what it cost: take that from its journal."""
+    path = Path(ledger) if ledger else config.load()[0].ledger_file
+    found = open_ledger(path)
+    try:
+        found.close_orphans()
+        last = found.latest(Selection("session", done.session_id), 1)
+    except LedgerError:
+        return done
+    finally:
+        found.close()
+    kept = "is in the ledger as killed" if last and last[-1].outcome == "killed" else "was too short to be kept"
+    return replace(done, problem=f"{done.problem}; the cell that ran {kept}")
 
 
 def _read(path: Path) -> NotebookNode:
@@ -63,51 +86,64 @@ def _read(path: Path) -> NotebookNode:
     return notebook
 
 
+def _check_writable(output: Path) -> None:
+    """Before hours of work, not after them."""
+    if output.is_dir() or not os.access(output.parent, os.W_OK):
+        raise CostMeterError(f"cannot write {output}: {'it is a folder' if output.is_dir() else 'no such folder'}")
+
+
 def _write(notebook: NotebookNode, output: Path) -> None:
-    part = output.with_name(f".{output.name}.part")
+    part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
         nbformat.write(notebook, part)  # type: ignore[no-untyped-call]
         os.replace(part, output)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise CostMeterError(f"cannot write {output}: {error.strerror or error}") from error
+
+
+def _is_code(cell: NotebookNode) -> bool:
+    return bool(cell.cell_type == "code")
 
 
 class _Run:
     """One execution. Cells are told to the kernel with their ids, as JupyterLab does."""
 
-    def __init__(self, client: NotebookClient, path: Path, ledger: str | None) -> None:
-        self.client, self.path, self.ledger = client, path, ledger
-        cells = sum(cell.cell_type == "code" for cell in client.nb.cells)
-        self.bar = tqdm(total=cells, desc=path.name, unit="cell")
+    def __init__(self, client: NotebookClient, path: Path, ledger: str | None, timeout_s: float | None) -> None:
+        self.client, self.path, self.ledger, self.timeout_s = client, path, ledger, timeout_s
+        self.began = self.died = self.interrupted = False
+        self.bar = tqdm(total=sum(map(_is_code, client.nb.cells)), desc=path.name, unit="cell")
         client.on_cell_execute = self._tell_id
-        client.on_cell_executed = lambda **_: self.bar.update()
 
     async def execute(self) -> Done:
-        environment = {**os.environ, "JPY_SESSION_NAME": str(self.path.resolve())}
-        try:
-            async with self.client.async_setup_kernel(env=environment):
+        with closing(self.bar):
+            async with AsyncExitStack() as stack:
+                await self._start(stack)
                 session_id = await self._load()
+                self.began = True
                 problem = await self._cells()
-                if not isinstance(problem, DeadKernelError):
-                    await self._ask("get_ipython().costmeter.session.flush()")  # before the kernel is told to go
+                unsaved = None if self.died else await self._flush()
+                self.client.set_widgets_metadata()
+        return Done(session_id, "; ".join(filter(None, (problem, unsaved))) or None)
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        environment = {**os.environ, "JPY_SESSION_NAME": place.canonical(str(self.path))}
+        try:
+            await stack.enter_async_context(self.client.async_setup_kernel(env=environment))
         except NoSuchKernel as error:
             raise CostMeterError(f"there is no kernel {error.name!r}; `jupyter kernelspec list` shows them") from error
-        finally:
-            self.bar.close()
-        return Done(session_id, _said(problem) if problem else None)
+        except (RuntimeError, OSError) as error:
+            raise CostMeterError(f"the kernel {self.client.kernel_name!r} does not start: {error}") from error
+        with suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)
 
-    async def _cells(self) -> Exception | None:
-        """Run them; what stopped the notebook before its end."""
-        try:
-            for index, cell in enumerate(self.client.nb.cells):
-                await self.client.async_execute_cell(cell, index)
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            return error
-        return None
-
-    def _tell_id(self, cell: NotebookNode, **_: Any) -> None:
-        assert self.client.kc is not None
-        self.client.kc.session.metadata = {"cellId": cell.get("id")}
+    def _interrupt(self) -> None:
+        """Ctrl-C ends the cell, as in JupyterLab, and with it the notebook; the second one ends the kernel."""
+        kernel = self.client.km
+        assert kernel is not None
+        again, self.interrupted = self.interrupted, True
+        end = kernel.shutdown_kernel(now=True) if again else kernel.interrupt_kernel()
+        self._stopping = asyncio.ensure_future(ensure_async(end))
 
     async def _load(self) -> str:
         path = os.path.abspath(self.ledger) if self.ledger else ""
@@ -120,19 +156,57 @@ class _Run:
             )
         return str(literal_eval(found))
 
+    async def _cells(self) -> str | None:
+        """Run them; what stopped the notebook before its end, as a sentence."""
+        self.client.timeout = ceil(self.timeout_s) if self.timeout_s else None
+        try:
+            for index, cell in enumerate(self.client.nb.cells):
+                await self.client.async_execute_cell(cell, index)
+                self.bar.update(_is_code(cell))
+                if self.interrupted:  # in spite of --allow-errors
+                    return f"interrupted after {self.bar.n} of {self.bar.total} cells"
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            return await self._stopped(error)
+        finally:
+            self.client.timeout = None
+        return None
+
+    async def _stopped(self, error: Exception) -> str:
+        cell = f"cell {self.bar.n + 1} of {self.bar.total}"
+        if isinstance(error, CellExecutionError):
+            return f"{cell} failed with {error.ename}: {error.evalue}"
+        if isinstance(error, CellTimeoutError):
+            assert self.client.km is not None
+            await ensure_async(self.client.km.interrupt_kernel())
+            return f"{cell} took longer than --timeout {self.timeout_s:g} and was interrupted"
+        self.died = True
+        return f"the kernel died in {cell}"
+
+    async def _flush(self) -> str | None:
+        """Before the kernel is told to go: all that was metered is in the ledger, or why not."""
+        saved = await self._ask("get_ipython().costmeter.session.flush()")
+        if saved == "True":
+            return None
+        why = await self._ask("get_ipython().costmeter.session.ledger.message") if saved else None
+        return f"what the cells cost could not be kept: {literal_eval(why) if why else 'the kernel does not answer'}"
+
+    def _tell_id(self, cell: NotebookNode, **_: Any) -> None:
+        assert self.client.kc is not None
+        self.client.kc.session.metadata = {"cellId": cell.get("id")}
+
     async def _ask(self, expression: str, code: str = "") -> str | None:
         """Silently run some code and answer an expression's ``repr``; ``None`` where it fails."""
+        with suppress(asyncio.TimeoutError, DeadKernelError):
+            answer = await asyncio.wait_for(self._answer(expression, code), ANSWER_S)
+            return answer["data"].get("text/plain") if answer.get("status") == "ok" else None
+        return None
+
+    async def _answer(self, expression: str, code: str) -> dict[str, Any]:
         client = self.client
         assert client.kc is not None
-        asked = client.kc.execute(code, silent=True, store_history=False, user_expressions={"it": expression})
-        reply = await asyncio.wait_for(client.async_wait_for_reply(asked), ANSWER_S)
-        answer = ((reply or {}).get("content") or {}).get("user_expressions", {}).get("it", {})
-        return answer.get("data", {}).get("text/plain") if answer.get("status") == "ok" else None
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, CellExecutionError):
-        return f"a cell failed with {error.ename}: {error.evalue}"
-    if isinstance(error, CellTimeoutError):
-        return "a cell took longer than --timeout and was interrupted"
-    return "the kernel died; the cell that ran is in the ledger as killed"
+        while True:
+            asked = client.kc.execute(code, silent=True, store_history=False, user_expressions={"it": expression})
+            content = ((await client.async_wait_for_reply(asked)) or {}).get("content", {})
+            if content.get("status") != "aborted":  # by the cell that failed before
+                found: dict[str, Any] = content.get("user_expressions", {}).get("it", {})
+                return found

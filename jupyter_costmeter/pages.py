@@ -61,9 +61,13 @@ def summary_page(title: str, summary: Summary) -> Page:
         return Page(title, notes=["Nothing was metered yet."])
     failed = f", {summary.failed} of them failed" if summary.failed else ""
     many = f" in {summary.sessions} sessions" if summary.sessions > 1 else ""
-    cells = "1 cell" if summary.cells == 1 else f"{summary.cells} cells"
-    head = f"{title}: {cells}{many}, {quantity(summary.wall_s, 's')}{failed}"
+    head = f"{title}: {counted(summary.cells)}{many}, {quantity(summary.wall_s, 's')}{failed}"
     return Page(head, [totals_table(summary.totals)], list(notes(summary.totals)))
+
+
+def counted(cells: int) -> str:
+    """``1 cell``, ``2 cells``."""
+    return "1 cell" if cells == 1 else f"{cells} cells"
 
 
 def totals_table(totals: Iterable[Total]) -> Table:
@@ -82,7 +86,9 @@ def notes(totals: Iterable[Total]) -> Iterator[str]:
             why = "; ".join(total.reasons)
             yield f"{NAMES[total.name]}: a lower bound, missing in {total.missing} windows ({why})."
         if total.name == "energy_j" and total.measured_share is not None and total.measured_share < 1:
-            yield f"{round(100 * total.measured_share)} % of the energy was measured, the rest {total.method}."
+            percent = round(100 * total.measured_share)
+            measured = f"{percent} % of the energy was measured, the rest is {total.method}."
+            yield measured if percent else f"The energy is {total.method}, not measured."
 
 
 def cell_page(record: CellRecord) -> Page:

@@ -25,19 +25,24 @@ def notebook_path(environ: Mapping[str, str] = os.environ) -> str | None:
     """The notebook that this kernel was started for (Jupyter Server says so), or the script."""
     named = environ.get("JPY_SESSION_NAME")
     if named:
-        return os.path.abspath(named) if named.endswith(".ipynb") else None
+        return canonical(named) if named.endswith(".ipynb") else None
     main = getattr(sys.modules.get("__main__"), "__file__", None)
-    return os.path.abspath(main) if main and not main.endswith("ipykernel_launcher.py") else None
+    return canonical(main) if main and not main.endswith("ipykernel_launcher.py") else None
+
+
+def canonical(path: str) -> str:
+    """A path's one name: a notebook that is reached by a link is the same in every door."""
+    return os.path.realpath(os.path.expanduser(path))
 
 
 def project_of(notebook: str | None, declared: str = "") -> str | None:
     """The project's folder: declared, else the nearest marked one above the notebook, else the notebook's."""
     if declared:
-        return os.path.abspath(os.path.expanduser(declared))
+        return canonical(declared)
     if notebook is None:
         return None
     folder = Path(notebook).parent
-    home = Path.home()
+    home = Path.home().resolve()
     for candidate in (folder, *folder.parents):
         if candidate == home:  # a .git of dotfiles does not make all work one project
             break

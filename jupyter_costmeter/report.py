@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from .errors import ReportError, UsageError
 from .ledger import Selection
 
 if TYPE_CHECKING:
-    from .ledger.store import Ledger
+    from .recent import Reader
 
 
 def name_of(selection: Selection) -> str:
@@ -28,7 +29,7 @@ def formats() -> list[str]:
     return list(plugins.BUILT_IN["exporters"])
 
 
-def write(ledger: Ledger, selection: Selection, suffix: str, out: IO[str]) -> None:
+def write(ledger: Reader, selection: Selection, suffix: str, out: IO[str]) -> None:
     """The selected records in the format of that suffix, streamed.
 
     Raises:
@@ -41,7 +42,7 @@ def write(ledger: Ledger, selection: Selection, suffix: str, out: IO[str]) -> No
     exporter.write(out, title, ledger.summary(selection), ledger.sessions(selection), lambda: ledger.records(selection))
 
 
-def export(ledger: Ledger, selection: Selection, path: Path, force: bool = False) -> None:
+def export(ledger: Reader, selection: Selection, path: Path, force: bool = False) -> None:
     """Write the selection to a file, whole or not at all; one that is there is kept unless ``force``.
 
     Raises:
@@ -54,11 +55,13 @@ def export(ledger: Ledger, selection: Selection, path: Path, force: bool = False
         raise UsageError(f"cannot tell the format of {path.name!r} by its suffix; use one of {known}")
     if path.exists() and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8", newline="") as out:
             write(ledger, selection, suffix, out)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

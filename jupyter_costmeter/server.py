@@ -23,6 +23,7 @@ from traitlets.config import Config
 from . import config, guard, place, plugins, wire
 from .errors import LedgerError, UsageError
 from .ledger import LedgerState, Selection, open_ledger
+from .ledger.file import Corrupt
 
 #: Dearest cells of a scope that the panel is told of.
 DEAREST = 10
@@ -63,11 +64,11 @@ class Handler(APIHandler):
         if not path:
             raise UsageError("say which notebook: ?path=…")
         root = os.path.abspath(os.path.expanduser(getattr(self.contents_manager, "root_dir", "") or "."))
-        drive, _, local = path.rpartition(":")  # collaboration prefixes paths with "RTC:"
-        found = os.path.abspath(os.path.join(root, *local.split("/")))
-        if os.path.commonpath([root, found]) != root:
-            raise UsageError(f"{path} is outside of this server's folder")
-        return found
+        local = path.removeprefix("RTC:")  # the drive of jupyter-collaboration
+        found = os.path.abspath(os.path.join(root, local))
+        if local.startswith("/") or "\0" in local or os.path.commonpath([root, found]) != root:
+            raise UsageError(f"{path!r} is not a path in this server's folder")
+        return place.canonical(found)
 
 
 class Totals(Handler):
@@ -88,6 +89,8 @@ def _totals(settings: config.CostMeter, notebook: str) -> wire.Json:
     try:
         ledger.close_orphans()
         state = LedgerState(True, str(ledger.path))
+    except Corrupt as error:  # it was put aside, and a new one can be begun
+        state = LedgerState(True, str(ledger.path), str(error))
     except LedgerError as error:  # cannot be written: it may still be read
         state = LedgerState(False, str(ledger.path), str(error))
     try:

@@ -22,9 +22,9 @@ if __import__("importlib.util").util.find_spec("jupyter_costmeter"):
 def enable(profile: str = "default") -> str:
     """Meter every kernel from its next start on; what was done, as a sentence."""
     path = _file(profile)
-    if path.exists() and path.read_text(encoding="utf-8") == TEXT:
-        return f"Every IPython kernel is metered already, by {path}."
     try:
+        if path.exists() and path.read_text(encoding="utf-8", errors="replace") == TEXT:
+            return f"Every IPython kernel is metered already, by {path}."
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(TEXT, encoding="utf-8")
     except OSError as error:

@@ -112,7 +112,7 @@ test("the server's own words are shown when it refuses", async () => {
     status: 503
   });
   const proxy = answer('<html>Bad gateway</html>', { status: 502, statusText: 'Bad Gateway' });
-  await assert.rejects(fetchTotals(proxy, 'x.ipynb'), { message: 'Bad Gateway', status: 502 });
+  await assert.rejects(fetchTotals(proxy, 'x.ipynb'), { message: '502 Bad Gateway', status: 502 });
 });
 
 test('an export has the name that the server gives it, or one that tells what it is', async () => {

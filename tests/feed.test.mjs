@@ -103,7 +103,7 @@ test('an answer about the old name of a moved notebook is dropped', async t => {
 test('a missing server extension is named, with what to do', async t => {
   const { one, run } = feed(
     t,
-    async () => new Response('', { status: 404, statusText: 'Not Found' })
+    async () => new Response('<!DOCTYPE HTML>', { status: 404, statusText: 'Not Found' })
   );
   one.request();
   await run();

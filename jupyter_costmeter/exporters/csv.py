@@ -13,6 +13,8 @@ WHAT = (
     "id", "session_id", "seq", "parent_id", "notebook", "project", "cell_id", "execution_count", "label",
     "outcome", "error_type", "code_hash",
 )  # fmt: skip
+#: What a spreadsheet takes for the beginning of a formula (OWASP: CSV injection).
+FORMULA = tuple("=+-@\t\r\n")
 FIGURES = (*SUMMED, *HIGHEST)
 
 
@@ -48,12 +50,12 @@ def _value(name: str, figures: list[Figure]) -> tuple[float | None, str]:
     there = [f.value for f in figures if f.value is not None]
     value = (max(there) if name in HIGHEST else sum(there)) if there else None
     how = dict.fromkeys(f.method or f"not measured: {f.reason}" for f in figures)
-    return value, "; ".join(how)
+    return value, "; ".join(how) or "not measured: there is no such device"
 
 
 def _text(value: Any) -> Any:
-    """A spreadsheet runs a label that begins like a formula (OWASP: CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+    """A spreadsheet must not run a label that begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
 
 
 assert set(ENERGY) <= set(FIGURES)

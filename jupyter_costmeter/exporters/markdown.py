@@ -26,7 +26,7 @@ class MarkdownExporter:
         for table in page.tables:
             _table(out, table.columns, table.rows)
         for note in page.notes:
-            out.write(f"{note}\n\n")
+            out.write(f"{_escaped(note)}\n\n")
         for info in sessions:
             out.write(f"- {_escaped(_machine(info))}\n")
         out.write("\n## Cells\n\n")
@@ -48,4 +48,6 @@ def _machine(info: SessionInfo) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+    for mark in "\\|<`":
+        text = text.replace(mark, f"\\{mark}")
+    return " ".join(text.splitlines())

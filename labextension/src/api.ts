@@ -231,7 +231,8 @@ export function isOurs(msgType: string, content: unknown): content is { data: un
 
 /** Does a `comm_info_reply` say that the meter is loaded? */
 export function hasMeter(content: unknown): boolean {
-  return COMM_ID in fields(fields(content, 'comm_info_reply').comms, 'comm_info_reply.comms');
+  const { comms } = fields(content, 'comm_info_reply');
+  return typeof comms === 'object' && comms !== null && COMM_ID in comms;
 }
 
 export function totalOf(holder: { totals: readonly Total[] }, name: string): Total | undefined {
@@ -280,17 +281,23 @@ export function exportUrl({ session, ...selection }: Selection): string {
   return `${ROOT}/export?${query.toString()}`;
 }
 
-/** What the server says went wrong, in its own words where it has some. */
+/** A page that is not ours: there is nobody who answers for us. */
+const NOBODY =
+  "the server's part of jupyter_costmeter is not there; to enable it run " +
+  'jupyter server extension enable jupyter_costmeter, and start the server anew';
+
+/** What went wrong: in the server's own words, where it has some. */
 async function complaint(response: Response): Promise<ServerError> {
+  const { status, statusText } = response;
   const body = await response.text();
   let said: unknown;
   try {
     said = (JSON.parse(body) as Fields | null)?.message;
   } catch {
-    said = undefined; // a proxy's HTML page
+    said = status === 404 ? NOBODY : undefined; // an HTML page, of Jupyter or of a proxy
   }
-  const words = typeof said === 'string' && said ? said : response.statusText;
-  return new ServerError(words || `HTTP ${response.status}`, response.status);
+  const words = typeof said === 'string' && said !== '' ? said : `${status} ${statusText}`.trim();
+  return new ServerError(words, status);
 }
 
 async function ask(get: Get, path: string): Promise<Response> {

@@ -1,5 +1,4 @@
 /** When to read the ledger again, and what it last said: pure, with the browser's timers. */
-import { ServerError } from './api.js';
 import type { Get, Totals } from './api.js';
 import { fetchTotals } from './api.js';
 
@@ -122,8 +121,5 @@ export class LedgerFeed {
 
 /** What to tell the user of an error, whoever threw it. */
 export function reason(error: unknown): string {
-  if (error instanceof ServerError && error.status === 404) {
-    return `${error.message} (404). If all notebooks say so: jupyter server extension enable jupyter_costmeter`;
-  }
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,92 +1,17 @@
 /** One notebook's kernel: finds its meter, listens to it, asks it for what was missed. */
 import type { ISessionContext } from '@jupyterlab/apputils';
-import { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import { LOAD, REQUEST, hasMeter, isOurs, parseMessage, parseReply, type Message } from './api.js';
+import { ask, overLine, pause, type Line } from './line.js';
 import type { SessionModel } from './model.js';
 
-/** A kernel without the meter never answers our request. */
-const ANSWER_MS = 3000;
 /** A probe right after the start may be lost; then try again, but not for ever. */
 const PAUSES_MS = [0, 500, 1000, 2000];
 const TRIES = 5;
-/** A kernel that is idle says so within this time of being connected to. */
-const HELLO_MS = 400;
-const POLL_MS = 25;
 
 type Found = 'foreign' | 'unmetered' | 'metered' | 'silent';
-
-const pause = (ms: number): Promise<void> => new Promise(done => setTimeout(done, ms));
-
-/**
- * Ask on the control channel, which answers while a cell runs; null when nothing comes.
- *
- * The reply alone is waited for: the status messages around it may come late, or never.
- */
-async function ask(
-  kernel: Kernel.IKernelConnection,
-  msgType: string,
-  content: object
-): Promise<unknown> {
-  // the types know the standard's messages only, and comm_info_request only on the shell channel
-  const request = KernelMessage.createMessage({
-    msgType,
-    channel: 'control',
-    username: kernel.username,
-    session: kernel.clientId,
-    content
-  } as never);
-  const future = kernel.sendControlMessage(request as never, true, true);
-  const reply = new Promise<unknown>(resolve => {
-    future.onReply = (message: { content: unknown }) => resolve(message.content);
-    future.done.catch(() => resolve(null)); // the kernel restarts or went away
-  });
-  const answer = await Promise.race([reply, pause(ANSWER_MS).then(() => null)]);
-  future.dispose();
-  return answer;
-}
-
-/** The same, for who need not know why there is no answer. */
-async function tryAsk(
-  kernel: Kernel.IKernelConnection,
-  msgType: string,
-  content: object
-): Promise<unknown> {
-  try {
-    return await ask(kernel, msgType, content);
-  } catch {
-    return null; // not connected, or dead: the status says so too
-  }
-}
-
-/** Polls rather than listens, since a connection may be disposed without a word. */
-async function until(condition: () => boolean, ms: number): Promise<void> {
-  for (let waited = 0; waited < ms && !condition(); waited += POLL_MS) {
-    await pause(POLL_MS);
-  }
-}
-
-const isConnected = (kernel: Kernel.IKernelConnection): boolean =>
-  kernel.connectionStatus === 'connected';
-
-/**
- * A connection that sends at once.
- *
- * After a reload JupyterLab holds back what is sent until the kernel has answered its first
- * question, which one that runs a cell does not (or for 3 s). Then its status is still unknown,
- * and a connection of our own, which has nothing to hold back, is quicker.
- */
-async function openLine(kernel: Kernel.IKernelConnection): Promise<Kernel.IKernelConnection> {
-  await until(() => isConnected(kernel) || kernel.isDisposed, ANSWER_MS);
-  await until(() => kernel.status !== 'unknown', HELLO_MS);
-  if (kernel.status !== 'unknown' || !isConnected(kernel)) {
-    return kernel;
-  }
-  const own = kernel.clone({ handleComms: false });
-  await until(() => isConnected(own), ANSWER_MS);
-  return own;
-}
 
 export class KernelLink implements IDisposable {
   /** One look at a time: a newer one makes the older stop. */
@@ -98,7 +23,9 @@ export class KernelLink implements IDisposable {
   /** Messages were missed, and no history has come since. */
   private behind = false;
   private asking = false;
-  private kernel: Kernel.IKernelConnection | null = null;
+  /** How many messages of a meter have come. */
+  private heard = 0;
+  private kernel: Line | null = null;
   isDisposed = false;
 
   /**
@@ -160,6 +87,7 @@ export class KernelLink implements IDisposable {
     }
     this.kernel = kernel;
     this.tries = TRIES;
+    this.behind = false;
     this.model.reset(kernel === null ? 'no-kernel' : 'looking');
     void this.search();
   }
@@ -213,18 +141,28 @@ export class KernelLink implements IDisposable {
       return;
     }
     this.searching = life;
+    const { heard } = this;
     const found = await this.find(kernel, life);
     if (life === this.look) {
       this.searching = 0;
+      this.settle(found, heard === this.heard);
+    }
+  }
+
+  /** What was found holds, unless a message has meanwhile shown that there is a meter. */
+  private settle(found: Found, unheard: boolean): void {
+    if (found === 'silent' && this.model.phase === 'metered') {
+      this.behind = true; // too busy to answer, but we know it
+    } else if (unheard || found === 'metered') {
       this.model.enter(found);
     }
   }
 
-  private async find(kernel: Kernel.IKernelConnection, life: number): Promise<Found> {
+  private async find(kernel: Line, life: number): Promise<Found> {
     for (const ms of PAUSES_MS) {
       await pause(ms);
-      const probe = (line: Kernel.IKernelConnection): Promise<Found> => this.probe(line, life);
-      const found = life === this.look ? await this.overLine(kernel, probe) : 'silent';
+      const probe = (line: Line): Promise<Found> => this.probe(line, life);
+      const found = life === this.look ? await overLine(kernel, probe) : 'silent';
       if (found !== 'silent' || life !== this.look) {
         return found;
       }
@@ -232,30 +170,16 @@ export class KernelLink implements IDisposable {
     return 'silent';
   }
 
-  private async overLine<T>(
-    kernel: Kernel.IKernelConnection,
-    work: (line: Kernel.IKernelConnection) => Promise<T>
-  ): Promise<T> {
-    const line = await openLine(kernel);
-    try {
-      return await work(line);
-    } finally {
-      if (line !== kernel) {
-        line.dispose();
-      }
-    }
-  }
-
   /** Only an IPython kernel is asked for a comm, and only one with our comm for our history. */
-  private async probe(line: Kernel.IKernelConnection, life: number): Promise<Found> {
-    const info = await tryAsk(line, 'kernel_info_request', {});
+  private async probe(line: Line, life: number): Promise<Found> {
+    const info = await ask(line, 'kernel_info_request', {});
     if (info === null) {
       return 'silent';
     }
     if ((info as KernelMessage.IInfoReply).implementation !== 'ipython') {
       return 'foreign';
     }
-    const comms = await tryAsk(line, 'comm_info_request', {});
+    const comms = await ask(line, 'comm_info_request', {});
     if (comms === null || life !== this.look) {
       return 'silent';
     }
@@ -265,9 +189,9 @@ export class KernelLink implements IDisposable {
     return (await this.history(line)) ? 'metered' : 'silent';
   }
 
-  private async history(line: Kernel.IKernelConnection): Promise<boolean> {
+  private async history(line: Line): Promise<boolean> {
     const { kernel } = this;
-    const answer = await tryAsk(line, REQUEST, { notebook: this.notebook() });
+    const answer = await ask(line, REQUEST, { notebook: this.notebook() });
     if (answer === null || kernel !== this.kernel || this.isDisposed) {
       return false;
     }
@@ -282,13 +206,13 @@ export class KernelLink implements IDisposable {
 
   private async catchUp(): Promise<void> {
     const { kernel } = this;
-    if (this.asking || kernel === null) {
+    if (this.asking || this.isDisposed || kernel === null) {
       return;
     }
     this.asking = true;
     while (this.behind) {
       this.behind = false;
-      if (!(await this.overLine(kernel, line => this.history(line)))) {
+      if (!(await overLine(kernel, line => this.history(line)))) {
         this.behind = true; // the next message or idleness tries again
         break;
       }
@@ -309,6 +233,7 @@ export class KernelLink implements IDisposable {
   }
 
   private hear(message: Message): void {
+    this.heard += 1;
     const heard = this.model.hear(message);
     if (message.event === 'unloaded' || heard === 'stale') {
       return;

@@ -70,7 +70,11 @@ def serve(root: Path, app: str) -> Iterator[Server]:
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(NEWS)
     token = secrets.token_hex(16)
-    env = {**os.environ, "IPYTHONDIR": str(root / "ipython"), "JUPYTERLAB_SETTINGS_DIR": str(root / "config/lab/user-settings")}
+    env = {
+        **os.environ,
+        "IPYTHONDIR": str(root / "ipython"),
+        "JUPYTERLAB_SETTINGS_DIR": str(root / "config/lab/user-settings"),
+    }
     env |= {f"JUPYTER_{name.upper()}_DIR": str(root / name) for name in ("runtime", "config", "data")}
     command = [
         sys.executable, "-m", app, "--no-browser", "--allow-root", f"--ServerApp.port={port}",

@@ -1,0 +1,79 @@
+"""The cells that a session remembers, read like a ledger: for when the ledger's file cannot be read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from . import accounting
+from .ledger import Selection
+from .record import CellRecord, SessionInfo, Summary
+
+
+class Reader(Protocol):
+    """What pages and reports ask of a ledger."""
+
+    def summary(self, selection: Selection) -> Summary: ...
+
+    def sessions(self, selection: Selection) -> list[SessionInfo]: ...
+
+    def records(self, selection: Selection) -> Iterator[CellRecord]: ...
+
+    def dearest(self, selection: Selection, count: int) -> list[CellRecord]: ...
+
+    def latest(self, selection: Selection, count: int) -> list[CellRecord]: ...
+
+    def close(self) -> None: ...
+
+
+class Recent:
+    """One session's newest and dearest cells; ``summary`` counts all of them."""
+
+    def __init__(self, info: SessionInfo, cells: list[CellRecord], summary: Summary) -> None:
+        self._info, self._cells, self._summary = info, cells, summary
+
+    def summary(self, selection: Selection) -> Summary:
+        found = list(selected(self._cells, selection))
+        if len(found) == len(self._cells):
+            return self._summary
+        outer = [r for r in found if r.parent_id is None]
+        parts = accounting.parts(f for r in outer for f in r.usage.figures)
+        failed = sum(r.outcome != "ok" for r in outer)
+        return Summary(len(outer), failed, 1, sum(r.wall_s for r in outer), accounting.totals(parts))
+
+    def sessions(self, selection: Selection) -> list[SessionInfo]:
+        return [self._info] if any(selected(self._cells, selection)) else []
+
+    def records(self, selection: Selection) -> Iterator[CellRecord]:
+        return selected(self._cells, selection)
+
+    def dearest(self, selection: Selection, count: int) -> list[CellRecord]:
+        outer = [r for r in selected(self._cells, selection) if r.parent_id is None]
+        return sorted(outer, key=dearness, reverse=True)[:count]
+
+    def latest(self, selection: Selection, count: int) -> list[CellRecord]:
+        return list(selected(self._cells, selection))[-count:]
+
+    def close(self) -> None:
+        pass
+
+
+def selected(records: Iterable[CellRecord], selection: Selection) -> Iterator[CellRecord]:
+    """Those that the ledger would answer for the selection."""
+    return (r for r in records if _in_scope(r, selection) and selection.label in (None, r.label))
+
+
+def _in_scope(record: CellRecord, selection: Selection) -> bool:
+    key = selection.key or ""
+    if selection.scope == "project":
+        return ((record.project or "") + os.sep).startswith(key.rstrip(os.sep) + os.sep)
+    return (
+        selection.scope == "all" or key == {"session": record.session_id, "notebook": record.notebook}[selection.scope]
+    )
+
+
+def dearness(record: CellRecord) -> tuple[float, float]:
+    """By energy, then by time."""
+    energy = next((t.value for t in accounting.cell_totals(record.usage) if t.name == "energy_j"), None)
+    return (-1.0 if energy is None else energy, record.wall_s)
