@@ -151,6 +151,7 @@ def main() -> None:
     asked.add_argument("--markdown", action="store_true")
     options = asked.parse_args()
     os.environ["JUPYTER_DATA_DIR"] = tempfile.mkdtemp()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have their bytecode
     load_s = loads(options.loads)
     kernels = [Kernel(name) for name in LOAD]
     for kernel in kernels:

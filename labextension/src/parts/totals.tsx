@@ -39,7 +39,7 @@ function allColumns(words: Words): readonly Column[] {
     column('wall_s', words.__('Time')),
     column('cpu_s', words.__('CPU time'), words.__('CPU')),
     column('gpu_reserved_s', words.__('GPU held')),
-    column('gpu_busy_s', words.__('GPU busy'), words.__('busy')),
+    column('gpu_busy_s', words.__('GPU busy')),
     column('peak_rss_bytes', words.__('Memory'), words.__('RAM')),
     column('peak_gpu_bytes', words.__('GPU memory'), words.__('VRAM')),
     column('cells', words.__('Cells'))

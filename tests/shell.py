@@ -1,0 +1,43 @@
+"""What the tests of the shell's door share: the command itself, and ledgers to ask it about."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import golden
+
+from jupyter_costmeter.ledger import open_ledger
+from jupyter_costmeter.record import CellRecord, SessionInfo
+
+Ran = subprocess.CompletedProcess[str]
+
+
+def costmeter(*words: str, cwd: Path | None = None, timeout: float = 60, **env: str) -> Ran:
+    """``jupyter costmeter …`` in a process of its own."""
+    command = [sys.executable, "-m", "jupyter_costmeter.cli", *words]
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def session(name: str, notebook: str) -> SessionInfo:
+    """A made-up session of a notebook; its folder is the project."""
+    return replace(golden.SESSION, id=name, notebook=notebook, project=os.path.dirname(notebook))
+
+
+def cell(info: SessionInfo, seq: int, gpu_j: float | None = 100.0, **more: Any) -> CellRecord:
+    """A made-up record of that session."""
+    made = golden.record(seq, 2.0, gpu_j, **more)
+    return replace(made, id=f"{info.id}-{seq}", session_id=info.id, notebook=info.notebook, project=info.project)
+
+
+def fill(path: Path, info: SessionInfo, *records: CellRecord) -> None:
+    """Write them to a ledger, as a kernel does."""
+    ledger = open_ledger(path)
+    ledger.append(info, records)
+    ledger.close()
