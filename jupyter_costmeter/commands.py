@@ -230,7 +230,7 @@ def _caveats(context: Context) -> list[str]:
     found = [f"{problem.name}: {problem.message}" for problem in context.problems]
     state = context.session.ledger if context.session else None
     if state is not None and state.message:
-        found.append(f"ledger: {state.message}." + (f" {state.waiting} cells wait in memory." if state.waiting else ""))
+        found.append(f"ledger: {state.message}.")
     return found
 
 
@@ -288,9 +288,8 @@ def _cells(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
 
 def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     state = context.state()
-    waiting = f" {state.waiting} records wait in memory." if state.waiting else ""
-    remedy = None if state.ok else "metering goes on; what waits is written when the file can be"
-    ledger = Status("ledger", state.ok, (state.message or state.path) + waiting, remedy)
+    remedy = None if state.ok else "make the file writable; what waits is written then"
+    ledger = Status("ledger", state.ok, state.message or state.path, remedy)
     session = context.session
     return pages.doctor_page([*context.statuses(), ledger], _own_cost(session) if session else [])
 

@@ -9,7 +9,6 @@ kernel from starting is worse than one with a default.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def load(own: Config | None = None) -> tuple[CostMeter, list[str]]:
     problems: list[str] = []
     config = _from_files(problems)
     if own is not None:
-        config.merge(own)
+        config.merge(_own_section(own, "this program", problems))
     settings = CostMeter()
     for name, value in config.CostMeter.items():
         _set(settings, name, value, problems)
@@ -95,14 +94,15 @@ def _from_files(problems: list[str]) -> Config:
             except Exception as error:  # the file is the user's code
                 problems.append(f"{loader.full_filename}: {type(error).__name__}: {error}")
                 continue
-            problems += _strange(loader.full_filename, found)
-            config.merge({"CostMeter": found.CostMeter} if isinstance(found.CostMeter, Config) else {})
+            for name in sorted({*found} - {"CostMeter", "version"}):
+                problems.append(f"{loader.full_filename}: {name}: there is no such section; there is CostMeter")
+            config.merge(_own_section(found, loader.full_filename, problems))
     return config
 
 
-def _strange(file: str, found: Config) -> Iterator[str]:
-    """What is in a file of ours but is no setting of ours."""
-    for name in sorted({*found} - {"CostMeter", "version"}):
-        yield f"{file}: {name}: there is no such section; there is CostMeter"
-    if not isinstance(found.CostMeter, Config):
-        yield f"{file}: CostMeter = {found.CostMeter!r}: it wants settings, such as CostMeter.tick_s"
+def _own_section(found: Config, whose: str, problems: list[str]) -> Config:
+    section = found.CostMeter
+    if isinstance(section, Config):
+        return Config({"CostMeter": section})
+    problems.append(f"{whose}: CostMeter = {section!r}: it wants settings, such as CostMeter.tick_s")
+    return Config()

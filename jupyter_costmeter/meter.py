@@ -69,9 +69,13 @@ class Meter:
         self._late = [s for s in parts.late if self._opened(s)]
         self._unsettled: list[Window] = []
         ready = {status.name for status in self.statuses if status.ok}
+        self._asked = [s for s in self._sensors if s.name in ready]
+        self._reads = [s.read for s in self._asked]
         # One that is not ready has channels that say why, and is not asked.
-        self._reads = [s.read if s.name in ready else _nothing(len(s.channels)) for s in self._sensors]
-        self._late_now: list[Reading] = self._take()
+        self._silent = [s for s in self._sensors if s.name not in ready]
+        self._late_now: list[Reading] = []
+        self._moving = False  # whether a late sensor is urgent; changes only as it is taken
+        self.take()
 
     def _opened(self, sensor: Any) -> bool:
         """One that cannot even be opened is left out: its status says so."""
@@ -92,14 +96,14 @@ class Meter:
             try:
                 readings.append(read())
             except Exception as error:
-                sensor = self._sensors[len(readings)]
+                sensor = self._asked[len(readings)]
                 guard.report(f"sensor {sensor.name}", error)
                 readings.append((None,) * len(sensor.channels))
         return Sample(self.clock(), readings)
 
     def open_window(self) -> Window:
         """Start metering a span. Costs the sensors' reads; raises nothing of theirs."""
-        if self.windows or self._unsettled or self._urgent():
+        if self._moving or self._unsettled or self.windows:
             self.take()
         window = Window(self.sample(), self.uses, time.time(), self._late_now)
         self.windows.append(window)
@@ -110,11 +114,8 @@ class Meter:
         window.end = self.sample()
         self.windows.remove(window)
         self._unsettled.append(window)
-        if self._urgent():
+        if self._moving:
             self.take()
-
-    def _urgent(self) -> bool:
-        return any([sensor.urgent for sensor in self._late])  # noqa: C419 (a generator costs more here)
 
     def take(self) -> None:
         """Ask the late sensors, for the windows that are open and those that have ended since."""
@@ -123,6 +124,7 @@ class Meter:
         for window in [*self.windows, *ended]:
             window.late_end = self._folded(window.late_end, taken)
         self._late_now = taken
+        self._moving = any(sensor.urgent for sensor in self._late)
 
     def _take(self) -> list[Reading]:
         readings: list[Reading] = []
@@ -171,8 +173,11 @@ class Meter:
         return accounting.kept(usage)
 
     def _figures(self, window: Window, end: Sample) -> Iterator[Figure]:
-        for sensor, before, after in zip(self._sensors, window.start.readings, end.readings, strict=True):
+        for sensor, before, after in zip(self._asked, window.start.readings, end.readings, strict=True):
             yield from accounting.figures(sensor.channels, before, after)
+        for sensor in self._silent:
+            nothing = (None,) * len(sensor.channels)
+            yield from accounting.figures(sensor.channels, nothing, nothing)
         late_end = window.late_end or self._late_now
         for late, before, after in zip(self._late, window.late_start, late_end, strict=True):
             yield from accounting.figures(late.channels, before, after)
@@ -185,11 +190,6 @@ class Meter:
                 sensor.close()
             except Exception as error:
                 guard.report(f"sensor {sensor.name}", error)
-
-
-def _nothing(channels: int) -> Callable[[], Reading]:
-    reading: Reading = (None,) * channels
-    return lambda: reading
 
 
 def _highest(one: float | None, other: float | None) -> float | None:

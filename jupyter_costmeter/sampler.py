@@ -3,7 +3,7 @@
 Waking a sleeping thread costs the one that wakes it 20 to 400 µs on a virtual machine. So a
 hook wakes it only from its deep sleep: after something has ended it looks once more, a
 second later, and a cell that begins until then is seen by that look. That something has
-ended is told through ``defer`` where there is an event loop, after the cell's reply. A burst
+ended is told through ``defer``: by the event loop where there is one, after the cell's reply. A burst
 of short cells is settled together, so that the thread does not take the interpreter lock
 from each next one.
 """
@@ -21,9 +21,7 @@ from .overhead import Overhead
 
 #: Seconds from a window's opening to its first tick, if the thread slept.
 FIRST_S = 0.3
-#: Seconds from a window's end until it is told: after the cell's reply.
-TOLD_S = 0.03
-#: Seconds from then until it is settled, with what has ended meanwhile.
+#: Seconds from a window's end until it is settled, with what has ended meanwhile.
 SETTLE_S = 0.2
 #: Seconds until the last look after something has ended.
 LINGER_S = 1.0
@@ -54,7 +52,7 @@ class Sampler:
     ) -> None:
         self.interval_s = interval_s
         self.overhead = overhead
-        self.defer: Callable[[float, Callable[[], None]], None] = lambda _, tell: tell()
+        self.defer: Callable[[Callable[[], None]], object] = lambda tell: tell()
         self._running, self._ended = running, ended
         self._tick = guard.guarded("the sampler's tick")(tick)
         self._after = guard.guarded("reading after a cell")(after)
@@ -81,7 +79,7 @@ class Sampler:
         """A window closed."""
         if not self._told:
             self._told = True
-            self.defer(TOLD_S, self._tell)
+            self.defer(self._tell)
 
     def _tell(self) -> None:
         self._told = False

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from traitlets.config import Config
 
@@ -62,6 +63,7 @@ class Session:
         self.settings = settings
         self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
         self.problems += parts.problems
+        self.forked = False  # set in a forked child, which begins a session of its own
         self.info = place.session_info(place.notebook_path(), settings.project)
         self.overhead = Overhead()
         self.meter = Meter(replace(parts, sensors=[*parts.sensors, self.overhead]))
@@ -249,17 +251,19 @@ _current: Session | None = None
 def current(own: Config | None = None) -> Session:
     """This process's session, begun with the first call; a forked child begins its own."""
     global _current
-    if _current is None or _current.info.pid != os.getpid():
+    if _current is None or _current.forked:
         settings, problems = config.load(own)
         _current = Session(settings, problems)
         for problem in problems:
             guard.log.warning("jupyter_costmeter: %s", problem)
         atexit.register(_at_exit, _current)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(setattr, _current, "forked", True))
     return _current
 
 
 def _at_exit(session: Session) -> None:
-    if session.info.pid != os.getpid():
+    if session.forked:
         return
     if not session.flush(timeout_s=10.0):
         guard.log.warning("jupyter_costmeter: %s; not saved: %d", session.ledger.message, session.ledger.waiting)

@@ -6,7 +6,10 @@ runs or has just ended, since they count as the kernel's activity.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
+
+from zmq import ZMQError
 
 from .. import wire
 from ..session import Event, Session
@@ -69,7 +72,8 @@ class Live:
         )
         kernel = self.kernel
         data = {"comm_id": wire.COMM_ID, "data": content}
-        kernel.session.send(kernel.iopub_socket, "comm_msg", data, parent={}, ident=kernel._topic("comm"))
+        with suppress(ZMQError):  # the kernel is going, and nobody listens any more
+            kernel.session.send(kernel.iopub_socket, "comm_msg", data, parent={}, ident=kernel._topic("comm"))
 
     async def answer(self, stream: Any, ident: Any, parent: Any) -> None:
         """A front end asks for all there is; on the control thread, so also while a cell runs."""

@@ -42,7 +42,10 @@ class Writer:
     @property
     def state(self) -> LedgerState:
         waiting = len(self._waiting)
-        return LedgerState(self._message is None, str(self.path), self._message or self._note, waiting)
+        if self._message is None:
+            return LedgerState(True, str(self.path), self._note, waiting)
+        kept = f"metering goes on, and {waiting} records wait in memory until it can be written"
+        return LedgerState(False, str(self.path), f"{self._message}; {kept}", waiting)
 
     @property
     def waiting(self) -> list[CellRecord]:

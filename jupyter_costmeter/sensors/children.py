@@ -2,7 +2,7 @@
 
 Finding out that there are none costs 20 µs in a real cell, so it is done late, off the
 user's path, until some live: a child is billed to the cell that started it up to when it is
-first seen, some 30 ms after that cell's end.
+first seen, about a millisecond after that cell's end.
 """
 
 from __future__ import annotations

@@ -206,16 +206,8 @@ def test_the_exported_file_holds_what_the_ledger_holds(open_notebook: OpenNotebo
 def exported(page: Page, suffix: str) -> Path:
     """Choose the notebook's export in that format from the open menu, and answer the downloaded file."""
     names = {"json": "JSON", "csv": "CSV", "md": "Markdown"}
-    notebook_menu = page.locator(".lm-Menu-item", has_text=re.compile("notebook", re.I)).first
-    direct = page.locator(
-        ".lm-Menu-item", has_text=re.compile(f"notebook.*{names[suffix]}|{names[suffix]}.*notebook", re.I)
-    )
     with page.expect_download(timeout=15_000) as download:
-        if direct.count():
-            direct.first.click()
-        else:
-            notebook_menu.hover()
-            page.locator(".lm-Menu-item", has_text=names[suffix]).last.click()
+        page.locator(".lm-Menu-item", has_text=f"This Notebook as {names[suffix]}").click()
     path = SHOTS / f"export.{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     download.value.save_as(path)
@@ -231,8 +223,7 @@ def test_a_failed_download_says_why(open_notebook: OpenNotebook, lab: Server) ->
         lambda route: route.fulfill(status=503, body='{"message": "the ledger sleeps"}'),
     )
     page.locator(".jp-Costmeter-export").click()
-    page.locator(".lm-Menu-item", has_text=re.compile("notebook", re.I)).first.hover()
-    page.locator(".lm-Menu-item", has_text="CSV").last.click()
+    page.locator(".lm-Menu-item", has_text="This Notebook as CSV").click()
     expect(page.get_by_text("the ledger sleeps").first).to_be_visible(timeout=5000)
 
 
@@ -314,9 +305,7 @@ def test_notebook_7(notebook7: Server, page: Page) -> None:
     page.locator(".jp-CodeCell").first.wait_for(timeout=60_000)
     page.get_by_role("menuitem", name="View", exact=True).click()
     page.locator(".lm-Menu-item", has_text="Right Sidebar").click()
-    page.locator(".lm-Menu-item", has_text="Show Cost meter").or_(
-        page.locator(".lm-Menu-item", has_text=re.compile("Cost [Mm]eter"))
-    ).first.click()
+    page.locator(".lm-Menu-item", has_text=re.compile("Cost [Mm]eter")).first.click()
     expect(page.locator(".jp-Costmeter")).to_be_visible()
     run_cell(page, 0)
     settled(page, "session", 1)
