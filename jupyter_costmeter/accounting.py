@@ -169,7 +169,9 @@ def _device_time(wall_s: float, use: DeviceUse, before: DeviceUse | None) -> Ite
         busy = min(wall_s, max(0.0, use.busy_s - before.busy_s))
         yield Figure("gpu_busy_s", busy, BUSY, use.device)
     else:
-        reason = Provenance(None, BUSY.source, reason="this driver gives no utilisation samples")
+        early = use.busy_s is not None
+        why = "it was not yet known when the cell began" if early else "this driver gives no utilisation samples"
+        reason = Provenance(None, BUSY.source, reason=why)
         yield Figure("gpu_busy_s", None, reason, use.device)
     if use.used_bytes is not None:
         yield Figure("peak_gpu_bytes", use.used_bytes, PEAK, use.device)

@@ -13,6 +13,7 @@ from pathlib import Path
 from . import commands
 from .errors import CostMeterError, UsageError
 from .ledger import Selection
+from .pages import terminal_width
 from .version import __version__
 
 #: 0 well, 1 the notebook or the ledger failed, 2 the words were wrong, 130 Ctrl-C.
@@ -58,7 +59,7 @@ def _run(words: list[str]) -> int:
     if own is not None:
         return own(asked, ledger)
     page = commands.run(words or ["help"], commands.of_folder(ledger), known)
-    print(page.text())
+    print(page.text(terminal_width()))
     return 0
 
 
@@ -126,7 +127,8 @@ def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
     if done.problem:
         print(f"jupyter costmeter: {done.problem}", file=sys.stderr)
     context = commands.of_folder(ledger, str(path.parent))
-    print(commands.run(["summary"], replace(context, selection=Selection("session", done.session_id))).text())
+    page = commands.run(["summary"], replace(context, selection=Selection("session", done.session_id)))
+    print(page.text(terminal_width()))
     return FAILED if done.problem else 0
 
 

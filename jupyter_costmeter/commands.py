@@ -288,7 +288,7 @@ def _cells(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
 
 def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     state = context.state()
-    remedy = None if state.ok else "make the file writable; what waits is written then"
+    remedy = None if state.ok else "do as it says; what waits in memory is written then"
     ledger = Status("ledger", state.ok, state.message or state.path, remedy)
     session = context.session
     return pages.doctor_page([*context.statuses(), ledger], _own_cost(session) if session else [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import signal
 from ast import literal_eval
@@ -133,6 +134,7 @@ class _Run:
         except NoSuchKernel as error:
             raise CostMeterError(f"there is no kernel {error.name!r}; `jupyter kernelspec list` shows them") from error
         except (RuntimeError, OSError) as error:
+            atexit.unregister(self.client._cleanup_kernel)  # nbclient leaves it, and it would fail
             raise CostMeterError(f"the kernel {self.client.kernel_name!r} does not start: {error}") from error
         with suppress(NotImplementedError):  # Windows
             asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt)

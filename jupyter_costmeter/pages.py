@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,15 @@ from .record import CellRecord, Status, Summary, Total
 MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "killed": "✗ killed"}
 
 
+#: A column is not folded to less.
+LEAST = 16
+
+
+def terminal_width() -> int | None:
+    """Of the terminal that is written to; ``None`` where it is a file, a pipe or a notebook."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns and rows of text. ``right`` names the columns of numbers."""
@@ -23,12 +34,21 @@ class Table:
     rows: Sequence[Sequence[str]]
     right: frozenset[str] = frozenset()
 
-    def render(self, style: str) -> str:
+    def render(self, style: str, width: int | None = None) -> str:
+        """In a style of tabulate's, in so many columns if need be."""
         from tabulate import tabulate
 
         align = ["right" if c in self.right else "left" for c in self.columns]
-        table: str = tabulate(self.rows, headers=self.columns, tablefmt=style, colalign=align, disable_numparse=True)
+        folds = self._folds(width) if width else None
+        table: str = tabulate(self.rows, self.columns, style, colalign=align, disable_numparse=True, maxcolwidths=folds)
         return table
+
+    def _folds(self, width: int) -> list[int | None]:
+        """Only the widest column is folded, to what the others leave of the width."""
+        sizes = [max(map(len, column)) for column in zip(self.columns, *self.rows, strict=True)]
+        widest = sizes.index(max(sizes))
+        left = width - sum(sizes) - 2 * (len(sizes) - 1) + sizes[widest]
+        return [max(LEAST, left) if i == widest and left < sizes[i] else None for i in range(len(sizes))]
 
 
 @dataclass(frozen=True)
@@ -39,8 +59,8 @@ class Page:
     tables: Sequence[Table] = ()
     notes: Sequence[str] = field(default_factory=list)
 
-    def text(self) -> str:
-        tables = [table.render("simple") for table in self.tables if table.rows]
+    def text(self, width: int | None = None) -> str:
+        tables = [table.render("simple", width) for table in self.tables if table.rows]
         return "\n\n".join([self.title, *tables, *(["\n".join(self.notes)] if self.notes else [])])
 
     def _repr_html_(self) -> str:
@@ -49,7 +69,7 @@ class Page:
         return f'<div class="jp-Costmeter-page"><strong>{html.escape(self.title)}</strong>{tables}{notes}</div>'
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self.text())
+        printer.text(self.text(terminal_width()))
 
     def __repr__(self) -> str:
         return self.text()
@@ -110,7 +130,7 @@ CELL_COLUMNS = ("cell", "started", "time", "CPU time", "energy", "peak memory", 
 
 
 def cells_page(title: str, records: Sequence[CellRecord]) -> Page:
-    """One line a cell. Lines of windows inside another are indented."""
+    """One line a cell. Windows inside another are marked ↳."""
     if not records:
         return Page(title, notes=["Nothing was metered yet."])
     right = frozenset({"time", "CPU time", "energy", "peak memory"})
@@ -122,7 +142,7 @@ def cell_line(record: CellRecord) -> list[str]:
     totals = {t.name: t for t in accounting.cell_totals(record.usage)}
     figures = [total_text(totals[n]) if n in totals else "—" for n in ("cpu_s", "energy_j", "peak_rss_bytes")]
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.started_at))
-    inner = "  ↳ " if record.parent_id else ""
+    inner = "↳ " if record.parent_id else ""
     return [inner + called(record), started, quantity(record.wall_s, "s"), *figures, MARKS[record.outcome]]
 
 

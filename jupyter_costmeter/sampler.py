@@ -32,6 +32,7 @@ class Sampler:
 
     Args:
         interval_s: seconds between two ticks.
+        first: what the thread does before anything else, as nobody waits for it.
         running: whether a window is open.
         ended: whether closed windows wait to be settled.
         tick: look at what runs.
@@ -43,6 +44,7 @@ class Sampler:
     def __init__(
         self,
         interval_s: float,
+        first: Callable[[], object],
         running: Callable[[], bool],
         ended: Callable[[], bool],
         tick: Callable[[], None],
@@ -54,6 +56,7 @@ class Sampler:
         self.overhead = overhead
         self.defer: Callable[[Callable[[], None]], object] = lambda tell: tell()
         self._running, self._ended = running, ended
+        self._first = guard.guarded("the sampler's first look")(first)
         self._tick = guard.guarded("the sampler's tick")(tick)
         self._after = guard.guarded("reading after a cell")(after)
         self._settle = guard.guarded("settling a cell")(settle)
@@ -98,6 +101,8 @@ class Sampler:
     # On the thread
 
     def _run(self) -> None:
+        with self.overhead.working():
+            self._first()
         while True:
             try:
                 asked = self._wait()

@@ -66,7 +66,7 @@ class Handler(APIHandler):
         root = os.path.abspath(os.path.expanduser(getattr(self.contents_manager, "root_dir", "") or "."))
         local = path.removeprefix("RTC:")  # the drive of jupyter-collaboration
         found = os.path.abspath(os.path.join(root, local))
-        if local.startswith("/") or "\0" in local or os.path.commonpath([root, found]) != root:
+        if local.startswith("/") or os.path.commonpath([root, found]) != root:
             raise UsageError(f"{path!r} is not a path in this server's folder")
         return place.canonical(found)
 

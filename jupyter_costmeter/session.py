@@ -79,6 +79,7 @@ class Session:
         self._settling = threading.Lock()
         self.sampler = Sampler(
             settings.tick_s,
+            first=self.meter.observe,
             running=lambda: bool(self.meter.windows),
             ended=lambda: bool(self._closed),
             tick=self._tick,

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import golden
+import pytest
 
+from jupyter_costmeter import cli
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.record import CellRecord, SessionInfo
 
@@ -25,9 +27,16 @@ def costmeter(*words: str, cwd: Path | None = None, timeout: float = 60, **env: 
     )
 
 
+def here(capsys: pytest.CaptureFixture[str], *words: str) -> Ran:
+    """The same in the test's own process: a second less."""
+    code = cli.main(words)
+    shown = capsys.readouterr()
+    return Ran(words, code, shown.out, shown.err)
+
+
 def session(name: str, notebook: str) -> SessionInfo:
     """A made-up session of a notebook; its folder is the project."""
-    return replace(golden.SESSION, id=name, notebook=notebook, project=os.path.dirname(notebook))
+    return replace(golden.SESSION, id=name, notebook=notebook, project=str(Path(notebook).parent))
 
 
 def cell(info: SessionInfo, seq: int, gpu_j: float | None = 100.0, **more: Any) -> CellRecord:

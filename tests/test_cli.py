@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from shell import Ran, cell, costmeter, fill, session
+from shell import Ran, cell, costmeter, fill, here, session
 
 from jupyter_costmeter import cli, commands
 from jupyter_costmeter.version import __version__
@@ -46,9 +46,10 @@ def filled(project: Path, ledger_path: Path) -> Path:
 
 
 def test_it_is_a_subcommand_of_jupyter() -> None:
-    jupyter = shutil.which("jupyter", path=os.path.dirname(sys.executable))
+    here = str(Path(sys.executable).parent)
+    jupyter = shutil.which("jupyter", path=here)
     assert jupyter
-    path = f"{os.path.dirname(jupyter)}{os.pathsep}{os.environ['PATH']}"
+    path = f"{here}{os.pathsep}{os.environ['PATH']}"
     ran = subprocess.run(
         [jupyter, "costmeter", "--version"], capture_output=True, text=True, env={**os.environ, "PATH": path}
     )
@@ -146,9 +147,11 @@ def test_a_script_is_metered_and_shown(project: Path) -> None:
     assert said(costmeter("--label", "warm up", cwd=project)).startswith("Project paper: 1 cell, ")
 
 
-def test_scopes(filled: Path) -> None:
+def test_scopes(filled: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(filled)
+
     def cells(*words: str) -> set[str]:
-        shown = said(costmeter("cells", *words, cwd=filled))
+        shown = said(here(capsys, "cells", *words))
         return {word for word in ("train", "In [2]", "dear", "far") if f"{word} " in shown}
 
     everything = {"train", "In [2]", "dear", "far"}

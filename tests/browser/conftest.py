@@ -60,7 +60,7 @@ def chromium_path() -> str:
     return found
 
 
-def serve(root: Path, app: str) -> Iterator[Server]:
+def serve(root: Path, app: str, **more: str) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -74,6 +74,7 @@ def serve(root: Path, app: str) -> Iterator[Server]:
         **os.environ,
         "IPYTHONDIR": str(root / "ipython"),
         "JUPYTERLAB_SETTINGS_DIR": str(root / "config/lab/user-settings"),
+        **more,
     }
     env |= {f"JUPYTER_{name.upper()}_DIR": str(root / name) for name in ("runtime", "config", "data")}
     command = [

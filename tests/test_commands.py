@@ -1,0 +1,246 @@
+"""``%cost`` in a real kernel: its words, its pages, and what it shows without a ledger."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import ALL, Kernel
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shell import cell, costmeter, fill, session
+from test_cli import newer, said
+
+from jupyter_costmeter.ledger import Selection, open_ledger
+from jupyter_costmeter.ledger.store import Ledger
+from jupyter_costmeter.recent import Recent, dearness
+from jupyter_costmeter.record import CellRecord
+
+
+def shows(kernel: Kernel, line: str) -> str:
+    """What a line of ours prints, without colours; it must not fail."""
+    assert kernel.run(line)["status"] == "ok", kernel.text
+    return re.sub(r"\x1b\[[\d;]*m", "", kernel.text)
+
+
+def fails(kernel: Kernel, line: str) -> str:
+    assert kernel.run(line)["status"] == "error"
+    text = re.sub(r"\x1b\[[\d;]*m", "", kernel.text)
+    assert "Traceback" not in text
+    return text
+
+
+def test_a_session_and_its_words(kernel: Kernel, home: Path, ledger: Ledger) -> None:
+    kernel.run("%%cost warm up\nsum(range(10**6))", "a")
+    kernel.run("1/0", "b")
+    assert shows(kernel, "%cost").startswith("This session: 2 cells, ")
+    assert "1 of them failed" in kernel.text
+    assert "CPU time" in kernel.text
+    assert "GPU energy" not in kernel.text
+    assert shows(kernel, "%cost summary").startswith("This session: 3 cells, ")
+    lines = shows(kernel, "%cost cells -n 3").splitlines()
+    assert [" ".join(line.split()[:2]) for line in lines[-3:]] == ["In [2]", "In [3]", "In [4]"]
+    assert "✗ error" in kernel.text
+    assert shows(kernel, "%cost cells --dearest -n 1").splitlines()[-1].startswith("warm up")
+    assert shows(kernel, "%cost last").startswith("In [6]: ")
+    assert shows(kernel, "%cost last --label 'warm up'").startswith("warm up: ")
+    assert "warm up" in shows(kernel, "%cost report")
+    assert "Notebook train.ipynb: 9 cells" in shows(kernel, "%cost --notebook")
+    assert "Project " in shows(kernel, "%cost --project")
+    assert "Everything in the ledger: 11 cells" in shows(kernel, "%cost --all")
+    doctor = shows(kernel, "%cost doctor")
+    assert "✓   ledger" in doctor
+    assert re.search(r"Metering \d+ cells took .* of their time, .* each, and .* of CPU in the background", doctor)
+    shown = shows(kernel, "%cost help")
+    for word in ("summary", "report", "last", "cells", "doctor", "export FILE", "help"):
+        assert f"%cost {word}" in shown
+    assert "%%cost LABEL" in shown
+    assert shows(kernel, "%cost export --help") == shows(kernel, "%cost help export")
+    assert kernel.text.startswith("usage: %cost export")
+    shows(kernel, "%cost export out.json")
+    kernel.flush()
+    body = json.loads((home / "out.json").read_text())
+    assert [c["id"] for c in body["cells"]] == [r.id for r in ledger.records(ALL)][:-1]  # the cell that exports runs on
+
+
+def test_wrong_words(kernel: Kernel) -> None:
+    for line, named in [
+        ("%cost sumary", "did you mean 'summary'?"),
+        ("%cost run x.ipynb", "there is no 'run'"),
+        ("%cost cells -n 0", "'0' is no number of cells"),
+        ("%cost --session zzz", "no sessions begin with 'zzz'"),
+        ("%cost export out.xls", "use one of .json, .csv, .md"),
+        ("%cost export 'out.csv", "No closing quotation"),
+        ("%cost label", "%%cost LABEL wants a label"),
+    ]:
+        assert named in fails(kernel, line)
+
+
+def test_a_table_in_a_notebook_is_html_that_no_label_can_break(kernel: Kernel) -> None:
+    kernel.run("%%cost <img src=x onerror=alert(1)>\n1")
+    messages = []
+    kernel.client.execute_interactive("%cost cells", timeout=30, output_hook=messages.append)
+    (data,) = [m["content"]["data"] for m in messages if m["msg_type"] == "display_data"]
+    assert "<table>" in data["text/html"]
+    assert "<img" not in data["text/html"]
+    assert "&lt;img" in data["text/html"]
+    assert "<img src=x" in data["text/plain"]
+
+
+def test_a_notebook_without_a_path(start_kernel: Callable[..., Kernel]) -> None:
+    kernel = start_kernel(notebook=None)
+    assert "which notebook? Name it: --notebook PATH" in fails(kernel, "%cost --notebook")
+    assert "which project?" in fails(kernel, "%cost --project")
+    assert shows(kernel, "%cost").startswith("This session: 2 cells")
+
+
+def test_a_ledger_of_a_later_version_leaves_the_sessions_own_figures(
+    start_kernel: Callable[..., Kernel], ledger_path: Path, home: Path
+) -> None:
+    fill(ledger_path, INFO, cell(INFO, 1))
+    newer(ledger_path)
+    kernel = start_kernel()
+    kernel.run("%%cost before\n1")
+    kernel.run("%%cost after\n2")
+    for line in ("%cost cells", "%cost report", "%cost cells --all", "%cost cells --notebook", "%cost cells --dearest"):
+        shown = shows(kernel, line)
+        assert "before" in shown
+        assert "after" in shown
+        assert "Only what this kernel remembers is shown: " in shown
+        assert "was written by jupyter_costmeter 99.0" in shown
+    shown = shows(kernel, "%cost")
+    assert "This session: 7 cells" in shown
+    assert "records wait in memory" in shown
+    assert "99.0" in shown
+    assert shows(kernel, "%cost last --label after").startswith("after: ")
+    assert "✗   ledger" in shows(kernel, "%cost doctor")
+    shown = shows(kernel, "%cost export mine.csv")
+    assert "Only what this kernel remembers" in shown
+    lines = (home / "mine.csv").read_text().splitlines()
+    assert len(lines) == 1 + 10
+    assert f"session {kernel.value('get_ipython().costmeter.session.info.id')[:8]}" in shown
+    assert "no sessions begin with" in fails(kernel, "%cost --session zzz")
+
+
+@pytest.mark.parametrize("found_by", ["the kernel", "the shell"])
+def test_a_ledger_that_becomes_corrupt_is_put_aside_and_the_session_goes_on(
+    found_by: str, kernel: Kernel, ledger_path: Path
+) -> None:
+    kernel.run("%%cost before\n1")
+    kernel.flush()
+    with closing(sqlite3.connect(ledger_path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    ledger_path.write_bytes(b"\xa5" * 50_000)
+    if found_by == "the shell":
+        assert "was corrupt" in said(costmeter("cells", "--all"))
+    kernel.run("%%cost after\n2")
+    shown = shows(kernel, "%cost")
+    assert "This session: 2 cells" in shown  # the first one too
+    assert "was corrupt: it was moved" in shown
+    assert "after" in shows(kernel, "%cost cells")
+    asides = [p for p in ledger_path.parent.glob("*.corrupt-*") if not p.name.endswith(("-wal", "-shm"))]
+    assert [p.read_bytes()[:1] for p in asides] == [b"\xa5"]
+
+
+def test_what_waits_in_memory_is_shown_once_and_only_where_asked_for(
+    start_kernel: Callable[..., Kernel], ledger_path: Path
+) -> None:
+    """The file can be read, but not written: as on a full disk."""
+    kernel = start_kernel()
+    kernel.run("%%cost kept\n1")
+    kernel.flush()
+    kernel.run(
+        "import jupyter_costmeter.errors as e, jupyter_costmeter.ledger.store as s\n"
+        "def full(*_): raise e.LedgerUnwritable('the disk is full')\n"
+        "s.Ledger.append = full"
+    )
+    kernel.run("%%cost waiting\n2")
+    shown = shows(kernel, "%cost cells")
+    assert [line.split()[0] for line in shown.splitlines() if "kept" in line or "waiting" in line] == [
+        "kept",
+        "waiting",
+    ]
+    assert "waiting" not in shows(kernel, "%cost cells --label kept")
+    assert "waiting" not in shows(kernel, "%cost cells --notebook other.ipynb")
+    assert shows(kernel, "%cost last --label waiting").startswith("waiting: ")
+    assert "the disk is full" in shows(kernel, "%cost")
+    assert "Not in it, since the ledger could not take them: " in shows(kernel, "%cost export out.md")
+    assert "wait in memory" in shows(kernel, "%cost doctor")
+
+
+def test_reading_leaves_no_file_open(kernel: Kernel) -> None:
+    kernel.run("1")
+    kernel.run("%cost cells")
+    count = "len([f for f in __import__('psutil').Process().open_files() if 'ledger.sqlite' in f.path])"
+    before = kernel.value(count)
+    for _ in range(5):
+        shows(kernel, "%cost report")
+    assert kernel.value(count) <= before
+
+
+def test_the_shell_shows_what_the_kernel_shows(kernel: Kernel) -> None:
+    kernel.run("%%cost tuned\n1")
+    kernel.flush()
+    name = kernel.value("get_ipython().costmeter.session.info.id")
+    ours = shows(kernel, "%cost last").splitlines()
+    theirs = said(costmeter("last", "--session", name[:6], "--label", "tuned")).splitlines()
+    assert ours == theirs
+
+
+# Memory in the place of the ledger
+
+INFO = session("aaa1", "/home/ada/paper/train.ipynb")
+SCOPES = [
+    Selection("session", "aaa1"),
+    Selection("session", "zzz"),
+    Selection("notebook", INFO.notebook),
+    Selection("notebook", "/home/ada/paper"),
+    Selection("project", "/home/ada/paper"),
+    Selection("project", "/home/ada"),
+    Selection("project", "/home/ada/pap"),
+    Selection("all"),
+]
+cells = st.lists(
+    st.tuples(
+        st.sampled_from([None, "a", "b"]),
+        st.none() | st.floats(0, 1e6),
+        st.sampled_from(["ok", "error"]),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cells, st.sampled_from(SCOPES), st.sampled_from([None, "a"]))
+def test_memory_answers_as_the_ledger_does(tmp_path: Path, made: list[tuple[str | None, float | None, str, bool]],
+                                           scope: Selection, label: str | None) -> None:  # fmt: skip
+    shutil.rmtree(tmp_path, ignore_errors=True)
+    records: list[CellRecord] = []
+    for n, (name, gpu_j, outcome, inner) in enumerate(made):
+        parent = records[-1].id if inner and records else None
+        records.append(replace(cell(INFO, n, gpu_j, label=name, outcome=outcome), parent_id=parent))
+    selection = replace(scope, label=label)
+    ledger = open_ledger(tmp_path / "ledger.sqlite")
+    ledger.append(INFO, records)
+    recent = Recent(INFO, records, ledger.summary(ALL))
+    found = list(ledger.records(selection))
+    assert [r.id for r in recent.records(selection)] == [r.id for r in found]
+    assert [r.id for r in recent.latest(selection, 3)] == [r.id for r in ledger.latest(selection, 3)]
+    ours, theirs = ([dearness(r) for r in by.dearest(selection, 3)] for by in (recent, ledger))
+    assert [n for pair in ours for n in pair] == pytest.approx([n for pair in theirs for n in pair])
+    assert [s.id for s in recent.sessions(selection)] == [s.id for s in ledger.sessions(selection)]
+    mine, whole = recent.summary(selection), ledger.summary(selection)
+    assert (mine.cells, mine.failed) == (whole.cells, whole.failed)
+    assert mine.wall_s == pytest.approx(whole.wall_s)
+    for one, other in zip(mine.totals, whole.totals, strict=True):
+        assert (one.name, one.method, one.missing) == (other.name, other.method, other.missing)
+        assert one.value == pytest.approx(other.value)
+    ledger.close()

@@ -1,0 +1,112 @@
+"""A real kernel on simulated GPUs, through the unmodified pynvml: whose joules, and what becomes of faults."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Kernel
+from nvml.sim import GPU_IS_LOST, SimulatedNvml, build
+
+from jupyter_costmeter import accounting
+from jupyter_costmeter.record import CellRecord, Total
+
+Records = Callable[[Kernel], list[CellRecord]]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture
+def sim(library: Path, tmp_path: Path) -> SimulatedNvml:
+    made = SimulatedNvml(library, tmp_path / "nvml")
+    made.set(power_w=300.0, utilization=80.0)
+    return made
+
+
+@pytest.fixture
+def gpu_kernel(sim: SimulatedNvml, start_kernel: Callable[..., Kernel]) -> Kernel:
+    kernel = start_kernel(**sim.env())
+    kernel.run("import time")
+    return kernel
+
+
+def total(record: CellRecord, name: str) -> Total:
+    return next(t for t in accounting.cell_totals(record.usage) if t.name == name)
+
+
+def test_a_gpu_that_this_kernel_holds(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
+    sim.process(0, gpu_kernel.pid, 3 << 30)
+    gpu_kernel.run("time.sleep(1.5)", "work")
+    time.sleep(1.0)  # held idle between cells: nobody's cell
+    gpu_kernel.run("time.sleep(0.5)", "more")
+    _, work, more = records(gpu_kernel)
+    for record in (work, more):
+        energy = total(record, "gpu_energy_j")
+        assert energy.value == pytest.approx(300 * record.wall_s, rel=0.02)
+        assert energy.method == "measured"
+        assert total(record, "gpu_reserved_s").value == record.wall_s
+        assert total(record, "peak_gpu_bytes").value == 3 << 30
+        assert not total(record, "energy_j").incomplete
+    busy = total(work, "gpu_busy_s")
+    assert busy.method == "modelled"
+    assert 0 < (busy.value or 0) <= work.wall_s
+
+
+def test_a_gpu_that_this_kernel_does_not_use_costs_it_nothing(gpu_kernel: Kernel, records: Records) -> None:
+    gpu_kernel.run("time.sleep(0.5)")
+    record = records(gpu_kernel)[-1]
+    figure = record.usage.figure("gpu_energy_j")
+    assert figure is not None
+    assert figure.value is None
+    assert figure.provenance.absent
+    assert "did not use" in (figure.reason or "")
+
+
+def test_a_gpu_that_others_use_too_is_an_upper_bound(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
+    sim.process(0, gpu_kernel.pid, 1 << 30)
+    sim.process(0, 1, 1 << 30)
+    gpu_kernel.run("time.sleep(0.5)")
+    energy = total(records(gpu_kernel)[-1], "gpu_energy_j")
+    assert energy.method == "modelled"
+    assert "upper bound" in energy.sources[0]
+
+
+def test_a_gpu_lost_in_mid_cell_is_not_measured_and_the_cell_goes_on(
+    gpu_kernel: Kernel, sim: SimulatedNvml, records: Records
+) -> None:
+    """Here codecarbon and ecoml report 0 J, zeus raises in the user's cell (PEERS, fault 11)."""
+    sim.process(0, gpu_kernel.pid, 1 << 30)
+    gpu_kernel.start("time.sleep(1.5); print('done')", "lost")
+    time.sleep(0.7)
+    sim.fail("nvmlDeviceGetTotalEnergyConsumption", GPU_IS_LOST)
+    gpu_kernel.listen(lambda m: m["event"] == "closed")
+    for i in range(3):
+        gpu_kernel.run("1", f"after {i}")
+    for record in records(gpu_kernel)[1:]:
+        assert record.outcome == "ok"
+        energy = total(record, "gpu_energy_j")
+        assert energy.value is None
+        assert energy.incomplete
+        assert energy.reasons
+        assert total(record, "energy_j").incomplete
+
+
+def test_doctor_names_the_gpu(gpu_kernel: Kernel) -> None:
+    gpu_kernel.run("%cost doctor")
+    assert "A100" in gpu_kernel.text
+
+
+def test_the_counter_going_backwards(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
+    sim.process(0, gpu_kernel.pid, 1 << 30)
+    gpu_kernel.start("time.sleep(1.0)")
+    time.sleep(0.4)
+    sim.set(offset_j=-5000.0)
+    gpu_kernel.listen(lambda m: m["event"] == "closed")
+    energy = total(records(gpu_kernel)[-1], "gpu_energy_j")
+    assert energy.value is None
+    assert "backwards" in energy.reasons[0]

@@ -1,0 +1,320 @@
+"""The server's door, through a real Jupyter Server with a token."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from shell import cell, costmeter, fill, session
+from test_cli import newer, said
+
+from jupyter_costmeter.ledger import Selection, open_ledger
+from jupyter_costmeter.place import session_info
+
+API = "jupyter_costmeter/api"
+ENDPOINTS = ["totals", "export"]
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Server:
+    """A running server, its folder and its ledger."""
+
+    base: str
+    token: str
+    root: Path
+    ledger: Path
+    env: dict[str, str]
+    log: Path
+
+    def get(self, what: str, token: str | None = None, **query: str) -> Answer:
+        """An answer, whatever its status; with the server's token unless told otherwise."""
+        url = f"{self.base}/{what}?{urllib.parse.urlencode(query)}"
+        headers = {"Authorization": f"token {self.token if token is None else token}"} if token != "" else {}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as found:
+                return Answer(found.status, dict(found.headers), found.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, dict(error.headers), error.read())
+
+    def ask(self, what: str, **query: str) -> Answer:
+        return self.get(f"{API}/{what}", **query)
+
+
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        found: int = free.getsockname()[1]
+        return found
+
+
+@pytest.fixture(scope="session")
+def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests; its ledger is in a folder of their own."""
+    home = tmp_path_factory.mktemp("server")
+    env = dict(os.environ, IPYTHONDIR=str(home / "ipython"))
+    for name in ("RUNTIME_DIR", "CONFIG_DIR", "DATA_DIR"):
+        env[f"JUPYTER_{name}"] = str(home / name.lower())
+    (home / "work").mkdir()
+    number, token, log = port(), secrets.token_hex(16), home / "log"
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+    command += [f"--ServerApp.port={number}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command += [f"--ServerApp.root_dir={home / 'work'}", "--LanguageServerManager.autodetect=False"]
+    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=env) as process:
+        ledger = home / "data_dir" / "costmeter" / "ledger.sqlite"
+        found = Server(f"http://127.0.0.1:{number}", token, home / "work", ledger, env, log)
+        wait(found, process)
+        yield found
+        process.terminate()
+
+
+def wait(server: Server, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            if server.get("api/status").status == 200:
+                return
+        except OSError:
+            pass
+        assert process.poll() is None, server.log.read_text()
+        assert time.monotonic() < end, server.log.read_text()
+        time.sleep(0.2)
+
+
+@pytest.fixture
+def server(one_server: Server) -> Iterator[Server]:
+    """With an empty folder and no ledger."""
+    yield one_server
+    for folder in (one_server.ledger.parent, one_server.root):
+        shutil.rmtree(folder, ignore_errors=True)
+    one_server.root.mkdir()
+
+
+@pytest.fixture
+def filled(server: Server) -> Server:
+    """A project with two notebooks, and one notebook elsewhere."""
+    (server.root / "paper" / ".git").mkdir(parents=True)
+    for n, name in enumerate(("paper/train.ipynb", "paper/eval.ipynb", "other.ipynb")):
+        info = session(f"session{n}", str(server.root / name))
+        fill(server.ledger, info, cell(info, 1, 1000.0), cell(info, 2, None, label="lost", outcome="error"))
+    return server
+
+
+def test_the_extension_is_enabled_by_its_installation(one_server: Server) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "jupyter_server.extension.serverextension", "list"],
+        capture_output=True, text=True, env=one_server.env, timeout=60,
+    )  # fmt: skip
+    said = re.sub(r"\x1b\[\d*m", "", ran.stdout + ran.stderr)
+    assert "jupyter_costmeter enabled" in said
+    assert "OK" in said.partition("jupyter_costmeter")[2]
+    assert "jupyter_costmeter | extension was successfully loaded" in one_server.log.read_text()
+
+
+def test_an_empty_ledger(server: Server) -> None:
+    answer = server.ask("totals", path="train.ipynb")
+    assert answer.status == 200
+    assert answer.json["notebook"] == str(server.root / "train.ipynb")
+    assert answer.json["scopes"]["notebook"]["cells"] == 0
+    assert answer.json["scopes"]["project"]["cells"] == 0
+    assert answer.json["dearest"] == {"notebook": [], "project": []}
+    assert answer.json["ledger"]["ok"] is True
+    assert not server.ledger.exists()
+    assert server.ask("export", path="train.ipynb").json["cells"] == []
+
+
+def test_totals_of_a_notebook_and_its_project(filled: Server) -> None:
+    body = filled.ask("totals", path="paper/train.ipynb").json
+    assert body["schema"] == 1
+    assert body["project"] == str(filled.root / "paper")
+    assert body["project_name"] == "paper"
+    assert [body["scopes"][s]["cells"] for s in ("notebook", "project")] == [2, 4]
+    assert [body["scopes"][s]["failed"] for s in ("notebook", "project")] == [1, 2]
+    assert [body["scopes"][s]["sessions"] for s in ("notebook", "project")] == [1, 2]
+    totals = {t["name"]: t for t in body["scopes"]["project"]["totals"]}
+    assert (totals["gpu_energy_j"]["value"], totals["gpu_energy_j"]["missing"]) == (2000.0, 2)
+    assert [c["label"] for c in body["dearest"]["notebook"]] == [None, "lost"]
+    assert len(body["dearest"]["project"]) == 4
+
+
+@pytest.mark.parametrize("path", ["RTC:paper/train.ipynb", "paper//train.ipynb", "paper/../paper/train.ipynb"])
+def test_other_ways_to_say_the_same_notebook(path: str, filled: Server) -> None:
+    assert filled.ask("totals", path=path).json["scopes"]["notebook"]["cells"] == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["a:b.ipynb", "my notebook é 数据.ipynb", "100%.ipynb", "..hidden.ipynb", "a'b\".ipynb"]
+)
+def test_any_name_of_a_notebook(name: str, server: Server) -> None:
+    info = session("odd", str(server.root / name))
+    fill(server.ledger, info, cell(info, 1))
+    assert server.ask("totals", path=name).json["scopes"]["notebook"]["cells"] == 1
+    answer = server.ask("export", path=name, format="csv")
+    assert answer.status == 200
+    assert answer.headers["Content-Disposition"].isascii()
+    assert answer.headers["Content-Disposition"].endswith('.csv"')
+
+
+def test_a_link_is_the_same_notebook(filled: Server) -> None:
+    (filled.root / "link").symlink_to(filled.root / "paper")
+    assert filled.ask("totals", path="link/train.ipynb").json["scopes"]["notebook"]["cells"] == 2
+
+
+@pytest.mark.parametrize("what", ENDPOINTS)
+@pytest.mark.parametrize("token", ["", "wrong"])
+def test_nothing_without_the_token(what: str, token: str, filled: Server) -> None:
+    answer = filled.get(f"{API}/{what}", token=token, path="paper/train.ipynb")
+    assert answer.status == 403
+    assert b"session0" not in answer.body
+
+
+def test_every_endpoint_is_tried_without_the_token() -> None:
+    from jupyter_costmeter import server as door
+
+    handlers = [v for v in vars(door).values() if isinstance(v, type) and issubclass(v, door.Handler)]
+    assert sorted(h.__name__.lower() for h in handlers if h is not door.Handler) == sorted(ENDPOINTS)
+
+
+@pytest.mark.parametrize(
+    ("what", "query", "named"),
+    [
+        ("totals", {}, "say which notebook"),
+        ("totals", {"path": ""}, "say which notebook"),
+        ("totals", {"path": "../../etc/passwd"}, "is not a path in this server's folder"),
+        ("totals", {"path": "paper/../../secret.ipynb"}, "is not a path in this server's folder"),
+        ("totals", {"path": "/etc/passwd"}, "is not a path in this server's folder"),
+        ("totals", {"path": "RTC:../x.ipynb"}, "is not a path in this server's folder"),
+        ("totals", {"path": ".."}, "is not a path in this server's folder"),
+        ("export", {}, "say which notebook"),
+        ("export", {"path": "../x.ipynb"}, "is not a path in this server's folder"),
+        ("export", {"path": "../x.ipynb", "scope": "project"}, "is not a path in this server's folder"),
+        ("export", {"path": "a.ipynb", "format": "xlsx"}, "there is no format 'xlsx'; there are json, csv, md"),
+        ("export", {"path": "a.ipynb", "format": "../json"}, "there is no format"),
+        (
+            "export",
+            {"path": "a.ipynb", "scope": "all"},
+            "there is no scope 'all'; there are session, notebook, project",
+        ),
+        ("export", {"path": "a.ipynb", "scope": "session"}, "say which session"),
+    ],
+)
+def test_bad_words_are_refused_with_a_sentence(what: str, query: dict[str, str], named: str, filled: Server) -> None:
+    answer = filled.ask(what, **query)
+    assert answer.status == 400
+    assert named in answer.json["message"]
+    assert answer.headers["Content-Type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv", "md"])
+@pytest.mark.parametrize("scope", ["notebook", "project", "session"])
+def test_an_export_is_that_of_the_shell(suffix: str, scope: str, filled: Server, tmp_path: Path) -> None:
+    query = {"path": "paper/train.ipynb", "scope": scope, "format": suffix, "session": "session1"}
+    answer = filled.ask("export", **query)
+    keys = {"notebook": "train.ipynb", "project": str(filled.root / "paper"), "session": "session1"}
+    out = tmp_path / f"out.{suffix}"
+    words = ["--ledger", str(filled.ledger), "export", f"--{scope}", keys[scope], str(out)]
+    said(costmeter(*words, cwd=filled.root / "paper"))
+    assert answer.status == 200
+    assert answer.body == out.read_bytes()
+    kinds = {"json": "application/json", "csv": "text/csv", "md": "text/markdown"}
+    assert answer.headers["Content-Type"].startswith(kinds[suffix])
+    names = {"notebook": "cost-notebook-train", "project": "cost-project-paper", "session": "cost-session-session1"}
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{names[scope]}.{suffix}"'
+
+
+def test_a_long_export_comes_whole(server: Server) -> None:
+    info = session("long", str(server.root / "a.ipynb"))
+    fill(server.ledger, info, *(cell(info, n) for n in range(1500)))
+    answer = server.ask("export", path="a.ipynb", format="json")
+    assert len(answer.body) > 1 << 20
+    assert [c["seq"] for c in answer.json["cells"]] == list(range(1500))
+
+
+def test_a_ledger_of_a_later_version(filled: Server) -> None:
+    newer(filled.ledger)
+    for what in ENDPOINTS:
+        answer = filled.ask(what, path="paper/train.ipynb")
+        assert answer.status == 503
+        assert "was written by jupyter_costmeter 99.0" in answer.json["message"]
+
+
+def test_a_corrupt_ledger_is_put_aside_and_said_so(filled: Server) -> None:
+    filled.ledger.write_bytes(b"\xa5" * 50_000)
+    answer = filled.ask("totals", path="paper/train.ipynb")
+    assert answer.status == 200
+    assert answer.json["scopes"]["notebook"]["cells"] == 0
+    assert "was corrupt: it was moved to" in answer.json["ledger"]["message"]
+    (aside,) = [p for p in filled.ledger.parent.glob("*.corrupt-*") if not p.name.endswith(("-wal", "-shm"))]
+    assert aside.read_bytes() == b"\xa5" * 50_000
+    assert filled.ask("totals", path="paper/train.ipynb").json["ledger"]["message"] is None
+
+
+def test_no_export_passes_for_one_of_a_corrupt_ledger(filled: Server) -> None:
+    filled.ledger.write_bytes(b"\xa5" * 50_000)
+    answer = filled.ask("export", path="paper/train.ipynb", format="csv")
+    assert answer.status == 503
+    assert "was corrupt" in answer.json["message"]
+
+
+def test_asking_closes_the_cells_of_killed_kernels(server: Server) -> None:
+    """A kernel that was killed writes no more; the panel still shows what it had cost."""
+    path = server.root / "a.ipynb"
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as kernel:
+        own = session_info(str(path))
+        info = replace(own, pid=kernel.pid, pid_started_at=psutil.Process(kernel.pid).create_time())
+        ledger = open_ledger(server.ledger)
+        ledger.journal(info, [cell(info, 1)])
+        assert server.ask("totals", path="a.ipynb").json["scopes"]["notebook"]["cells"] == 0  # it still runs
+        kernel.kill()
+    body = server.ask("totals", path="a.ipynb").json
+    assert body["scopes"]["notebook"]["cells"] == 1
+    assert body["dearest"]["notebook"][0]["outcome"] == "killed"
+    assert len(list(ledger.records(Selection("all")))) == 1
+    ledger.close()
+
+
+def test_a_busy_kernels_indicator_stays_busy(one_server: Server) -> None:
+    """Our request and its reply must not count as the kernel's activity."""
+    code = (
+        "from jupyter_server.serverapp import ServerApp\n"
+        "app = ServerApp(token='x', open_browser=False, allow_root=True)\n"
+        "app.initialize(argv=['--ServerApp.port=0'])\n"
+        "print(app.kernel_manager.untracked_message_types)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=one_server.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=one_server.root,
+    )
+    assert "costmeter_request" in ran.stdout, ran.stderr
+    assert "costmeter_reply" in ran.stdout
+    assert "comm_info_request" in ran.stdout  # what was there stays
