@@ -6,6 +6,7 @@ off the user's path.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -68,6 +69,7 @@ class Meter:
         self._sensors = [s for s in parts.sensors if self._opened(s)]
         self._late = [s for s in parts.late if self._opened(s)]
         self._unsettled: list[Window] = []
+        self._taking = threading.Lock()
         ready = {status.name for status in self.statuses if status.ok}
         self._asked = [s for s in self._sensors if s.name in ready]
         self._reads = [s.read for s in self._asked]
@@ -119,12 +121,13 @@ class Meter:
 
     def take(self) -> None:
         """Ask the late sensors, for the windows that are open and those that have ended since."""
-        taken = self._take()
-        ended, self._unsettled = self._unsettled, []
-        for window in [*self.windows, *ended]:
-            window.late_end = self._folded(window.late_end, taken)
-        self._late_now = taken
-        self._moving = any(sensor.urgent for sensor in self._late)
+        with self._taking:  # a mark that two threads take at once would be lost to one of them
+            taken = self._take()
+            ended, self._unsettled = self._unsettled, []
+            for window in [*self.windows, *ended]:
+                window.late_end = self._folded(window.late_end, taken)
+            self._late_now = taken
+            self._moving = any(sensor.urgent for sensor in self._late)
 
     def _take(self) -> list[Reading]:
         readings: list[Reading] = []

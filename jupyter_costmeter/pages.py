@@ -104,10 +104,10 @@ def notes(totals: Iterable[Total]) -> Iterator[str]:
     for total in totals:
         if total.incomplete and total.value is not None and total.name != "energy_j":
             why = "; ".join(total.reasons)
-            yield f"{NAMES[total.name]}: a lower bound, missing in {total.missing} windows ({why})."
+            yield f"{NAMES[total.name]}: a lower bound, missing in {counted(total.missing)} ({why})."
         if total.name == "energy_j" and total.measured_share is not None and total.measured_share < 1:
-            percent = round(100 * total.measured_share)
-            measured = f"{percent} % of the energy was measured, the rest is {total.method}."
+            percent = int(100 * total.measured_share)  # not rounded up: 99.9 % is not all of it
+            measured = f"{percent} % of the energy was measured, the rest is an estimate."
             yield measured if percent else f"The energy is {total.method}, not measured."
 
 

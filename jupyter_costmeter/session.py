@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import heapq
+import itertools
 import os
 import threading
 from collections import deque
@@ -75,7 +76,7 @@ class Session:
         self._head = [0, 0, 0.0]  # cells, failed, wall_s
         self._stacks: dict[int, list[Run]] = {}
         self._closed: deque[Run] = deque()
-        self._seq = 0
+        self._seq = itertools.count(1)
         self._settling = threading.Lock()
         self.sampler = Sampler(
             settings.tick_s,
@@ -95,16 +96,36 @@ class Session:
     # On the user's path
 
     def open(self, cell_id: str | None = None, code: str | None = None, label: str | None = None) -> Run:
-        """Start metering; windows of one thread nest."""
+        """Start metering a cell (which has code) or a block."""
         thread = threading.get_ident()
         stack = self._stacks.setdefault(thread, [])
-        parent = stack[-1] if stack else None
-        self._seq += 1
+        parent = self._parent(stack, code is not None) if self._stacks else None
         window = self.meter.open_window()
-        run = Run(window, self._seq, thread, code, cell_id, label=label, parent=parent)
+        run = Run(window, next(self._seq), thread, code, cell_id, label=label, parent=parent)
         stack.append(run)
         self.sampler.opened()
         return run
+
+    def _parent(self, stack: list[Run], cell: bool) -> Run | None:
+        """The run that this one lies in, so that totals do not count it twice.
+
+        The innermost of its thread; else the oldest that is open at all, since the process's
+        counters cannot tell its threads apart. A cell lies in cells only: a block that was
+        left open over several cells is not around them.
+        """
+        if stack and not cell:
+            return stack[-1]
+        others = [run for runs in list(self._stacks.values()) for run in runs if run.code is not None or not cell]
+        own = [run for run in others if run.thread == threading.get_ident()]
+        return own[-1] if own else min(others, key=lambda run: run.seq, default=None)
+
+    def abandon(self) -> None:
+        """Forget this thread's cells that were never closed: an interrupt hit a hook itself."""
+        stack = self._stacks.get(threading.get_ident(), [])
+        for run in [run for run in stack if run.code is not None]:
+            self.close(run, "interrupted", "KeyboardInterrupt")
+        if not any(self._stacks.values()):
+            self.meter.windows.clear()
 
     def close(self, run: Run, outcome: Outcome, error_type: str | None = None) -> None:
         """Stop metering: one reading, then the sampler's thread does the rest."""
@@ -136,12 +157,21 @@ class Session:
             self._tell(Event(self._running(self.meter.sample()), tuple(records)))
 
     def _settled(self, run: Run) -> CellRecord:
-        assert run.window.end is not None
-        record = self._record(run, self.meter.usage(run.window, run.window.end))
+        record = self._record(run, self._usage(run))
         self.newest.append(record)
         if record.parent_id is None:
             self._add_up(record)
         return record
+
+    def _usage(self, run: Run) -> Usage:
+        """A failure of ours costs the figures, not the record."""
+        end = run.window.end
+        assert end is not None
+        try:
+            return self.meter.usage(run.window, end)
+        except Exception as error:
+            guard.report("the figures of a cell", error)
+            return Usage(end.t_s - run.window.start.t_s)
 
     def _add_up(self, record: CellRecord) -> None:
         self._parts = accounting.merged([*self._parts, *accounting.parts(record.usage.figures)])

@@ -114,6 +114,50 @@ def test_an_interrupt_ends_the_cell_at_once(kernel: Kernel, records: Records, bo
     assert 0.5 < record.wall_s < 5
 
 
+@pytest.mark.parametrize("hook", ["open", "close"])
+def test_an_interrupt_that_hits_a_hook_harms_nothing(kernel: Kernel, records: Records, hook: str) -> None:
+    kernel.run(
+        "import time\ns = get_ipython().costmeter.session\nreal = s.HOOK\n"
+        "def once(*args, **kwargs):\n    s.HOOK = real\n    raise KeyboardInterrupt\ns.HOOK = once".replace(
+            "HOOK", hook
+        ),
+        "sets the trap",
+    )
+    if hook == "open":
+        assert kernel.run("time.sleep(5)", "meant")["status"] == "error"
+    assert "Error in callback" not in kernel.text
+    kernel.run("time.sleep(0.2)", "next")
+    found = records(kernel)
+    assert found[-1].cell_id == "next"
+    assert found[-1].parent_id is None
+    assert found[-1].outcome == "ok"
+    assert kernel.value("s.meter.windows") == []
+
+
+def test_cells_in_two_threads_are_not_counted_twice(kernel: Kernel, records: Records, ledger: Ledger) -> None:
+    """As JupyterLab's subshells run them."""
+    kernel.run(
+        "import threading, time\nip = get_ipython()\n"
+        "t = threading.Thread(target=ip.run_cell, args=('time.sleep(0.3)',)); t.start(); time.sleep(0.6); t.join()"
+    )
+    outer, inner = records(kernel)
+    assert inner.parent_id == outer.id
+    assert ledger.summary(ALL).cells == 1
+
+
+def test_a_block_left_open_over_cells_is_not_around_them(kernel: Kernel, records: Records, ledger: Ledger) -> None:
+    kernel.run("import jupyter_costmeter\nblock = jupyter_costmeter.measure('long').__enter__()")
+    kernel.run("1")
+    kernel.run("block.__exit__(None, None, None)")
+    assert [(r.label, r.parent_id is None) for r in records(kernel)] == [
+        (None, True),
+        ("long", False),
+        (None, True),
+        (None, True),
+    ]
+    assert ledger.summary(ALL).cells == 3
+
+
 def test_the_users_signal_handlers_stay(kernel: Kernel) -> None:
     kernel.run("import signal; before = [signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]")
     kernel.run("import time; time.sleep(1.2)")

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import threading
 import time
+from _thread import interrupt_main
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,8 @@ from .magic import CostMagics
 
 #: What came as an interrupt rather than as an error of the code.
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
+#: Seconds after which an interrupt that hit a hook is delivered to the cell.
+INTERRUPT_S = 0.005
 
 
 class Hooks:
@@ -74,15 +77,20 @@ class Hooks:
             self._open(info)
         except Exception as error:
             guard.report("the hook before a cell", error)
+        except KeyboardInterrupt:  # IPython would print it as ours, and run the cell
+            threading.Timer(INTERRUPT_S, interrupt_main).start()
         overhead = self.session.overhead
         overhead.hook_s += time.perf_counter() - began
         overhead.hooks += 1
 
     def _open(self, info: Any) -> None:
         session = self.session
-        if not session.forked:  # a forked child has neither our threads nor our windows
-            run = session.open(getattr(info, "cell_id", None), info.raw_cell)
-            self._runs.setdefault(run.thread, []).append(run)
+        if session.forked:  # a child has neither our threads nor our windows
+            return
+        runs = self._runs.setdefault(threading.get_ident(), [])
+        if not runs and session.innermost() is not None:
+            session.abandon()
+        runs.append(session.open(getattr(info, "cell_id", None), info.raw_cell))
 
     def after(self, result: Any) -> None:
         """A cell has ended."""
@@ -91,6 +99,8 @@ class Hooks:
             self._close(result)
         except Exception as error:
             guard.report("the hook after a cell", error)
+        except KeyboardInterrupt:  # the cell that it was meant for has ended
+            self._runs.pop(threading.get_ident(), None)
         self.session.overhead.hook_s += time.perf_counter() - began
 
     def _close(self, result: Any) -> None:
