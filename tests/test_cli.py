@@ -269,17 +269,21 @@ def test_a_pipe_that_closes_early_is_no_error(filled: Path, ledger_path: Path) -
     many = session("many", str(filled / "many.ipynb"))
     fill(ledger_path, many, *(cell(many, n) for n in range(10, 1010)))
     for words in ("cells -n 1000", "cells -n 2", "help"):
-        command = f"{sys.executable} -m jupyter_costmeter.cli {words} | head -c 1"
+        line = f"{sys.executable} -m jupyter_costmeter.cli {words} | head -c 1"
         ran = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", command], cwd=filled, capture_output=True, text=True, timeout=60
+            ["bash", "-o", "pipefail", "-c", line], cwd=filled, capture_output=True, text=True, timeout=60
         )
         assert (ran.returncode, ran.stderr, len(ran.stdout)) == (0, "", 1)
-    read, write = os.pipe()
-    os.close(read)
-    with os.fdopen(write, "w") as closed:
-        command = f"{sys.executable} -m jupyter_costmeter.cli cells".split()
-        gone = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, cwd=filled, timeout=60)
-    assert (gone.returncode, gone.stderr) == (0, "")
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    for word in ("cells", "help"):  # more and less than the stream keeps back
+        read, write = os.pipe()
+        os.close(read)
+        with os.fdopen(write, "w") as closed:
+            command = [sys.executable, "-m", "jupyter_costmeter.cli", word]
+            gone = subprocess.run(
+                command, stdout=closed, stderr=subprocess.PIPE, text=True, cwd=filled, timeout=60, env=buffered
+            )
+        assert (gone.returncode, gone.stderr) == (0, "")
 
 
 def test_a_terminal_without_unicode(filled: Path) -> None:
