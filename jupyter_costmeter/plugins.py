@@ -7,11 +7,11 @@ loaded in the background.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from typing import IO, Any, Literal, Protocol
 
-from .record import CellRecord, Channel, DeviceUse, Reading, SessionInfo, Status, Summary, Usage
+from .record import Channel, Content, DeviceUse, Reading, Status, Usage
 
 Family = Literal["sensors", "late", "models", "exporters"]
 
@@ -78,19 +78,12 @@ class Model(Protocol):
 
 
 class Exporter(Protocol):
-    """A format. ``write`` streams: what ``cells`` gives may be longer than memory."""
+    """A format. ``write`` streams: what ``content.cells`` gives may be longer than memory."""
 
     suffix: str
     media_type: str
 
-    def write(
-        self,
-        out: IO[str],
-        title: str,
-        summary: Summary,
-        sessions: Iterable[SessionInfo],
-        cells: Callable[[], Iterator[CellRecord]],
-    ) -> None: ...
+    def write(self, out: IO[str], content: Content) -> None: ...
 
 
 BUILT_IN: dict[Family, dict[str, str]] = {

@@ -6,6 +6,7 @@ value says why in ``reason``. Nothing here imports anything of this package.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -208,6 +209,16 @@ class Summary:
 
     def total(self, name: str) -> Total | None:
         return next((t for t in self.totals if t.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an exporter writes. ``cells`` gives the records anew each time, and may give a million."""
+
+    title: str
+    summary: Summary
+    sessions: tuple[SessionInfo, ...]
+    cells: Callable[[], Iterator[CellRecord]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 from . import plugins
 from .errors import ReportError, UsageError
 from .ledger import Selection
+from .record import Content
 
 if TYPE_CHECKING:
     from .recent import Reader
@@ -38,8 +39,8 @@ def write(ledger: Reader, selection: Selection, suffix: str, out: IO[str]) -> No
     if suffix not in formats():
         raise UsageError(f"there is no format {suffix!r}; there are {', '.join(formats())}")
     exporter = plugins.load("exporters", suffix)
-    title = f"Cost of {name_of(selection)}"
-    exporter.write(out, title, ledger.summary(selection), ledger.sessions(selection), lambda: ledger.records(selection))
+    title, sessions = f"Cost of {name_of(selection)}", tuple(ledger.sessions(selection))
+    exporter.write(out, Content(title, ledger.summary(selection), sessions, lambda: ledger.records(selection)))
 
 
 def export(ledger: Reader, selection: Selection, path: Path, force: bool = False) -> None:

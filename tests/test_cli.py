@@ -232,7 +232,7 @@ def test_a_corrupt_ledger_is_put_aside_and_said_so(filled: Path, ledger_path: Pa
     ledger_path.write_bytes(whole[:100] + b"\xa5" * (len(whole) - 100))
     broken = ledger_path.read_bytes()
     shown = said(costmeter("cells", "--all"))
-    assert "was corrupt: it was moved to" in shown
+    assert "was corrupt: it was moved aside to" in shown
     assert "Nothing was metered yet" in shown
     (aside,) = [p for p in ledger_path.parent.glob("*.corrupt-*") if not p.name.endswith(("-wal", "-shm"))]
     assert aside.read_bytes() == broken

@@ -280,3 +280,31 @@ def test_the_parent_session_is_there_for_each_record(ledger: Ledger) -> None:
     ledger.append(other, [record(1, session_id="s9")])
     with sqlite3.connect(ledger.path) as connection:
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+@pytest.mark.parametrize("name", ["a b", "100%", "what?", "c#", "ä'ö"])
+def test_a_path_may_hold_any_character(tmp_path: Path, name: str) -> None:
+    found = open_ledger(tmp_path / name / "l.sqlite")
+    found.append(SESSION, [record(1)])
+    assert (tmp_path / name / "l.sqlite").exists()
+    assert found.summary(ALL).cells == 1
+    found.close()
+
+
+def test_a_file_deleted_under_a_running_kernel_is_begun_anew(ledger: Ledger) -> None:
+    """SQLite would go on writing into the deleted file, and nobody would ever read it."""
+    ledger.append(SESSION, [record(1)])
+    for suffix in ("", "-wal", "-shm"):
+        ledger.path.with_name(ledger.path.name + suffix).unlink(missing_ok=True)
+    ledger.append(SESSION, [record(2)])
+    other = open_ledger(ledger.path)
+    assert [r.seq for r in other.records(ALL)] == [2]
+    other.close()
+
+
+def test_a_ledger_that_a_later_version_migrates_meanwhile_is_left_alone(ledger: Ledger) -> None:
+    ledger.append(SESSION, [record(1)])
+    with sqlite3.connect(ledger.path) as connection:
+        connection.execute("INSERT INTO migration VALUES (?, 'later', 0, '9.9.0')", [len(schema.MIGRATIONS) + 1])
+    with pytest.raises(LedgerTooNew):
+        ledger.append(SESSION, [record(2)])

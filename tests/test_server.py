@@ -269,7 +269,7 @@ def test_a_corrupt_ledger_is_put_aside_and_said_so(filled: Server) -> None:
     answer = filled.ask("totals", path="paper/train.ipynb")
     assert answer.status == 200
     assert answer.json["scopes"]["notebook"]["cells"] == 0
-    assert "was corrupt: it was moved to" in answer.json["ledger"]["message"]
+    assert "was corrupt: it was moved aside to" in answer.json["ledger"]["message"]
     (aside,) = [p for p in filled.ledger.parent.glob("*.corrupt-*") if not p.name.endswith(("-wal", "-shm"))]
     assert aside.read_bytes() == b"\xa5" * 50_000
     assert filled.ask("totals", path="paper/train.ipynb").json["ledger"]["message"] is None

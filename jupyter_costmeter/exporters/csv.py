@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from typing import IO, Any
 
-from ..record import ENERGY, HIGHEST, SUMMED, CellRecord, Figure, SessionInfo, Summary
+from ..record import ENERGY, HIGHEST, SUMMED, CellRecord, Content, Figure
 
 WHAT = (
     "id", "session_id", "seq", "parent_id", "notebook", "project", "cell_id", "execution_count", "label",
@@ -22,18 +21,11 @@ class CsvExporter:
     suffix = "csv"
     media_type = "text/csv"
 
-    def write(
-        self,
-        out: IO[str],
-        title: str,
-        summary: Summary,
-        sessions: Iterable[SessionInfo],
-        cells: Callable[[], Iterator[CellRecord]],
-    ) -> None:
+    def write(self, out: IO[str], content: Content) -> None:
         lines = csv.writer(out)
         how = [column for name in FIGURES for column in (name, f"{name}_how")]
         lines.writerow([*WHAT, "started_at", "wall_s", *how])
-        for record in cells():
+        for record in content.cells():
             lines.writerow(_line(record))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import IO, Any
 
-from ..record import CellRecord, SessionInfo, Summary
+from ..record import CellRecord, Content
 
 SCHEMA = 1
 
@@ -16,24 +15,17 @@ class JsonExporter:
     suffix = "json"
     media_type = "application/json"
 
-    def write(
-        self,
-        out: IO[str],
-        title: str,
-        summary: Summary,
-        sessions: Iterable[SessionInfo],
-        cells: Callable[[], Iterator[CellRecord]],
-    ) -> None:
+    def write(self, out: IO[str], content: Content) -> None:
         head = {
             "schema": SCHEMA,
-            "title": title,
-            "summary": asdict(summary),
-            "sessions": [asdict(s) for s in sessions],
+            "title": content.title,
+            "summary": asdict(content.summary),
+            "sessions": [asdict(s) for s in content.sessions],
         }
         out.write(json.dumps(head, indent=1)[:-2])
         out.write(',\n "cells": [')
         comma = ""
-        for record in cells():  # one at a time: there may be a million
+        for record in content.cells():  # one at a time: there may be a million
             out.write(f"{comma}\n  {json.dumps(_cell(record))}")
             comma = ","
         out.write("\n ]\n}\n")

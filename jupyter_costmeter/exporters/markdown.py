@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import IO
 
 from .. import pages
-from ..record import CellRecord, SessionInfo, Summary
+from ..record import Content, SessionInfo
 
 
 class MarkdownExporter:
     suffix = "md"
     media_type = "text/markdown"
 
-    def write(
-        self,
-        out: IO[str],
-        title: str,
-        summary: Summary,
-        sessions: Iterable[SessionInfo],
-        cells: Callable[[], Iterator[CellRecord]],
-    ) -> None:
-        page = pages.summary_page(title, summary)
+    def write(self, out: IO[str], content: Content) -> None:
+        page = pages.summary_page(content.title, content.summary)
         out.write(f"# {_escaped(page.title)}\n\n")
         for table in page.tables:
             _table(out, table.columns, table.rows)
         for note in page.notes:
             out.write(f"{_escaped(note)}\n\n")
-        for info in sessions:
+        for info in content.sessions:
             out.write(f"- {_escaped(_machine(info))}\n")
         out.write("\n## Cells\n\n")
-        _table(out, pages.CELL_COLUMNS, (pages.cell_line(record) for record in cells()))
+        _table(out, pages.CELL_COLUMNS, (pages.cell_line(record) for record in content.cells()))
 
 
 def _table(out: IO[str], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

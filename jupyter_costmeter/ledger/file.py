@@ -22,13 +22,15 @@ class Corrupt(LedgerError):
     """The file was broken and has been put aside; the next try begins a new one."""
 
     def __init__(self, path: Path, moved: str | None) -> None:
-        self.moved = moved or "elsewhere, by another process"
-        super().__init__(f"{path} was corrupt: it was moved to {self.moved}, and a new ledger was begun")
+        self.moved = moved or "by another process"
+        to = f"to {moved}" if moved else self.moved
+        super().__init__(f"{path} was corrupt: it was moved aside {to}, and a new ledger was begun")
 
 
 def engine(path: Path) -> sa.Engine:
     """WAL, so readers never wait for writers; durable with each commit; one writer at a time, in turn."""
-    made = sa.create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_S})
+    url = sa.URL.create("sqlite", database=str(path))  # a path may hold ?, # and %
+    made = sa.create_engine(url, connect_args={"timeout": BUSY_S})
     sa.event.listen(made, "connect", _set_up)
     sa.event.listen(made, "begin", _begin)
     return made
@@ -43,6 +45,15 @@ def _set_up(connection: Any, _record: Any) -> None:
 
 def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writing") else "BEGIN")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file that is now; ``None`` for none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def is_corrupt(error: sa.exc.DatabaseError) -> bool:

@@ -44,6 +44,7 @@ class Ledger:
         self.path = path
         self.moved: str | None = None  # where a corrupt file was put aside
         self._engine: sa.Engine | None = None
+        self._identity: tuple[int, int] | None = None
         self._ready = False
         self._known: set[str] = set()  # provenances and sessions that are in the file
 
@@ -52,7 +53,9 @@ class Ledger:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         with self._guarded(), self._open().execution_options(writing=True).begin() as connection:
-            if not self._ready:
+            if self._ready:
+                self._refuse_newer(_latest(connection))  # another process may have migrated it
+            else:
                 self._migrate(connection)
                 self._ready = True
             yield connection
@@ -60,7 +63,7 @@ class Ledger:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection | None]:
         """``None`` where there is no file yet: reading makes none."""
-        if not self.path.exists():
+        if not os.path.exists(self.path):
             yield None
             return
         with self._guarded(), self._open().connect() as connection:
@@ -85,9 +88,14 @@ class Ledger:
             raise file.unwritable(self.path, error) from error
 
     def _open(self) -> sa.Engine:
+        """The engine; a new one where the file is another than the one that was opened (deleted, moved aside)."""
+        if self._engine is not None and file.identity(self.path) != self._identity:
+            self.close()
         if self._engine is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._engine = file.engine(self.path)
+            with self._engine.connect():
+                self._identity = file.identity(self.path)  # it is there now
         return self._engine
 
     def close(self) -> None:
@@ -240,6 +248,10 @@ def _newest(connection: sa.Connection) -> tuple[int, str] | None:
     """Number and writer of the newest migration, ``None`` for an empty file."""
     if not sa.inspect(connection).has_table("migration"):
         return None
+    return _latest(connection)
+
+
+def _latest(connection: sa.Connection) -> tuple[int, str] | None:
     table = schema.migration
     row = connection.execute(
         sa.select(table.c.number, table.c.version).order_by(table.c.number.desc()).limit(1)
