@@ -1,4 +1,4 @@
-"""A page: what a command answers, as data; shown as text, HTML or Markdown by tabulate."""
+"""A page: what a command answers, as data; shown as text (by tabulate) or as HTML."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from . import accounting
@@ -19,6 +20,8 @@ MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "kill
 
 #: A column is not folded to less.
 LEAST = 16
+#: A text of up to so many characters stays on one line in HTML.
+SHORT = 24
 
 
 def terminal_width() -> int | None:
@@ -34,14 +37,29 @@ class Table:
     rows: Sequence[Sequence[str]]
     right: frozenset[str] = frozenset()
 
-    def render(self, style: str, width: int | None = None) -> str:
-        """In a style of tabulate's, in so many columns if need be."""
+    def text(self, width: int | None = None) -> str:
+        """In so many columns, if it must be."""
         from tabulate import tabulate
 
         align = ["right" if c in self.right else "left" for c in self.columns]
         folds = self._folds(width) if width else None
-        table: str = tabulate(self.rows, self.columns, style, colalign=align, disable_numparse=True, maxcolwidths=folds)
+        table: str = tabulate(
+            self.rows, self.columns, "simple", colalign=align, disable_numparse=True, maxcolwidths=folds
+        )
         return table
+
+    def html(self) -> str:
+        """Aligned as the text is (JupyterLab alone would right-align all), numbers on one line."""
+        head = "".join(self._cell("th", column, column) for column in self.columns)
+        rows = ("".join(map(partial(self._cell, "td"), self.columns, row)) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _cell(self, tag: str, column: str, text: str) -> str:
+        short = column in self.right or len(text) <= SHORT
+        wrap = ";white-space:nowrap" if short else ""
+        align = "right" if column in self.right else "left"
+        return f'<{tag} style="text-align:{align}{wrap}">{html.escape(text)}</{tag}>'
 
     def _folds(self, width: int) -> list[int | None]:
         """Only the widest column is folded, to what the others leave of the width."""
@@ -60,11 +78,11 @@ class Page:
     notes: Sequence[str] = field(default_factory=list)
 
     def text(self, width: int | None = None) -> str:
-        tables = [table.render("simple", width) for table in self.tables if table.rows]
+        tables = [table.text(width) for table in self.tables if table.rows]
         return "\n\n".join([self.title, *tables, *(["\n".join(self.notes)] if self.notes else [])])
 
     def _repr_html_(self) -> str:
-        tables = "".join(table.render("html") for table in self.tables if table.rows)
+        tables = "".join(table.html() for table in self.tables if table.rows)
         notes = "".join(f"<div><small>{html.escape(note)}</small></div>" for note in self.notes)
         return f'<div class="jp-Costmeter-page"><strong>{html.escape(self.title)}</strong>{tables}{notes}</div>'
 
@@ -147,6 +165,6 @@ def cell_line(record: CellRecord) -> list[str]:
 
 
 def doctor_page(statuses: Iterable[Status], cost: Sequence[str] = ()) -> Page:
-    """Each part of the tool: ready, or why not and what to do."""
-    rows = [["✓" if s.ok else "✗", s.name, s.message, s.remedy or ""] for s in statuses]
+    """Each part of the tool: ready (✓), not here (–), or why not and what to do (✗)."""
+    rows = [["✓" if s.ok else "✗" if s.remedy else "–", s.name, s.message, s.remedy or ""] for s in statuses]
     return Page("jupyter_costmeter's parts", [Table(["", "part", "what it says", "what to do"], rows)], cost)

@@ -44,6 +44,7 @@ class Ledger:
         self.path = path
         self.moved: str | None = None  # where a corrupt file was put aside
         self._engine: sa.Engine | None = None
+        self.note: str | None = None  # what a reader of the ledger should know
         self._identity: tuple[int, int] | None = None
         self._ready = False
         self._known: set[str] = set()  # provenances and sessions that are in the file
@@ -90,6 +91,7 @@ class Ledger:
     def _open(self) -> sa.Engine:
         """The engine; a new one where the file is another than the one that was opened (deleted, moved aside)."""
         if self._engine is not None and file.identity(self.path) != self._identity:
+            self.note = f"{self.path} was moved or deleted while it was in use, and a new ledger was begun"
             self.close()
         if self._engine is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)

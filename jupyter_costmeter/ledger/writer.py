@@ -119,6 +119,7 @@ class Writer:
             self._ledger.append(self.info, written)
             for record in written:
                 self._waiting.pop(record.id, None)
+        self._note = self._ledger.note or self._note
         closed = {r.id for work in batch for r in work.closed}
         still_open = {r.id: r for work in batch for r in work.open if r.id not in closed}
         if still_open:
