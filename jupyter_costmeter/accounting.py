@@ -72,12 +72,26 @@ def _missing(origin: Provenance, reason: str) -> Provenance:
     return Provenance(None, origin.source, None, origin.reason or reason, origin.absent)
 
 
-def attributed(wall_s: float, raw: Iterable[Figure], before: Sequence[DeviceUse], after: Sequence[DeviceUse]) -> Usage:
-    """The process tree's part of what the machine's counters say."""
+def attributed(
+    wall_s: float,
+    raw: Iterable[Figure],
+    before: Sequence[DeviceUse],
+    seen: Sequence[DeviceUse],
+    looked: bool = True,
+) -> Usage:
+    """The process tree's part of what the machine's counters say.
+
+    Args:
+        wall_s: the window's length, in seconds.
+        raw: the differences of the machine's counters.
+        before: the GPUs as they were when the window opened.
+        seen: the GPUs over the window, all looks as one.
+        looked: whether any look fell into the window, not only after it.
+    """
     usage = _with_cpu(Usage(wall_s, tuple(raw)))
     shared = [*_by_cpu_time(usage), *_by_memory(usage)]
     own = [f for f in usage.figures if f.name != "gpu_energy_j"]
-    return replace(usage, figures=(*own, *shared, *_gpus(usage, before, after)))
+    return replace(usage, figures=(*own, *shared, *_gpus(usage, before, seen, looked)))
 
 
 def _with_cpu(usage: Usage) -> Usage:
@@ -130,16 +144,22 @@ def _shared(usage: Usage, raw: str, name: str, share: float | None, by: str, why
 NOT_HELD = Provenance(None, "NVML process list", reason="this kernel did not use this GPU", absent=True)
 
 
-def _gpus(usage: Usage, before: Sequence[DeviceUse], after: Sequence[DeviceUse]) -> Iterator[Figure]:
+UNSEEN = Provenance(None, "NVML process list", reason="children ran and ended before anybody looked who uses this GPU")
+#: CPU seconds below which a child cannot have used a GPU: a CUDA context alone takes more.
+CONTEXT_CPU_S = 0.1
+
+
+def _gpus(usage: Usage, before: Sequence[DeviceUse], seen: Sequence[DeviceUse], looked: bool) -> Iterator[Figure]:
     """Energy, reserved and busy time and peak memory of the GPUs that this process tree holds."""
-    uses = {use.device: use for use in after}
+    unseen = not looked and (_value(usage, "children_cpu_s") or 0.0) >= CONTEXT_CPU_S
+    uses = {use.device: use for use in seen}
     earlier = {use.device: use for use in before}
     for figure in usage.figures:
         if figure.name != "gpu_energy_j":
             continue
         use = uses.get(figure.device or "")
         if use is not None and use.held is False:
-            yield Figure("gpu_energy_j", None, NOT_HELD, figure.device)
+            yield Figure("gpu_energy_j", None, UNSEEN if unseen else NOT_HELD, figure.device)
             continue
         yield _device_energy(figure, use)
         if use is not None:
@@ -147,14 +167,17 @@ def _gpus(usage: Usage, before: Sequence[DeviceUse], after: Sequence[DeviceUse])
 
 
 def _device_energy(figure: Figure, use: DeviceUse | None) -> Figure:
-    if figure.value is None or (use is not None and use.held and not use.foreign):
+    if figure.value is None or (use is not None and use.held and not use.foreign and not use.partly):
         return figure
-    why = "shared with other processes" if use is not None and use.foreign else "its processes cannot be seen"
+    why = "its processes cannot be seen"
+    if use is not None and use.held:
+        why = "shared with other processes" if use.foreign else "held for a part of the time"
     source = f"{figure.source}, whole device: upper bound, {why}"
     return replace(figure, provenance=replace(figure.provenance, method="modelled", source=source))
 
 
 RESERVED = Provenance("measured", "wall time with a context on this GPU (NVML process list)", 0.01)
+PARTLY_RESERVED = Provenance("modelled", "wall time, upper bound: this GPU was held for a part of it", 0.5)
 BUSY = Provenance("modelled", "NVML utilisation samples, whole device", 0.1)
 PEAK = Provenance("measured", "NVML process memory, highest of the readings (lower bound)", 0.05)
 
@@ -164,7 +187,7 @@ def _device_time(wall_s: float, use: DeviceUse, before: DeviceUse | None) -> Ite
         reason = Provenance(None, RESERVED.source, reason="the processes on this GPU cannot be seen")
         yield Figure("gpu_reserved_s", None, reason, use.device)
     else:
-        yield Figure("gpu_reserved_s", wall_s, RESERVED, use.device)
+        yield Figure("gpu_reserved_s", wall_s, PARTLY_RESERVED if use.partly else RESERVED, use.device)
     if use.busy_s is not None and before is not None and before.busy_s is not None:
         busy = min(wall_s, max(0.0, use.busy_s - before.busy_s))
         yield Figure("gpu_busy_s", busy, BUSY, use.device)

@@ -119,8 +119,8 @@ def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
     from .headless import run_notebook
 
     path = Path(asked.notebook)
-    if not path.exists():
-        raise UsageError(f"there is no {path}")
+    if not path.is_file():
+        raise UsageError(f"{path} is a folder, not a notebook" if path.exists() else f"there is no {path}")
     output = path if asked.inplace else Path(asked.output or path.with_suffix(".run.ipynb"))
     done = run_notebook(path, output, asked.kernel, asked.timeout, asked.allow_errors, ledger)
     print(f"Wrote {output}.")

@@ -72,7 +72,12 @@ def _readable(path: Path) -> LedgerState:
         open_ledger(path).latest(Selection("all"), 1)
     except CostMeterError as error:
         return LedgerState(False, str(path), str(error))
-    return LedgerState(True, str(path), None if path.exists() else f"{path} (nothing was metered yet)")
+    if path.exists():
+        return LedgerState(True, str(path))
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not os.access(there, os.W_OK) or there == Path("/proc"):
+        return LedgerState(False, str(path), f"{path} cannot be made: {there} is not writable")
+    return LedgerState(True, str(path), f"{path} (nothing was metered yet)")
 
 
 # The words
@@ -139,6 +144,8 @@ def parse(words: Sequence[str], known: Parser) -> argparse.Namespace:
 
 def _check_word(word: str, known: Parser) -> None:
     names = list(words_of(known).choices)
+    if word in ("session", "notebook", "project", "all"):
+        raise UsageError(f"there is no {word!r}; did you mean --{word}?")
     if word not in names:
         near = difflib.get_close_matches(word, names, 1, 0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
@@ -178,7 +185,7 @@ def _without_ledger(asked: argparse.Namespace, context: Context, error: LedgerEr
     """
     session = context.session
     if session is not None:
-        return replace(context, ledger=Recent(session.info, session.cells(), session.summary()))
+        return replace(context, ledger=_remembered(session))
     if isinstance(error, Corrupt) and asked.word != "export":
         return context
     raise error
@@ -302,14 +309,25 @@ def _own_cost(session: Session) -> list[str]:
     return [f"{path}, and {quantity(spent.cpu_s, 's')} of CPU in the background."]
 
 
+def _remembered(session: Session) -> Recent:
+    """The session's own cells, from memory."""
+    return Recent(session.info, session.cells(), session.summary())
+
+
 def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = _selection(asked, context)
     path = Path(os.path.expanduser(asked.file))
-    report.export(context.ledger, selection, path, asked.force)
-    count = context.ledger.summary(selection).cells
-    kept = [] if isinstance(context.ledger, Recent) else _unsaved(selection, context)
+    ledger = context.ledger
+    kept = [] if isinstance(ledger, Recent) else _unsaved(selection, context)
+    if kept and context.session and not ledger.summary(selection).cells:
+        # nothing of it has reached the file: write what memory holds
+        ledger, kept = _remembered(context.session), []
+    count = ledger.summary(selection).cells
+    if not count:
+        hint = " ".join(["", *_hint(selection, context)])
+        raise UsageError(f"nothing was metered in {report.name_of(selection)}, so {path} was not written.{hint}")
+    report.export(ledger, selection, path, asked.force)
     notes = [f"Not in it, since the ledger could not take them: {pages.counted(len(kept))}."] if kept else []
-    notes += [] if count else _hint(selection, context)
     return Page(f"Wrote {path}: {pages.counted(count)} of {report.name_of(selection)}.", notes=notes)
 
 

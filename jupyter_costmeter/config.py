@@ -24,6 +24,8 @@ from traitlets.config.loader import (
 )
 
 NAME = "jupyter_costmeter_config"
+#: The ledger's file for one run, before every setting: how ``jupyter costmeter run --ledger`` tells its kernel.
+LEDGER = "JUPYTER_COSTMETER_LEDGER"
 
 
 class CostMeter(Configurable):
@@ -61,6 +63,8 @@ def load(own: Config | None = None) -> tuple[CostMeter, list[str]]:
     settings = CostMeter()
     for name, value in config.CostMeter.items():
         _set(settings, name, value, problems)
+    if os.environ.get(LEDGER):
+        settings.ledger_path = os.environ[LEDGER]
     return settings, problems
 
 

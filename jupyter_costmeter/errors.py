@@ -4,7 +4,6 @@
 
     CostMeterError
     ├── UsageError          bad words from the user: says what was meant, or what there is
-    ├── SettingError        a setting's value is malformed: names it
     ├── ReportError         a report cannot be written where it was asked for
     └── LedgerError
         ├── LedgerUnwritable    read-only, full disk: metering goes on in memory
@@ -17,10 +16,6 @@ class CostMeterError(Exception):
 
 
 class UsageError(CostMeterError):
-    pass
-
-
-class SettingError(CostMeterError):
     pass
 
 

@@ -94,6 +94,7 @@ def _check_writable(output: Path) -> None:
 
 
 def _write(notebook: NotebookNode, output: Path) -> None:
+    output = output.resolve()  # a link stays a link
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
         nbformat.write(notebook, part)  # type: ignore[no-untyped-call]
@@ -129,6 +130,8 @@ class _Run:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         environment = {**os.environ, "JPY_SESSION_NAME": place.canonical(str(self.path))}
+        if self.ledger:  # before every setting, also where kernels load the meter by themselves
+            environment[config.LEDGER] = os.path.abspath(self.ledger)
         try:
             await stack.enter_async_context(self.client.async_setup_kernel(env=environment))
         except NoSuchKernel as error:
@@ -148,9 +151,7 @@ class _Run:
         self._stopping = asyncio.ensure_future(ensure_async(end))
 
     async def _load(self) -> str:
-        path = os.path.abspath(self.ledger) if self.ledger else ""
-        setting = f"get_ipython().config.CostMeter.ledger_path = {path!r}\n" if path else ""
-        found = await self._ask("get_ipython().costmeter.session.info.id", f"{setting}%load_ext jupyter_costmeter")
+        found = await self._ask("get_ipython().costmeter.session.info.id", "%load_ext jupyter_costmeter")
         if found is None:
             name = self.client.kernel_name
             raise CostMeterError(

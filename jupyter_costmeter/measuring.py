@@ -10,6 +10,9 @@ from .format import quantity, total_text
 from .record import CellRecord, Figure, Outcome, Total
 from .session import Run
 
+#: Seconds that a forked worker waits for the ledger.
+FLUSH_S = 5.0
+
 
 class measure:
     """``with measure("eval") as cost: …``: what the block cost, then in ``cost`` and in the ledger.
@@ -40,11 +43,13 @@ class measure:
 
     @guard.guarded("measure")
     def _close(self, kind: type[BaseException] | None) -> None:
-        if self._session is None or self._run is None:
+        if self._session is None or self._run is None or self._session.forked:
             return
         self._session.close(self._run, _outcome(kind), kind.__name__ if kind else None)
         self._session.settle()
         self.record = self._session.record_of(self._run)
+        if self._session.in_child:  # a forked worker ends without atexit
+            self._session.writer.flush(FLUSH_S)
 
     @property
     def wall_s(self) -> float | None:

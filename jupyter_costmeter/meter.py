@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from . import accounting, guard, plugins
@@ -30,6 +30,7 @@ class Sample(NamedTuple):
 class Window:
     """A span that is being metered, or was.
 
+    ``seen`` are the GPUs over all looks of the window, ``looked`` whether any fell into it.
     ``late_start`` and ``late_end`` are the late sensors' readings: at the opening, and the
     first after the end (a peak: the highest of all in between).
     """
@@ -40,6 +41,8 @@ class Window:
     late_start: list[Reading]
     late_end: list[Reading] | None = None
     end: Sample | None = None
+    seen: dict[str, DeviceUse] = field(default_factory=dict)
+    looked: bool = False
 
 
 @dataclass
@@ -69,7 +72,8 @@ class Meter:
         self._sensors = [s for s in parts.sensors if self._opened(s)]
         self._late = [s for s in parts.late if self._opened(s)]
         self._unsettled: list[Window] = []
-        self._taking = threading.Lock()
+        self._unobserved: list[Window] = []
+        self._taking, self._observing = threading.Lock(), threading.Lock()
         ready = {status.name for status in self.statuses if status.ok}
         self._asked = [s for s in self._sensors if s.name in ready]
         self._reads = [s.read for s in self._asked]
@@ -106,7 +110,7 @@ class Meter:
     def open_window(self) -> Window:
         """Start metering a span. Costs the sensors' reads; raises nothing of theirs."""
         if self._moving or self._unsettled or self.windows:
-            self.take()
+            self.take(quick=True)
         window = Window(self.sample(), self.uses, time.time(), self._late_now)
         self.windows.append(window)
         return window
@@ -116,24 +120,25 @@ class Meter:
         window.end = self.sample()
         self.windows.remove(window)
         self._unsettled.append(window)
+        self._unobserved.append(window)
         if self._moving:
-            self.take()
+            self.take(quick=True)
 
-    def take(self) -> None:
+    def take(self, quick: bool = False) -> None:
         """Ask the late sensors, for the windows that are open and those that have ended since."""
         with self._taking:  # a mark that two threads take at once would be lost to one of them
-            taken = self._take()
+            taken = self._take(quick)
             ended, self._unsettled = self._unsettled, []
             for window in [*self.windows, *ended]:
                 window.late_end = self._folded(window.late_end, taken)
             self._late_now = taken
             self._moving = any(sensor.urgent for sensor in self._late)
 
-    def _take(self) -> list[Reading]:
+    def _take(self, quick: bool) -> list[Reading]:
         readings: list[Reading] = []
         for sensor in self._late:
             try:
-                readings.append(sensor.take())
+                readings.append(sensor.take(quick))
             except Exception as error:
                 guard.report(f"sensor {sensor.name}", error)
                 readings.append((None,) * len(sensor.channels))
@@ -155,19 +160,31 @@ class Meter:
 
     def observe(self) -> tuple[DeviceUse, ...]:
         """Look at what has no counter: who holds which GPU. May take milliseconds."""
+        with self._observing:
+            ended, self._unobserved = self._unobserved, []
+            running = list(self.windows)
+            self.uses = tuple(self._look())
+            for window in [*running, *ended]:
+                _fold(window, self.uses)
+            for window in running:
+                window.looked = True
+        return self.uses
+
+    def _look(self) -> list[DeviceUse]:
         uses: list[DeviceUse] = []
         for sensor in self._sensors:
             try:
                 uses += sensor.observe()
             except Exception as error:
                 guard.report(f"sensor {sensor.name}", error)
-        self.uses = tuple(uses)
-        return self.uses
+        return uses
 
     def usage(self, window: Window, end: Sample) -> Usage:
         """What the window consumed up to ``end``: attribution, then the models for what is missing."""
         wall_s = end.t_s - window.start.t_s
-        usage = accounting.attributed(wall_s, self._figures(window, end), window.uses, self.uses)
+        usage = accounting.attributed(
+            wall_s, self._figures(window, end), window.uses, tuple(window.seen.values()), window.looked
+        )
         for model in self.models:
             try:
                 usage = model.estimate(usage)
@@ -193,6 +210,14 @@ class Meter:
                 sensor.close()
             except Exception as error:
                 guard.report(f"sensor {sensor.name}", error)
+
+
+def _fold(window: Window, uses: Sequence[DeviceUse]) -> None:
+    """One more look at the GPUs of a window, which began as they were last seen before it."""
+    began = {use.device: replace(use, foreign=0, used_bytes=None) for use in window.uses}
+    for use in uses:
+        before = window.seen.get(use.device) or began.get(use.device)
+        window.seen[use.device] = before.and_then(use) if before else use
 
 
 def _highest(one: float | None, other: float | None) -> float | None:

@@ -21,13 +21,18 @@ from .record import SessionInfo
 MARKS = ("jupyter_costmeter.toml", ".git", "pyproject.toml")
 
 
-def notebook_path(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The notebook that this kernel was started for (Jupyter Server says so), or the script."""
+def notebook_path(script: bool = True, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The notebook that this kernel was started for (Jupyter Server says so), or the script.
+
+    Args:
+        script: whether ``__main__`` may be one; in IPython it is whatever file ran last.
+        environ: the environment.
+    """
     named = environ.get("JPY_SESSION_NAME")
     if named:
         return canonical(named) if named.endswith(".ipynb") else None
-    main = getattr(sys.modules.get("__main__"), "__file__", None)
-    return canonical(main) if main and not main.endswith("ipykernel_launcher.py") else None
+    main = getattr(sys.modules.get("__main__"), "__file__", None) if script else None
+    return canonical(main) if main else None
 
 
 def canonical(path: str) -> str:
@@ -36,12 +41,10 @@ def canonical(path: str) -> str:
 
 
 def project_of(notebook: str | None, declared: str = "") -> str | None:
-    """The project's folder: declared, else the nearest marked one above the notebook, else the notebook's."""
+    """The project's folder: declared, else the nearest marked one above the notebook (or the working directory)."""
     if declared:
         return canonical(declared)
-    if notebook is None:
-        return None
-    folder = Path(notebook).parent
+    folder = Path(notebook).parent if notebook else Path.cwd()
     home = Path.home().resolve()
     for candidate in (folder, *folder.parents):
         if candidate == home:  # a .git of dotfiles does not make all work one project
@@ -59,11 +62,25 @@ def session_info(notebook: str | None, declared_project: str = "") -> SessionInf
         host=socket.gethostname(),
         user=_user(),
         pid=os.getpid(),
-        pid_started_at=psutil.Process().create_time(),
+        pid_started_at=process_started(os.getpid()),
         notebook=notebook,
         project=project_of(notebook, declared_project),
         environment=environment(),
     )
+
+
+def process_started(pid: int) -> float:
+    """When a process began, in seconds: since the machine's start on Linux, where no clock step changes it.
+
+    Raises:
+        psutil.Error: there is no such process.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return float(psutil.Process(pid).create_time())
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")  # starttime, proc(5)
 
 
 def _user() -> str:

@@ -1,13 +1,11 @@
 """The plug points, on one page, and how plug-ins are found.
 
-Our own are named here so that ``%load_ext`` need not scan the installed packages (80 ms on a
-cold disk); strangers' come by entry point in the group ``jupyter_costmeter.<family>`` and are
-loaded in the background.
+They are named here so that ``%load_ext`` need not scan the installed packages for entry points
+(80 ms on a cold disk).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
 from typing import IO, Any, Literal, Protocol
 
@@ -58,8 +56,12 @@ class LateSensor(Protocol):
 
     def open(self) -> Status: ...
 
-    def take(self) -> Reading:
-        """Counters as they are; high-water marks since the last ``take``, which resets them."""
+    def take(self, quick: bool = False) -> Reading:
+        """Counters as they are; high-water marks since the last ``take``, which resets them.
+
+        Args:
+            quick: on the user's path after all: read what is known, look for nothing new.
+        """
         ...
 
     def close(self) -> None: ...
@@ -113,11 +115,3 @@ def load(family: Family, name: str) -> Any:
     """
     module, _, attribute = BUILT_IN[family][name].partition(":")
     return getattr(import_module(module), attribute)()
-
-
-def strangers(family: Family) -> Iterator[tuple[str, Any]]:
-    """The plug-ins that other packages declare, as ``(name, class)``. Scans the disk."""
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=f"jupyter_costmeter.{family}"):
-        yield point.name, point.load()

@@ -103,7 +103,8 @@ class DeviceUse:
 
     ``held`` tells whether this process tree has a context there (``None``: cannot be seen),
     ``foreign`` how many processes of others have. ``busy_s`` is cumulative since the sensor
-    was opened; ``used_bytes`` is this tree's memory now.
+    was opened; ``used_bytes`` is this tree's memory now. Of several looks: held and foreign
+    at any time, the most bytes, and ``partly`` where not all of them found it held.
     """
 
     device: str
@@ -111,6 +112,15 @@ class DeviceUse:
     foreign: int = 0
     used_bytes: float | None = None
     busy_s: float | None = None
+    partly: bool = False
+
+    def and_then(self, later: DeviceUse) -> DeviceUse:
+        """This look and a later one as one."""
+        held = True if self.held or later.held else later.held
+        partly = self.partly or later.partly or (bool(held) and self.held != later.held)
+        used = [b for b in (self.used_bytes, later.used_bytes) if b is not None]
+        most, foreign = max(used, default=None), max(self.foreign, later.foreign)
+        return DeviceUse(self.device, held, foreign, most, later.busy_s, partly)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from .ledger import LedgerState, Selection
 from .ledger.writer import Writer
 from .meter import Meter, Sample, Window, built_in
 from .overhead import Overhead
-from .record import CellRecord, Outcome, Status, Summary, Total, Usage
+from .record import CellRecord, Outcome, SessionInfo, Status, Summary, Total, Usage
 from .sampler import Sampler
 
 #: What a front end that has just come is told of: so many newest cells, and so many dearest.
@@ -59,13 +59,15 @@ class Event:
 class Session:
     """The metering of this process, from the first ``%load_ext`` or ``measure`` to its end."""
 
-    def __init__(self, settings: config.CostMeter, problems: Iterable[str] = ()) -> None:
+    def __init__(self, settings: config.CostMeter, problems: Iterable[str] = (), script: bool = True) -> None:
         parts = built_in(settings.sensors)
         self.settings = settings
         self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
         self.problems += parts.problems
         self.forked = False  # set in a forked child, which begins a session of its own
-        self.info = place.session_info(place.notebook_path(), settings.project)
+        self.in_child = False
+        self.cells_only = False  # in a kernel, where a block outside of every cell is background work
+        self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
         self.overhead = Overhead()
         self.meter = Meter(replace(parts, sensors=[*parts.sensors, self.overhead]))
         self.writer = Writer(settings.ledger_file, self.info, self.overhead)
@@ -81,13 +83,16 @@ class Session:
         self.sampler = Sampler(
             settings.tick_s,
             first=self.meter.observe,
-            running=lambda: bool(self.meter.windows),
+            running=lambda: bool(self._stacks),
             ended=lambda: bool(self._closed),
             tick=self._tick,
             after=self.meter.take,
             settle=self.settle,
             overhead=self.overhead,
         )
+
+    def _placed(self, info: SessionInfo) -> SessionInfo:
+        return replace(info, notebook=_clean(info.notebook), project=_clean(info.project))
 
     def start(self) -> None:
         """Get ready before the first cell, so that it need not pay for it."""
@@ -99,7 +104,9 @@ class Session:
         """Start metering a cell (which has code) or a block."""
         thread = threading.get_ident()
         stack = self._stacks.setdefault(thread, [])
-        parent = self._parent(stack, code is not None) if self._stacks else None
+        if not stack and self.meter.windows and not any(self._stacks.values()):
+            self.meter.windows.clear()  # an interrupt hit a hook between two of its lines
+        parent = self._parent(stack, code is not None)
         window = self.meter.open_window()
         run = Run(window, next(self._seq), thread, code, cell_id, label=label, parent=parent)
         stack.append(run)
@@ -119,24 +126,23 @@ class Session:
         own = [run for run in others if run.thread == threading.get_ident()]
         return own[-1] if own else min(others, key=lambda run: run.seq, default=None)
 
-    def abandon(self) -> None:
-        """Forget this thread's cells that were never closed: an interrupt hit a hook itself."""
-        stack = self._stacks.get(threading.get_ident(), [])
-        for run in [run for run in stack if run.code is not None]:
-            self.close(run, "interrupted", "KeyboardInterrupt")
-        if not any(self._stacks.values()):
-            self.meter.windows.clear()
-
     def close(self, run: Run, outcome: Outcome, error_type: str | None = None) -> None:
-        """Stop metering: one reading, then the sampler's thread does the rest."""
+        """Stop metering, once: one reading, then the sampler's thread does the rest."""
+        stack = self._stacks.get(run.thread, [])
+        if run not in stack:
+            return
         run.outcome, run.error_type = outcome, error_type
-        self.meter.close_window(run.window)
-        stack = self._stacks[run.thread]
-        stack.remove(run)
+        stack.remove(run)  # first: an interrupt from here on must not leave it open
         if not stack:
             del self._stacks[run.thread]
+        self.meter.close_window(run.window)
         self._closed.append(run)
         self.sampler.closed()
+
+    def close_all(self) -> None:
+        """The process ends: what is still open is metered up to here."""
+        for run in [run for stack in list(self._stacks.values()) for run in reversed(stack)]:
+            self.close(run, "interrupted")
 
     def innermost(self) -> Run | None:
         """The run that this thread is in."""
@@ -150,9 +156,10 @@ class Session:
         with self._settling:
             if not self._closed:
                 return
+            ended = len(self._closed)  # what ends from here on is not looked at yet
             self.meter.take()
             self.meter.observe()
-            records = [self._settled(self._closed.popleft()) for _ in range(len(self._closed))]
+            records = [self._settled(self._closed.popleft()) for _ in range(ended)]
             self.writer.append(records)
             self._tell(Event(self._running(self.meter.sample()), tuple(records)))
 
@@ -193,16 +200,21 @@ class Session:
             outcome=run.outcome,
             notebook=self.info.notebook,
             project=self.info.project,
-            cell_id=run.cell_id,
+            cell_id=_clean(run.cell_id),
             execution_count=run.execution_count,
-            code_hash=hashlib.sha256(run.code.encode()).hexdigest() if run.code is not None else None,
-            label=run.label,
-            error_type=run.error_type,
-            parent_id=self._id(run.parent) if run.parent else None,
+            code_hash=_hash(run.code),
+            label=_clean(run.label),
+            error_type=_clean(run.error_type),
+            parent_id=self._parent_id(run),
         )
 
     def _id(self, run: Run) -> str:
         return f"{self.info.id}-{run.seq}"
+
+    def _parent_id(self, run: Run) -> str | None:
+        if run.parent is not None:
+            return self._id(run.parent)
+        return f"{self.info.id}-background" if self.cells_only and run.code is None else None
 
     def _tick(self) -> None:
         """Something runs: look at it, journal it, tell the listeners."""
@@ -253,7 +265,7 @@ class Session:
 
     def record_of(self, run: Run) -> CellRecord | None:
         """The record of a run that has been settled lately."""
-        return next((r for r in reversed(self.newest) if r.seq == run.seq), None)
+        return next((r for r in reversed(list(self.newest)) if r.seq == run.seq), None)
 
     @property
     def selection(self) -> Selection:
@@ -272,19 +284,35 @@ class Session:
         """The notebook has another path from now on (renamed, or known only now)."""
         if notebook != self.info.notebook:
             project = place.project_of(notebook, self.settings.project)
-            self.info = replace(self.info, notebook=notebook, project=project)
+            self.info = self._placed(replace(self.info, notebook=notebook, project=project))
             self.writer.info = self.info
+
+
+def _hash(code: str | None) -> str | None:
+    return None if code is None else hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _clean(text: str | None) -> str | None:
+    """A lone surrogate can neither be stored nor sent."""
+    return text if text is None else text.encode("utf-8", "backslashreplace").decode()
 
 
 _current: Session | None = None
 
 
-def current(own: Config | None = None) -> Session:
-    """This process's session, begun with the first call; a forked child begins its own."""
+def current(own: Config | None = None, script: bool = True) -> Session:
+    """This process's session, begun with the first call; a forked child begins its own.
+
+    Args:
+        own: settings of the door that calls, which win.
+        script: whether the process may be a script's, whose path then stands for the notebook's.
+    """
     global _current
     if _current is None or _current.forked:
         settings, problems = config.load(own)
-        _current = Session(settings, problems)
+        forked = _current is not None
+        _current = Session(settings, problems, script)
+        _current.in_child = forked
         for problem in problems:
             guard.log.warning("jupyter_costmeter: %s", problem)
         atexit.register(_at_exit, _current)
@@ -296,5 +324,6 @@ def current(own: Config | None = None) -> Session:
 def _at_exit(session: Session) -> None:
     if session.forked:
         return
+    session.close_all()
     if not session.flush(timeout_s=10.0):
         guard.log.warning("jupyter_costmeter: %s; not saved: %d", session.ledger.message, session.ledger.waiting)

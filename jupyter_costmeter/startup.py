@@ -7,6 +7,7 @@ must stay silent.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .errors import CostMeterError
@@ -45,6 +46,5 @@ def disable(profile: str = "default") -> str:
 
 
 def _file(profile: str) -> Path:
-    from IPython.paths import get_ipython_dir
-
-    return Path(get_ipython_dir()) / f"profile_{profile}" / "startup" / NAME
+    folder = Path(os.environ.get("IPYTHONDIR") or "~/.ipython").expanduser()  # as IPython.paths says
+    return folder / f"profile_{profile}" / "startup" / NAME

@@ -154,3 +154,26 @@ def test_power_is_the_energy_between_two_looks() -> None:
     assert found is not None
     assert (found.value, found.unit, found.method) == (15.0, "W", "measured")
     assert accounting.power(after, after) is None
+
+
+@pytest.mark.parametrize(("looked", "cpu_s", "missing"), [(False, 0.3, True), (False, 0.01, False), (True, 9.0, False)])
+def test_a_child_that_nobody_saw_leaves_the_gpu_not_measured(looked: bool, cpu_s: float, missing: bool) -> None:
+    raw = [
+        Figure("own_cpu_s", 0.1, COUNTED),
+        Figure("children_cpu_s", cpu_s, COUNTED),
+        Figure("gpu_energy_j", 60.0, COUNTED, "G"),
+    ]
+    usage = accounting.attributed(0.2, raw, [], [DeviceUse("G", held=False)], looked)
+    energy = usage.figure("gpu_energy_j")
+    assert energy is not None
+    assert energy.value is None
+    assert energy.provenance.absent is not missing
+    assert energy.reason
+
+
+def test_several_looks_at_a_gpu_are_one() -> None:
+    looks = [DeviceUse("G", False), DeviceUse("G", True, 1, 5.0), DeviceUse("G", True, 0, 3.0, 7.0)]
+    seen = looks[0].and_then(looks[1]).and_then(looks[2])
+    assert seen == DeviceUse("G", True, 1, 5.0, 7.0, partly=True)
+    assert not looks[1].and_then(looks[2]).partly
+    assert DeviceUse("G", True).and_then(DeviceUse("G", False)).partly

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import Kernel
 from nvml.sim import GPU_IS_LOST, SimulatedNvml, build
@@ -41,10 +42,13 @@ def total(record: CellRecord, name: str) -> Total:
 
 def test_a_gpu_that_this_kernel_holds(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
     sim.process(0, gpu_kernel.pid, 3 << 30)
+    gpu_kernel.run("time.sleep(0.5)", "first")
+    time.sleep(0.5)  # from here on it is known to be held
     gpu_kernel.run("time.sleep(1.5)", "work")
     time.sleep(1.0)  # held idle between cells: nobody's cell
     gpu_kernel.run("time.sleep(0.5)", "more")
-    _, work, more = records(gpu_kernel)
+    _, first, work, more = records(gpu_kernel)
+    assert total(first, "gpu_energy_j").value == pytest.approx(300 * first.wall_s, rel=0.02)
     for record in (work, more):
         energy = total(record, "gpu_energy_j")
         assert energy.value == pytest.approx(300 * record.wall_s, rel=0.02)
@@ -110,3 +114,34 @@ def test_the_counter_going_backwards(gpu_kernel: Kernel, sim: SimulatedNvml, rec
     energy = total(records(gpu_kernel)[-1], "gpu_energy_j")
     assert energy.value is None
     assert "backwards" in energy.reasons[0]
+
+
+CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'sum(1 for _ in range(%d))'])"
+
+
+def test_a_child_that_used_the_gpu_and_ended_is_seen(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
+    """``!python train.py``: after the cell nobody holds the GPU any more."""
+    gpu_kernel.start(CHILD % 60_000_000 + "; time.sleep(1)", "train")
+    time.sleep(1.2)
+    (child,) = psutil.Process(gpu_kernel.pid).children()
+    sim.process(0, child.pid, 5 << 30)
+    child.wait(60)
+    sim.set(processes={})
+    gpu_kernel.listen(lambda m: m["event"] == "closed", timeout_s=40)
+    record = records(gpu_kernel)[-1]
+    energy = total(record, "gpu_energy_j")
+    assert energy.value == pytest.approx(300 * record.wall_s, rel=0.05)
+    assert energy.method == "modelled"
+    assert "held for a part" in energy.sources[0]
+    assert total(record, "peak_gpu_bytes").value == 5 << 30
+
+
+def test_memory_is_the_highest_of_the_looks(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
+    sim.process(0, gpu_kernel.pid, 1 << 30)
+    gpu_kernel.start("time.sleep(4)")
+    time.sleep(0.5)
+    sim.process(0, gpu_kernel.pid, 30 << 30)
+    time.sleep(1.7)
+    sim.process(0, gpu_kernel.pid, 1 << 30)
+    gpu_kernel.listen(lambda m: m["event"] == "closed")
+    assert total(records(gpu_kernel)[-1], "peak_gpu_bytes").value == 30 << 30

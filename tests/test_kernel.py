@@ -310,6 +310,25 @@ def test_a_label_changes_nothing_else(kernel: Kernel, records: Records) -> None:
     assert [r.label for r in records(kernel)][:3] == ["tuning", "broken", "timed"]
 
 
+@pytest.mark.parametrize("label", ["don't stop", 'say "hi', "a\\b", "100 %", "ünï"])
+def test_any_label_will_do(kernel: Kernel, records: Records, label: str) -> None:
+    kernel.run(f"\n%%cost {label}\nprint('ran')")
+    assert kernel.text == "ran\n"
+    assert records(kernel)[-1].label == label
+
+
+def test_a_label_costs_the_cell_nothing(kernel: Kernel, records: Records) -> None:
+    kernel.run("import time")
+    kernel.run("%%cost first\ntime.sleep(0.5)")
+    assert figure(records(kernel)[-1], "cpu_s") < 0.06
+
+
+def test_a_cell_that_is_no_utf8_is_recorded_with_its_neighbours(kernel: Kernel, records: Records) -> None:
+    kernel.run("ip = get_ipython(); ip.run_cell('x = \\'' + chr(0xd800) + '\\''); 1", "outer")
+    kernel.run("1", "after")
+    assert [r.cell_id for r in records(kernel)] == ["outer", None, "after"]
+
+
 def test_peak_memory_is_each_cells_own(kernel: Kernel, records: Records) -> None:
     kernel.run("big = bytearray(300 * 2**20); del big", "big")
     kernel.run("small = bytearray(2**20)", "small")

@@ -308,3 +308,28 @@ def test_a_ledger_that_a_later_version_migrates_meanwhile_is_left_alone(ledger: 
         connection.execute("INSERT INTO migration VALUES (?, 'later', 0, '9.9.0')", [len(schema.MIGRATIONS) + 1])
     with pytest.raises(LedgerTooNew):
         ledger.append(SESSION, [record(2)])
+
+
+def test_a_commit_is_durable(ledger: Ledger) -> None:
+    ledger.append(SESSION, [])
+    with file.engine(ledger.path).connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL: synced with each commit
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_one_record_that_cannot_be_written_does_not_stop_the_others(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "l.sqlite", SESSION, Overhead())
+    writer.append([record(1), record(2, label="\ud800"), record(3)])
+    assert writer.flush(10)
+    assert [r.seq for r in open_ledger(writer.path).records(ALL)] == [1, 3]
+
+
+def test_a_cell_that_was_taken_for_killed_and_lives_is_put_right(ledger: Ledger) -> None:
+    gone = replace(SESSION, host=os.uname().nodename, pid=2**22 - 1)
+    ledger.journal(gone, [record(5, usage=golden.usage(1.0, 1.0))])
+    ledger.close_orphans()
+    ledger.append(gone, [record(5)])
+    (found,) = ledger.records(ALL)
+    assert (found.outcome, found.wall_s) == ("ok", golden.FIRST.wall_s)
+    ledger.append(gone, [record(5, outcome="killed")])
+    assert [r.outcome for r in ledger.records(ALL)] == ["ok"]

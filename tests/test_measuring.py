@@ -82,3 +82,56 @@ def test_blocks_in_many_threads(home: Path, ledger: Ledger) -> None:
     assert sorted(int(r.label or "") for r in found) == list(range(20))
     assert len({r.id for r in found}) == 20
     assert os.path.exists(ledger.path)
+
+
+def test_blocks_side_by_side_are_not_counted_twice(home: Path, ledger: Ledger) -> None:
+    """Threads and tasks share the process's counters: the total may not exceed the process's own CPU time."""
+    ran = script(
+        home,
+        "import asyncio, jupyter_costmeter, threading, time\n"
+        "def work(s):\n"
+        "    end = time.thread_time() + s\n"
+        "    while time.thread_time() < end: pass\n"
+        "def block(s):\n"
+        "    with jupyter_costmeter.measure(): work(s)\n"
+        "async def task(s):\n"
+        "    with jupyter_costmeter.measure():\n"
+        "        for _ in range(5):\n"
+        "            work(s / 5)\n"
+        "            await asyncio.sleep(0)\n"
+        "async def both(): await asyncio.gather(task(0.2), task(0.2))\n"
+        "threads = [threading.Thread(target=block, args=(0.2,)) for _ in range(3)]\n"
+        "with jupyter_costmeter.measure():\n"
+        "    for t in threads: t.start()\n"
+        "    for t in threads: t.join()\n"
+        "asyncio.run(both())\n"
+        "print(time.process_time())\n",
+    )
+    total = ledger.summary(ALL).total("cpu_s")
+    assert total is not None
+    assert total.value is not None
+    assert 0.6 < total.value <= float(ran.stdout)
+
+
+def test_forked_workers_write_their_records(home: Path, ledger: Ledger) -> None:
+    script(
+        home,
+        "import jupyter_costmeter, multiprocessing\n"
+        "def work(i):\n"
+        "    with jupyter_costmeter.measure(f'worker {i}'): return sum(range(10**5))\n"
+        "if __name__ == '__main__':\n"
+        "    with jupyter_costmeter.measure('all'):\n"
+        "        with multiprocessing.get_context('fork').Pool(2) as pool: pool.map(work, range(4))\n",
+    )
+    assert sorted(r.label or "" for r in ledger.records(ALL)) == ["all", *(f"worker {i}" for i in range(4))]
+
+
+def test_a_block_that_is_never_closed_is_closed_at_the_end(home: Path, ledger: Ledger) -> None:
+    script(
+        home,
+        "import jupyter_costmeter\n"
+        "block = jupyter_costmeter.measure('open').__enter__()\n"
+        "with jupyter_costmeter.measure('inner'): pass\n",
+    )
+    assert {r.label: r.outcome for r in ledger.records(ALL)} == {"open": "interrupted", "inner": "ok"}
+    assert ledger.summary(ALL).cells == 1

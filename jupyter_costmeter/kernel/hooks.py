@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 import time
 from _thread import interrupt_main
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from .. import guard, session
@@ -33,17 +35,18 @@ class Hooks:
     def __init__(self, ip: Any) -> None:
         self.ip = ip
         guard.log_to(list(getattr(getattr(ip, "kernel", None), "log", logging.Logger("")).handlers))
-        self.session = session.current(ip.config)
+        self.session = session.current(ip.config, script=False)
         self.live = Live(ip, self.session)
-        self._runs: dict[int, list[Run]] = {}  # by thread: JupyterLab's subshells run cells side by side
+        self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
 
     def register(self) -> None:
         self.ip.events.register("pre_run_cell", self.before)
         self.ip.events.register("post_run_cell", self.after)
-        self.ip.input_transformers_cleanup.insert(0, take_label)
+        self.ip.input_transformers_cleanup.insert(1, take_label)  # after leading_empty_lines
         self.ip.register_magics(CostMagics(self.ip, self.session))
         self.session.start()
         self.session.sampler.defer = _defer
+        self.session.cells_only = True
         self.live.start()
         self._enter_running_cell()
 
@@ -67,7 +70,7 @@ class Hooks:
         """The cell that unloads us is metered up to here."""
         for runs in self._runs.values():
             while runs:
-                self.session.close(runs.pop(), "ok")
+                self.session.close(runs.pop()[1], "ok")
         self.session.flush()
 
     def before(self, info: Any) -> None:
@@ -88,9 +91,15 @@ class Hooks:
         if session.forked:  # a child has neither our threads nor our windows
             return
         runs = self._runs.setdefault(threading.get_ident(), [])
-        if not runs and session.innermost() is not None:
-            session.abandon()
-        runs.append(session.open(getattr(info, "cell_id", None), info.raw_cell))
+        if runs:  # nested, or left behind by an interrupt that hit a hook
+            self._leave(runs, _running_infos())
+        runs.append((info, session.open(getattr(info, "cell_id", None), info.raw_cell)))
+
+    def _leave(self, runs: list[tuple[Any, Run]], alive: set[int]) -> None:
+        """Close the runs whose cells are not running any more."""
+        for entry in [entry for entry in runs if id(entry[0]) not in alive]:
+            self.session.close(entry[1], "interrupted", "KeyboardInterrupt")
+            runs.remove(entry)
 
     def after(self, result: Any) -> None:
         """A cell has ended."""
@@ -100,17 +109,33 @@ class Hooks:
         except Exception as error:
             guard.report("the hook after a cell", error)
         except KeyboardInterrupt:  # the cell that it was meant for has ended
-            self._runs.pop(threading.get_ident(), None)
+            pass
         self.session.overhead.hook_s += time.perf_counter() - began
 
     def _close(self, result: Any) -> None:
         runs = self._runs.get(threading.get_ident())
         if not runs or self.session.forked or _empty(result):
             return
-        run = runs.pop()
-        if result is not None:
-            run.execution_count = result.execution_count
-        self.session.close(run, *_outcome(result))
+        while runs and result is not None and runs[-1][0] is not result.info:
+            self.session.close(runs[-1][1], "interrupted", "KeyboardInterrupt")
+            runs.pop()
+        if runs:
+            run = runs[-1][1]
+            if result is not None:
+                run.execution_count = result.execution_count
+            self.session.close(run, *_outcome(result))
+            runs.pop()  # last: what an interrupt leaves here is closed by the next cell
+
+
+def _running_infos() -> set[int]:
+    """The cells that this thread is in, by IPython's own frames. Some 10 µs; only asked for nested cells."""
+    found: set[int] = set()
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "run_cell_async":
+            found.add(id(frame.f_locals.get("info")))
+        frame = frame.f_back
+    return found
 
 
 def _defer(tell: Callable[[], None]) -> None:

@@ -27,16 +27,15 @@ class CostMagics(Magics):
 
         ``%%cost LABEL`` in a cell's first line labels the cell.
         """
-        from .. import commands  # a report's imports stay off %load_ext's path
-
         if cell is not None:  # pragma: no cover - the input transformer has taken the cell's form
             raise IPythonUsageError("%%cost LABEL belongs in the first line of a cell")
         try:
-            words = shlex.split(line)
-            if words[:1] == ["label"]:
-                self._label(" ".join(words[1:]))
+            if line.split(maxsplit=1)[:1] == ["label"]:
+                self._label(line.partition("label")[2].strip())  # as it stands: "don't stop" is a label, too
                 return
-            page = commands.run(words, commands.of_session(self.session))
+            from .. import commands  # a report's imports stay off %load_ext's path, and off a labelled cell's
+
+            page = commands.run(shlex.split(line), commands.of_session(self.session))
         except (errors.CostMeterError, ValueError) as error:
             raise IPythonUsageError(str(error)) from None
         display(page)  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from .. import accounting
+from .. import accounting, place
 from ..accounting import Part
 from ..errors import LedgerTooNew
 from ..record import ENERGY, HIGHEST, CellRecord, Figure, SessionInfo, Summary
@@ -24,6 +24,8 @@ from .schema import cell, figure, open_window, provenance, session
 
 #: Rows fetched at a time, so that an export of any length needs constant memory.
 PAGE = 500
+#: Seconds by which one process's start may seem to differ (a wall clock, where there is no better).
+SAME_S = 2.0 if not os.path.exists("/proc/self/stat") else 0.02
 # Built once: SQLAlchemy keeps what it compiled of them.
 ADD_SESSION = insert(session).on_conflict_do_nothing()
 ADD_PROVENANCE = insert(provenance).on_conflict_do_nothing()
@@ -58,8 +60,8 @@ class Ledger:
                 self._refuse_newer(_latest(connection))  # another process may have migrated it
             else:
                 self._migrate(connection)
-                self._ready = True
             yield connection
+        self._ready = True  # only now is it committed
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection | None]:
@@ -130,17 +132,29 @@ class Ledger:
     # Writing
 
     def append(self, info: SessionInfo, records: Iterable[CellRecord]) -> None:
-        """Add the records of a session, each once however often it comes, and end their journal."""
+        """Add the records of a session, each once however often it comes, and end their journal.
+
+        A record of a cell that was taken for killed replaces that one.
+        """
         found = list(records)
         with self._writing() as connection:
             new = self._add_origins(connection, info, found)
             if found:
+                self._forget_killed(connection, found)
                 connection.execute(ADD_CELL, [rows.cell_row(record) for record in found])
                 connection.execute(END_JOURNAL, [{"ended": record.id} for record in found])
             figures = [row for record in found for row in rows.figure_rows(record)]
             if figures:
                 connection.execute(ADD_FIGURE, figures)
         self._known |= new
+
+    def _forget_killed(self, connection: sa.Connection, records: list[CellRecord]) -> None:
+        ids = [record.id for record in records if record.outcome != "killed"]
+        query = sa.select(cell.c.id).where(cell.c.id.in_(ids), cell.c.outcome == "killed")
+        alive = [row.id for row in connection.execute(query)]
+        if alive:
+            connection.execute(figure.delete().where(figure.c.cell_id.in_(alive)))
+            connection.execute(cell.delete().where(cell.c.id.in_(alive)))
 
     def _add_origins(self, connection: sa.Connection, info: SessionInfo, records: list[CellRecord]) -> set[str]:
         """What the records point to: the session, and provenances not seen before."""
@@ -315,6 +329,6 @@ def _runs(info: SessionInfo) -> bool:
     try:
         process = psutil.Process(info.pid)
         dead = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not noticed
-        return not dead and bool(abs(process.create_time() - info.pid_started_at) < 2.0)
+        return not dead and abs(place.process_started(info.pid) - info.pid_started_at) < SAME_S
     except psutil.Error:
         return False

@@ -115,15 +115,33 @@ class Writer:
             self._ledger.close_orphans()
             self._swept = True
         if self._waiting:
-            written = self.waiting
-            self._ledger.append(self.info, written)
-            for record in written:
-                self._waiting.pop(record.id, None)
+            self._append(self._ledger)
         self._note = self._ledger.note or self._note
         closed = {r.id for work in batch for r in work.closed}
         still_open = {r.id: r for work in batch for r in work.open if r.id not in closed}
         if still_open:
             self._ledger.journal(self.info, still_open.values())
+
+    def _append(self, ledger: Ledger) -> None:
+        """All at once; if one of them is what fails, one by one, without that one."""
+        try:
+            self._written(ledger, self.waiting)
+        except LedgerError:
+            raise
+        except Exception:  # not the file's fault
+            for record in self.waiting:
+                try:
+                    self._written(ledger, [record])
+                except LedgerError:
+                    raise
+                except Exception as error:
+                    guard.report(f"writing the record of cell {record.cell_id}", error)
+                    self._waiting.pop(record.id, None)
+
+    def _written(self, ledger: Ledger, records: list[CellRecord]) -> None:
+        ledger.append(self.info, records)
+        for record in records:
+            self._waiting.pop(record.id, None)
 
 
 class _Work:

@@ -45,13 +45,21 @@ class ChildrenSensor:
         self._ended = _ended()
         return Status(self.name, True, "CPU seconds of child processes")
 
-    def take(self) -> Reading:
+    def take(self, quick: bool = False) -> Reading:
         ended = _ended()
-        live = dict(_living(os.getpid())) if self._live or _has_children() else {}
+        live = self._known() if quick else dict(_living(os.getpid())) if self._live or _has_children() else {}
         gone = sum(cpu for pid, cpu in self._live.items() if pid not in live)
         self._lost += max(0.0, gone - (ended - self._ended))
         self._live, self._ended = live, ended
         return (ended + self._lost + sum(live.values()),)
+
+    def _known(self) -> dict[int, float]:
+        """Those that were found living before: 15 µs each, while looking for others takes milliseconds."""
+        found = {}
+        for pid in self._live:
+            with suppress(OSError, ValueError, IndexError, psutil.Error):
+                found[pid] = _cpu_of(pid)
+        return found
 
     def close(self) -> None:
         pass

@@ -43,7 +43,7 @@ class MemoryMark:
         note = "" if self._memory.resets else "; a cell's peak shows only where it is a new high"
         return Status(self.name, True, f"peak memory of this process{note}")
 
-    def take(self) -> Reading:
+    def take(self, quick: bool = False) -> Reading:
         return (self._memory.take(),)
 
     def close(self) -> None:

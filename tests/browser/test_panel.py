@@ -95,7 +95,7 @@ def test_a_kernel_that_lacks_the_package_says_so(open_notebook: OpenNotebook) ->
     )
     run_cell(page, 0)
     page.locator(".jp-Costmeter-load").click(timeout=20_000)
-    expect(page.locator(".jp-Costmeter-error")).to_contain_text("pip install jupyter_costmeter", timeout=10_000)
+    expect(page.locator(".jp-Costmeter-error")).to_contain_text("lacks jupyter_costmeter", timeout=10_000)
 
 
 def test_a_reload_in_mid_cell(open_notebook: OpenNotebook, lab: Server) -> None:

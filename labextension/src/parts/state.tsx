@@ -40,18 +40,14 @@ const MISSING = ['ModuleNotFoundError', 'ImportError'];
 
 function Failure({ error }: { error: Error }): React.JSX.Element {
   const { words } = useView();
-  const install = '%pip install jupyter_costmeter';
   const remedy = words.__(
-    "The kernel's Python lacks jupyter_costmeter. Run %1 in it, then try again.",
-    install
+    "The kernel's Python lacks jupyter_costmeter: install it there as its README says, then try again."
   );
   return (
     <div className="jp-Costmeter-error" role="alert">
       <p>{error.message || error.name}</p>
       {MISSING.includes(error.name) && (
-        <p>
-          <Coded text={remedy} code={install} />
-        </p>
+        <p>{remedy}</p>
       )}
     </div>
   );
