@@ -314,6 +314,10 @@ def _remembered(session: Session) -> Recent:
     return Recent(session.info, session.cells(), session.summary())
 
 
+def _hint_of_nothing(ledger: Reader, selection: Selection, context: Context) -> list[str]:
+    return [] if ledger.summary(selection).cells else _hint(selection, context)
+
+
 def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = _selection(asked, context)
     path = Path(os.path.expanduser(asked.file))
@@ -322,11 +326,11 @@ def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     if kept and context.session and not ledger.summary(selection).cells:
         # nothing of it has reached the file: write what memory holds
         ledger, kept = _remembered(context.session), []
+    try:
+        report.export(ledger, selection, path, asked.force)
+    except UsageError as error:
+        raise UsageError(". ".join([str(error), *_hint_of_nothing(ledger, selection, context)])) from None
     count = ledger.summary(selection).cells
-    if not count:
-        hint = " ".join(["", *_hint(selection, context)])
-        raise UsageError(f"nothing was metered in {report.name_of(selection)}, so {path} was not written.{hint}")
-    report.export(ledger, selection, path, asked.force)
     notes = [f"Not in it, since the ledger could not take them: {pages.counted(len(kept))}."] if kept else []
     return Page(f"Wrote {path}: {pages.counted(count)} of {report.name_of(selection)}.", notes=notes)
 

@@ -47,15 +47,12 @@ def export(ledger: Reader, selection: Selection, path: Path, force: bool = False
     """Write the selection to a file, whole or not at all; one that is there is kept unless ``force``.
 
     Raises:
-        UsageError: the suffix is no format's, or the file is there.
+        UsageError: the suffix is no format's, the file is there, or there is nothing to write.
         ReportError: it cannot be written.
     """
-    suffix = path.suffix.lstrip(".").lower()
-    if suffix not in formats():
-        known = ", ".join(f".{f}" for f in formats())
-        raise UsageError(f"cannot tell the format of {path.name!r} by its suffix; use one of {known}")
-    if path.exists() and not force:
-        raise UsageError(f"{path} is there already; --force replaces it")
+    suffix = suffix_of(path, force)
+    if not ledger.summary(selection).cells:  # a file of nothing would pass for an export that worked
+        raise UsageError(f"nothing was metered in {name_of(selection)}, so {path} was not written")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8", newline="") as out:
@@ -66,3 +63,18 @@ def export(ledger: Reader, selection: Selection, path: Path, force: bool = False
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def suffix_of(path: Path, force: bool = False) -> str:
+    """The format that a file's name asks for.
+
+    Raises:
+        UsageError: there is none such, or the file is there.
+    """
+    suffix = path.suffix.lstrip(".").lower()
+    if suffix not in formats():
+        known = ", ".join(f".{f}" for f in formats())
+        raise UsageError(f"cannot tell the format of {path.name!r} by its suffix; use one of {known}")
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already; --force replaces it")
+    return suffix

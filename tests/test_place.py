@@ -61,15 +61,15 @@ def test_a_declared_project_wins(user: Path) -> None:
     folders(user / "paper" / ".git")
     assert project_of(str(user / "paper" / "a.ipynb"), "~/thesis") == str(user / "thesis")
     assert project_of(None, "~/thesis") == str(user / "thesis")
-    assert project_of(None) is None
+    assert project_of(None) == project_of(str(Path.cwd() / "any.ipynb"))  # where it runs
 
 
 def test_the_notebook_is_the_one_that_the_server_names(user: Path) -> None:
-    assert notebook_path({"JPY_SESSION_NAME": str(user / "a.ipynb")}) == str(user / "a.ipynb")
-    assert notebook_path({"JPY_SESSION_NAME": "sub/a.ipynb"}) == str(Path.cwd().resolve() / "sub" / "a.ipynb")
-    assert notebook_path({"JPY_SESSION_NAME": "console-1"}) is None  # JupyterLab's console has no file
+    assert notebook_path(environ={"JPY_SESSION_NAME": str(user / "a.ipynb")}) == str(user / "a.ipynb")
+    assert notebook_path(environ={"JPY_SESSION_NAME": "sub/a.ipynb"}) == str(Path.cwd().resolve() / "sub" / "a.ipynb")
+    assert notebook_path(environ={"JPY_SESSION_NAME": "console-1"}) is None  # JupyterLab's console has no file
     (user / "linked.ipynb").symlink_to(user / "a.ipynb")
-    assert notebook_path({"JPY_SESSION_NAME": str(user / "linked.ipynb")}) == str(user / "a.ipynb")
+    assert notebook_path(environ={"JPY_SESSION_NAME": str(user / "linked.ipynb")}) == str(user / "a.ipynb")
 
 
 @pytest.mark.parametrize(("how", "expected"), [("script", "work.py"), ("-c", None), ("-m", "work.py")])

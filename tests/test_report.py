@@ -129,7 +129,7 @@ def test_the_shell_writes_what_is_in_the_ledger(home: Path, ledger_path: Path) -
         costmeter("export", "--session", "bbb", "out.md", "--force", cwd=home)
     )
     assert "cannot tell the format of 'out.xls'" in said(costmeter("export", "out.xls", cwd=home), 2)
-    assert "cannot write nowhere/out.md" in said(costmeter("export", "nowhere/out.md", cwd=home), 1)
+    assert "cannot write nowhere/out.md" in said(costmeter("export", "--all", "nowhere/out.md", cwd=home), 1)
     found = open_ledger(ledger_path)
     expected = [r.id for r in found.records(Selection("session", "aaa1"))]
     assert [c["id"] for c in json.loads((home / "out.json").read_text())["cells"]] == expected

@@ -19,13 +19,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from shell import cell, costmeter, fill, session
 from test_cli import newer, said
 
 from jupyter_costmeter.ledger import Selection, open_ledger
-from jupyter_costmeter.place import session_info
+from jupyter_costmeter.place import process_started, session_info
 
 API = "jupyter_costmeter/api"
 ENDPOINTS = ["totals", "export"]
@@ -287,7 +286,7 @@ def test_asking_closes_the_cells_of_killed_kernels(server: Server) -> None:
     path = server.root / "a.ipynb"
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as kernel:
         own = session_info(str(path))
-        info = replace(own, pid=kernel.pid, pid_started_at=psutil.Process(kernel.pid).create_time())
+        info = replace(own, pid=kernel.pid, pid_started_at=process_started(kernel.pid))
         ledger = open_ledger(server.ledger)
         ledger.journal(info, [cell(info, 1)])
         assert server.ask("totals", path="a.ipynb").json["scopes"]["notebook"]["cells"] == 0  # it still runs

@@ -46,9 +46,7 @@ function Failure({ error }: { error: Error }): React.JSX.Element {
   return (
     <div className="jp-Costmeter-error" role="alert">
       <p>{error.message || error.name}</p>
-      {MISSING.includes(error.name) && (
-        <p>{remedy}</p>
-      )}
+      {MISSING.includes(error.name) && <p>{remedy}</p>}
     </div>
   );
 }
