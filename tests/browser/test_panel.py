@@ -52,6 +52,7 @@ def test_the_first_session(lab: Server, page: Page) -> None:
     for index in range(3):
         run_cell(page, index)
         settled(page, "session", index + 1)
+    settled(page, "project", 3)
     run_cell(page, 3)
     running = page.locator(".jp-Costmeter-running")
     expect(running).to_contain_text("search", timeout=1500 + 1000)
