@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ALL, Kernel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kernels import ALL, Kernel
 from shell import cell, costmeter, fill, session
 from test_cli import newer, said
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import LOAD, Kernel
+from kernels import LOAD, Kernel
 from traitlets.config import Config
 from traitlets.config.loader import KVArgParseConfigLoader as KVLoader
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
-from conftest import ALL
+from kernels import ALL
 from shell import cell, session
 
 from jupyter_costmeter import report

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Kernel
+from kernels import Kernel
 from nvml.sim import GPU_IS_LOST, SimulatedNvml, build
 
 from jupyter_costmeter import accounting

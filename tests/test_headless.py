@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ALL, LOAD, Kernel
+from kernels import ALL, LOAD, Kernel
 from nbformat import NotebookNode
 from shell import Ran, costmeter, here
 from test_cli import newer, said

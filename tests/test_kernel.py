@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from conftest import ALL, LOAD, Kernel
+from kernels import ALL, LOAD, Kernel
 
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord

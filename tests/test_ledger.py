@@ -13,9 +13,9 @@ from pathlib import Path
 
 import golden
 import pytest
-from conftest import ALL, Kernel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kernels import ALL, Kernel
 
 from jupyter_costmeter import accounting
 from jupyter_costmeter.errors import LedgerTooNew, LedgerUnwritable

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ALL, Kernel
+from kernels import ALL, Kernel
 
 from jupyter_costmeter.ledger.store import Ledger
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ALL
+from kernels import ALL
 from shell import cell, costmeter, fill, session
 from test_cli import said
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import ALL, Kernel
+from kernels import ALL, Kernel
 from shell import costmeter
 from test_cli import said
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import golden
 import pytest
-from conftest import Kernel
+from kernels import Kernel
 
 from jupyter_costmeter import wire
 

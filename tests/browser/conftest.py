@@ -1,105 +1,13 @@
-"""A real JupyterLab and Notebook 7 on free ports, with folders of their own, and a real Chromium.
-
-Screenshots go to ``test-artifacts`` (or to ``$SHOTS``), to be looked at.
-"""
+"""JupyterLab, Notebook 7 and Chromium, each started once."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
 import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-
-ROOT = Path(__file__).resolve().parents[2]
-ARGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-SHOTS = Path(os.environ.get("SHOTS") or ROOT / "test-artifacts")
-NEWS = json.dumps({"fetchNews": "false", "checkForUpdates": False})
-
-
-@dataclass
-class Server:
-    """A running server, and what a test needs to know of it."""
-
-    base: str
-    token: str
-    work: Path
-    data: Path
-    process: subprocess.Popen[bytes]
-
-    def url(self, path: str) -> str:
-        return f"{self.base}{path}?token={self.token}"
-
-    def get(self, path: str) -> Any:
-        joint = "&" if "?" in path else "?"
-        with urllib.request.urlopen(f"{self.base}{path}{joint}token={self.token}", timeout=20) as answer:
-            return json.load(answer)
-
-
-def chromium_path() -> str:
-    """Fails, and does not skip, where there is none: the panel is the product."""
-    names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
-    found = next((shutil.which(name) for name in names if name and shutil.which(name)), None)
-    if found is None:
-        pytest.fail("no Chromium on this machine: `./lab test` installs it, or set CHROMIUM")
-    return found
-
-
-def serve(root: Path, app: str, **more: str) -> Iterator[Server]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    work = root / "work"
-    work.mkdir()
-    settings = root / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(NEWS)
-    token = secrets.token_hex(16)
-    env = {
-        **os.environ,
-        "IPYTHONDIR": str(root / "ipython"),
-        "JUPYTERLAB_SETTINGS_DIR": str(root / "config/lab/user-settings"),
-        **more,
-    }
-    env |= {f"JUPYTER_{name.upper()}_DIR": str(root / name) for name in ("runtime", "config", "data")}
-    command = [
-        sys.executable, "-m", app, "--no-browser", "--allow-root", f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={token}",
-        f"--ServerApp.root_dir={work}",
-    ]  # fmt: skip
-    with (root / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
-    server = Server(f"http://127.0.0.1:{port}", token, work, root / "data", process)
-    _wait(server, root / "server.log")
-    yield server
-    process.terminate()
-    process.wait(20)
-
-
-def _wait(server: Server, log: Path) -> None:
-    for _ in range(300):
-        try:
-            server.get("/api/status")
-            return
-        except OSError:
-            assert server.process.poll() is None, log.read_text()
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
+from browsing import ARGS, Server, chromium_path, notebook, serve, visit
+from playwright.sync_api import Browser, Page, sync_playwright
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +20,7 @@ def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from serve(tmp_path_factory.mktemp("notebook7"), "notebook")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop would be in the way of other tests'
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGS)
@@ -133,16 +41,6 @@ def page(chromium: Browser) -> Iterator[Page]:
     assert not ours, ours
 
 
-def notebook(*cells: str) -> str:
-    """A notebook's file with these code cells, with ids ``cell-0``, ``cell-1``, …"""
-    made = [
-        {"cell_type": "code", "id": f"cell-{i}", "metadata": {}, "outputs": [], "execution_count": None, "source": text}
-        for i, text in enumerate(cells)
-    ]
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    return json.dumps({"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
-
-
 @pytest.fixture
 def open_notebook(lab: Server, page: Page) -> Callable[..., Page]:
     """Opens a new notebook of these cells in JupyterLab, with the panel in view."""
@@ -157,37 +55,3 @@ def open_notebook(lab: Server, page: Page) -> Callable[..., Page]:
         return page
 
     return open_it
-
-
-def visit(page: Page, server: Server, name: str) -> None:
-    page.goto(server.url(f"/lab/workspaces/{secrets.token_hex(4)}/tree/{name}"))
-    page.locator(".jp-CodeCell").first.wait_for(timeout=60_000)
-    show_panel(page)
-
-
-def show_panel(page: Page) -> None:
-    tab = page.locator('.jp-SideBar [data-id="jupyter-costmeter"]')
-    tab.wait_for(timeout=60_000)
-    if not page.locator(".jp-Costmeter").is_visible():
-        tab.click()
-    expect(page.locator(".jp-Costmeter")).to_be_visible()
-
-
-def run_cell(page: Page, index: int) -> None:
-    """Run the cell; again if the kernel was not connected yet, which JupyterLab forgets."""
-    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
-    for _ in range(12):
-        cell.locator(".cm-content").click()
-        page.keyboard.press("Control+Enter")
-        try:
-            expect(cell.locator(".jp-InputArea-prompt").first).to_have_text(re.compile(r"\[(\*|\d+)\]:"), timeout=2500)
-            return
-        except AssertionError:
-            continue
-    raise AssertionError(f"cell {index} did not run")
-
-
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.wait_for_timeout(500)
-    page.screenshot(path=str(SHOTS / f"{name}.png"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import ROOT, SHOTS, Server, notebook, run_cell, serve, shot, show_panel, visit
+from browsing import ROOT, SHOTS, Server, notebook, run_cell, serve, shot, show_panel, visit
 from nvml.sim import SimulatedNvml, build
 from playwright.sync_api import Browser, Page, expect
 
