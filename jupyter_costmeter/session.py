@@ -104,9 +104,10 @@ class Session:
         """Start metering a cell (which has code) or a block."""
         thread = threading.get_ident()
         stack = self._stacks.setdefault(thread, [])
-        if not stack and self.meter.windows and not any(self._stacks.values()):
+        alone = not stack and len(self._stacks) == 1
+        if alone and self.meter.windows:
             self.meter.windows.clear()  # an interrupt hit a hook between two of its lines
-        parent = self._parent(stack, code is not None)
+        parent = None if alone else self._parent(stack, code is not None)
         window = self.meter.open_window()
         run = Run(window, next(self._seq), thread, code, cell_id, label=label, parent=parent)
         stack.append(run)

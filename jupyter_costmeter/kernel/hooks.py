@@ -116,15 +116,16 @@ class Hooks:
         runs = self._runs.get(threading.get_ident())
         if not runs or self.session.forked or _empty(result):
             return
-        while runs and result is not None and runs[-1][0] is not result.info:
-            self.session.close(runs[-1][1], "interrupted", "KeyboardInterrupt")
-            runs.pop()
-        if runs:
-            run = runs[-1][1]
-            if result is not None:
-                run.execution_count = result.execution_count
-            self.session.close(run, *_outcome(result))
-            runs.pop()  # last: what an interrupt leaves here is closed by the next cell
+        if result is not None and runs[-1][0] is not result.info:
+            below = [entry for entry in runs if entry[0] is result.info]
+            if not below:  # its beginning was missed
+                return
+            self._leave(runs, {id(info) for info, _ in runs[: runs.index(below[0]) + 1]})
+        run = runs[-1][1]
+        if result is not None:
+            run.execution_count = result.execution_count
+        self.session.close(run, *_outcome(result))
+        runs.pop()  # last: what an interrupt leaves here is closed by the next cell
 
 
 def _running_infos() -> set[int]:
