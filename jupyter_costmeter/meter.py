@@ -118,7 +118,8 @@ class Meter:
     def close_window(self, window: Window) -> None:
         """End the span: one sample; the late sensors are asked now only if they are moving."""
         window.end = self.sample()
-        self.windows.remove(window)
+        if window in self.windows:  # another thread may have cleared what seemed left behind
+            self.windows.remove(window)
         self._unsettled.append(window)
         self._unobserved.append(window)
         if self._moving:

@@ -135,3 +135,13 @@ def test_a_block_that_is_never_closed_is_closed_at_the_end(home: Path, ledger: L
     )
     assert {r.label: r.outcome for r in ledger.records(ALL)} == {"open": "interrupted", "inner": "ok"}
     assert ledger.summary(ALL).cells == 1
+
+
+def test_a_window_that_another_thread_took_for_left_behind_is_still_recorded(home: Path, ledger: Ledger) -> None:
+    script(
+        home,
+        "import jupyter_costmeter, jupyter_costmeter.session as s\n"
+        "with jupyter_costmeter.measure('kept'):\n"
+        "    s.current().meter.windows.clear()\n",
+    )
+    assert [r.label for r in ledger.records(ALL)] == ["kept"]
