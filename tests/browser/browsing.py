@@ -119,11 +119,18 @@ def visit(page: Page, server: Server, name: str) -> None:
 
 
 def show_panel(page: Page) -> None:
+    """Open the panel, and again if JupyterLab, still restoring its layout, closes it."""
     tab = page.locator('.jp-SideBar [data-id="jupyter-costmeter"]')
     tab.wait_for(timeout=60_000)
-    if not page.locator(".jp-Costmeter").is_visible():
-        tab.click()
-    expect(page.locator(".jp-Costmeter")).to_be_visible()
+    page.locator(".jp-CodeCell").first.wait_for(timeout=60_000)
+    panel = page.locator(".jp-Costmeter")
+    for _ in range(20):
+        if not panel.is_visible():
+            tab.click()
+        page.wait_for_timeout(500)
+        if panel.is_visible():
+            break
+    expect(panel).to_be_visible()
 
 
 def run_cell(page: Page, index: int) -> None:
