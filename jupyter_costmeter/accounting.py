@@ -16,7 +16,6 @@ from .record import (
     SUMMED,
     UNITS,
     Channel,
-    DeviceUse,
     Figure,
     Method,
     Provenance,
@@ -50,7 +49,7 @@ def figures(
     """What a sensor's channels say about the window between two of its readings."""
     for channel, before, after in zip(channels, start, end, strict=True):
         value, reason = _change(channel, before, after)
-        origin = replace(channel.provenance, reason=None) if value is not None else _missing(channel.provenance, reason)
+        origin = replace(channel.provenance, reason=None) if value is not None else missing(channel.provenance, reason)
         yield Figure(channel.name, value, origin, channel.device)
 
 
@@ -68,136 +67,9 @@ def _change(channel: Channel, before: float | None, after: float | None) -> tupl
     return (change, "") if change >= 0 else (None, "the counter went backwards (reset, or the device came back)")
 
 
-def _missing(origin: Provenance, reason: str) -> Provenance:
+def missing(origin: Provenance, reason: str) -> Provenance:
+    """The provenance of a figure that could not be had."""
     return Provenance(None, origin.source, None, origin.reason or reason, origin.absent)
-
-
-def attributed(
-    wall_s: float,
-    raw: Iterable[Figure],
-    before: Sequence[DeviceUse],
-    seen: Sequence[DeviceUse],
-    looked: bool = True,
-) -> Usage:
-    """The process tree's part of what the machine's counters say.
-
-    Args:
-        wall_s: the window's length, in seconds.
-        raw: the differences of the machine's counters.
-        before: the GPUs as they were when the window opened.
-        seen: the GPUs over the window, all looks as one.
-        looked: whether any look fell into the window, not only after it.
-    """
-    usage = _with_cpu(Usage(wall_s, tuple(raw)))
-    shared = [*_by_cpu_time(usage), *_by_memory(usage)]
-    own = [f for f in usage.figures if f.name != "gpu_energy_j"]
-    return replace(usage, figures=(*own, *shared, *_gpus(usage, before, seen, looked)))
-
-
-def _with_cpu(usage: Usage) -> Usage:
-    """The CPU seconds of the process and its children as one figure, the meter's own threads left out."""
-    own = usage.figure("own_cpu_s")
-    if own is None:
-        return usage
-    children, meter = usage.figure("children_cpu_s"), _value(usage, "meter_cpu_s") or 0.0
-    origin = own.provenance
-    if children is not None and children.value is None:
-        origin = replace(origin, source=f"{origin.source} (lower bound: the children could not be read)")
-    others = ((children and children.value) or 0.0) - meter
-    value = None if own.value is None else max(0.0, own.value + others)
-    return replace(usage, figures=(Figure("cpu_s", value, origin), *usage.figures))
-
-
-def _value(usage: Usage, name: str) -> float | None:
-    figure = usage.figure(name)
-    return figure.value if figure else None
-
-
-def _by_cpu_time(usage: Usage) -> Iterator[Figure]:
-    """Package energy by this tree's CPU seconds over the machine's."""
-    own, machine = _value(usage, "cpu_s"), _value(usage, "machine_cpu_s")
-    share = min(1.0, own / machine) if own is not None and machine else None
-    why = "the machine's CPU time did not move in this window"
-    yield from _shared(usage, "package_energy_j", "cpu_energy_j", share, "CPU time", why)
-
-
-def _by_memory(usage: Usage) -> Iterator[Figure]:
-    """DRAM energy by this tree's resident memory over the machine's."""
-    own, machine = _value(usage, "peak_rss_bytes"), _value(usage, "machine_memory_bytes")
-    share = min(1.0, own / machine) if own is not None and machine else None
-    why = "this kernel's memory could not be read"
-    yield from _shared(usage, "dram_energy_j", "ram_energy_j", share, "memory (at its peak)", why)
-
-
-def _shared(usage: Usage, raw: str, name: str, share: float | None, by: str, why: str) -> Iterator[Figure]:
-    for figure in usage.figures:
-        if figure.name != raw:
-            continue
-        if figure.value is None or share is None:
-            yield Figure(name, None, _missing(figure.provenance, figure.reason or why), figure.device)
-        else:
-            source = f"{figure.source} × this kernel's share of the machine's {by}"
-            origin = replace(figure.provenance, method="modelled", source=source)
-            yield Figure(name, figure.value * share, origin, figure.device)
-
-
-NOT_HELD = Provenance(None, "NVML process list", reason="this kernel did not use this GPU", absent=True)
-
-
-UNSEEN = Provenance(None, "NVML process list", reason="children ran and ended before anybody looked who uses this GPU")
-#: CPU seconds below which a child cannot have used a GPU: a CUDA context alone takes more.
-CONTEXT_CPU_S = 0.1
-
-
-def _gpus(usage: Usage, before: Sequence[DeviceUse], seen: Sequence[DeviceUse], looked: bool) -> Iterator[Figure]:
-    """Energy, reserved and busy time and peak memory of the GPUs that this process tree holds."""
-    unseen = not looked and (_value(usage, "children_cpu_s") or 0.0) >= CONTEXT_CPU_S
-    uses = {use.device: use for use in seen}
-    earlier = {use.device: use for use in before}
-    for figure in usage.figures:
-        if figure.name != "gpu_energy_j":
-            continue
-        use = uses.get(figure.device or "")
-        if use is not None and use.held is False:
-            yield Figure("gpu_energy_j", None, UNSEEN if unseen else NOT_HELD, figure.device)
-            continue
-        yield _device_energy(figure, use)
-        if use is not None:
-            yield from _device_time(usage.wall_s, use, earlier.get(use.device))
-
-
-def _device_energy(figure: Figure, use: DeviceUse | None) -> Figure:
-    if figure.value is None or (use is not None and use.held and not use.foreign and not use.partly):
-        return figure
-    why = "its processes cannot be seen"
-    if use is not None and use.held:
-        why = "shared with other processes" if use.foreign else "held for a part of the time"
-    source = f"{figure.source}, whole device: upper bound, {why}"
-    return replace(figure, provenance=replace(figure.provenance, method="modelled", source=source))
-
-
-RESERVED = Provenance("measured", "wall time with a context on this GPU (NVML process list)", 0.01)
-PARTLY_RESERVED = Provenance("modelled", "wall time, upper bound: this GPU was held for a part of it", 0.5)
-BUSY = Provenance("modelled", "NVML utilisation samples, whole device", 0.1)
-PEAK = Provenance("measured", "NVML process memory, highest of the readings (lower bound)", 0.05)
-
-
-def _device_time(wall_s: float, use: DeviceUse, before: DeviceUse | None) -> Iterator[Figure]:
-    if use.held is None:
-        reason = Provenance(None, RESERVED.source, reason="the processes on this GPU cannot be seen")
-        yield Figure("gpu_reserved_s", None, reason, use.device)
-    else:
-        yield Figure("gpu_reserved_s", wall_s, PARTLY_RESERVED if use.partly else RESERVED, use.device)
-    if use.busy_s is not None and before is not None and before.busy_s is not None:
-        busy = min(wall_s, max(0.0, use.busy_s - before.busy_s))
-        yield Figure("gpu_busy_s", busy, BUSY, use.device)
-    else:
-        early = use.busy_s is not None
-        why = "it was not yet known when the cell began" if early else "this driver gives no utilisation samples"
-        reason = Provenance(None, BUSY.source, reason=why)
-        yield Figure("gpu_busy_s", None, reason, use.device)
-    if use.used_bytes is not None:
-        yield Figure("peak_gpu_bytes", use.used_bytes, PEAK, use.device)
 
 
 def kept(usage: Usage) -> Usage:

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from . import commands
@@ -54,7 +55,9 @@ def _run(words: list[str]) -> int:
         print(__version__)
         return 0
     known = parser()
+    words, for_lab = _lab_options(words)
     asked = commands.parse(words or ["help"], known)
+    asked.for_lab = for_lab
     own = OWN.get(asked.word)
     if own is not None:
         return own(asked, ledger)
@@ -71,6 +74,18 @@ def _ledger_option(words: list[str]) -> tuple[str | None, list[str]]:
     if asked.ledger is not None:
         _check_ledger(Path(asked.ledger))
     return asked.ledger, rest
+
+
+def _lab_options(words: list[str]) -> tuple[list[str], list[str]]:
+    """Words of ``demo`` that are not its own are JupyterLab's."""
+    if words[:1] != ["demo"]:
+        return words, []
+    own = commands.Parser(add_help=False, allow_abbrev=False)
+    own.add_argument("--folder")
+    own.add_argument("-h", "--help", action="store_true")
+    asked, rest = own.parse_known_args(words[1:])
+    kept = [*(["--help"] if asked.help else []), *([] if asked.folder is None else [f"--folder={asked.folder}"])]
+    return ["demo", *kept], rest
 
 
 def _check_ledger(path: Path) -> None:
@@ -98,6 +113,12 @@ def parser() -> commands.Parser:
     run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for each cell (none)")
     run.add_argument("--kernel", metavar="NAME", help="instead of the one that the notebook names")
     run.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
+    demo = words.add_parser(
+        "demo",
+        help="JupyterLab with a simulated GPU, to try it all; other options are JupyterLab's (--no-browser, --port N)",
+        add_help=False,
+    )
+    demo.add_argument("--folder", metavar="FOLDER", help="where its notebook goes, and stays (a temporary one)")
     for word, what in (("enable", "meter every IPython kernel of this user from now on"), ("disable", "no longer")):
         sub = words.add_parser(word, help=what, add_help=False)
         sub.add_argument("--profile", default="default", metavar="NAME", help="the IPython profile (default)")
@@ -132,6 +153,12 @@ def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
     return FAILED if done.problem else 0
 
 
+def _demo(asked: argparse.Namespace, ledger: str | None) -> int:
+    from .demo import run_demo
+
+    return run_demo(asked.folder, asked.for_lab, ledger, partial(print, flush=True))
+
+
 def _enable(asked: argparse.Namespace, ledger: str | None) -> int:
     from .startup import enable
 
@@ -148,6 +175,7 @@ def _disable(asked: argparse.Namespace, ledger: str | None) -> int:
 
 OWN: dict[str, Callable[[argparse.Namespace, str | None], int]] = {
     "run": _run_notebook,
+    "demo": _demo,
     "enable": _enable,
     "disable": _disable,
 }

@@ -192,7 +192,7 @@ def _without_ledger(asked: argparse.Namespace, context: Context, error: LedgerEr
 
 
 def _noted(page: Page, notes: Sequence[str]) -> Page:
-    return Page(page.title, page.tables, [*page.notes, *notes])
+    return replace(page, notes=[*page.notes, *notes])
 
 
 def _selection(asked: argparse.Namespace, context: Context) -> Selection:
@@ -225,8 +225,10 @@ def _session_id(start: str, context: Context) -> str:
 
 def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = _selection(asked, context)
-    if context.session is not None and selection == context.selection:
-        page = pages.summary_page("This session", context.session.summary())
+    session = context.session
+    if session is not None and selection == context.selection:
+        page = pages.summary_page("This session", session.summary())
+        page = _noted(page, pages.held_notes(session.held()))
     else:
         page = _hinted(pages.summary_page(_title(selection), context.ledger.summary(selection)), selection, context)
     return _noted(page, _caveats(context))
@@ -262,8 +264,23 @@ def _report(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     dearest = _together(context.ledger.dearest(selection, 10), outer)
     if not dearest:
         return summary
-    table = pages.cells_page("", sorted(dearest, key=dearness, reverse=True)[:10])
-    return Page(summary.title, [*summary.tables, *table.tables], summary.notes)
+    dearest = _weighty(sorted(dearest, key=dearness, reverse=True)[:10])
+    table = pages.cells_page("", dearest, _of_several(selection))
+    return replace(summary, tables=[*summary.tables, *table.tables])
+
+
+#: A cell that took less than this part of the dearest's energy is none of the dearest (``%cost`` itself, often).
+TRIVIAL = 1e-3
+
+
+def _weighty(dearest: list[CellRecord]) -> list[CellRecord]:
+    most, _ = dearness(dearest[0])
+    return [record for record in dearest if dearness(record)[0] >= TRIVIAL * most]
+
+
+def _of_several(selection: Selection) -> bool:
+    """Whether the scope may hold several notebooks."""
+    return selection.scope in ("project", "all")
 
 
 def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
@@ -275,8 +292,9 @@ def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
 
 
 def _unsaved(selection: Selection, context: Context) -> list[CellRecord]:
-    """What the ledger's file could not take yet."""
-    return list(selected(context.session.writer.waiting, selection)) if context.session else []
+    """The cells that the ledger's file could not take yet."""
+    waiting = selected(context.session.writer.waiting, selection) if context.session else ()
+    return [record for record in waiting if record.bucket == "cell"]
 
 
 def _together(saved: list[CellRecord], unsaved: list[CellRecord]) -> list[CellRecord]:
@@ -287,10 +305,22 @@ def _together(saved: list[CellRecord], unsaved: list[CellRecord]) -> list[CellRe
 def _cells(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = _selection(asked, context)
     pick = context.ledger.dearest if asked.dearest else context.ledger.latest
-    records = _together(pick(selection, asked.n), _unsaved(selection, context))
+    unsaved = _unsaved(selection, context)
+    records = _together(pick(selection, asked.n + 1), unsaved)
     if asked.dearest:
-        records = sorted(records, key=dearness, reverse=True)[: asked.n]
-    return _hinted(pages.cells_page(f"{_title(selection)}: cells", records[-asked.n :]), selection, context)
+        records = sorted(records, key=dearness, reverse=True)
+    shown = records[: asked.n] if asked.dearest else records[-asked.n :]
+    page = pages.cells_page(f"{_title(selection)}: cells", shown, _of_several(selection))
+    if len(records) > len(shown):
+        outer = sum(record.parent_id is None for record in unsaved)
+        page = _noted(page, [_cut(asked, context.ledger.summary(selection).cells + outer)])
+    return _hinted(page, selection, context)
+
+
+def _cut(asked: argparse.Namespace, cells: int) -> str:
+    """More than is shown: say so, and how to see it."""
+    which, more = "dearest" if asked.dearest else "newest", max(cells, 2 * asked.n)
+    return f"The {asked.n} {which} are shown, of {pages.counted(cells)} in all; -n {more} shows more."
 
 
 def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_config_path, jupyter_data_dir
-from traitlets import Bool, Float, List, TraitError, TraitType, Unicode
+from traitlets import Bool, Enum, Float, List, TraitError, TraitType, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import (
     ConfigFileNotFound,
@@ -26,6 +26,10 @@ from traitlets.config.loader import (
 NAME = "jupyter_costmeter_config"
 #: The ledger's file for one run, before every setting: how ``jupyter costmeter run --ledger`` tells its kernel.
 LEDGER = "JUPYTER_COSTMETER_LEDGER"
+#: A trace to play instead of this machine's GPUs, or "demo": before the setting, and how the sensor is told.
+REPLAY = "JUPYTER_COSTMETER_REPLAY"
+#: The sensors of real GPUs (and of an Apple chip, whose energy comes from the same place).
+GPUS = ("nvml", "amd", "apple")
 
 
 class CostMeter(Configurable):
@@ -43,9 +47,28 @@ class CostMeter(Configurable):
         config=True
     )
     live = Bool(True, help="Tell the front end about running cells.").tag(config=True)
-    sensors = List(Unicode(), ["process", "rapl", "nvml"], help="The sensors to use, of those that doctor lists.").tag(
-        config=True
-    )
+    sensors = List(
+        Unicode(),
+        ["process", "rapl", "nvml", "amd", "apple"],
+        help="The sensors to use, of those that doctor lists.",
+    ).tag(config=True)
+    gpu_share = Enum(
+        ("auto", "exclusive", "sm_util", "mig_slice", "memory", "upper_bound"),
+        "auto",
+        help="How the energy of a GPU that others use as well is split: sm_util by SM time, memory by memory, mig_slice"
+        " by the MIG slice's part of the GPU; exclusive: all of it is this kernel's; upper_bound: the whole"
+        " device's, said to be a bound; auto: the best of these that is known.",
+    ).tag(config=True)
+    cupti = Bool(
+        False,
+        help="Exact GPU busy time by CUPTI activity tracing; off because its overhead was not measured on a GPU"
+        " by us yet.",
+    ).tag(config=True)
+    replay = Unicode(
+        "",
+        help="A simulated GPU instead of this machine's: the path of a trace, or demo. Its figures go to a ledger"
+        " of their own. JUPYTER_COSTMETER_REPLAY in the environment wins.",
+    ).tag(config=True)
 
     @property
     def ledger_file(self) -> Path:
@@ -63,9 +86,23 @@ def load(own: Config | None = None) -> tuple[CostMeter, list[str]]:
     settings = CostMeter()
     for name, value in config.CostMeter.items():
         _set(settings, name, value, problems)
+    settings.replay = os.environ.get(REPLAY) or settings.replay
+    if settings.replay:
+        _simulate(settings)
     if os.environ.get(LEDGER):
         settings.ledger_path = os.environ[LEDGER]
     return settings, problems
+
+
+def _simulate(settings: CostMeter) -> None:
+    """The trace takes the place of the GPUs, and its figures never get among those of real ones."""
+    if settings.replay != "demo":
+        settings.replay = os.path.abspath(os.path.expanduser(settings.replay))
+    os.environ[REPLAY] = settings.replay  # the sensor knows no settings
+    kept = [name for name in settings.sensors if name not in (*GPUS, "replay")]
+    settings.sensors = [*kept, "replay"]
+    real = settings.ledger_file
+    settings.ledger_path = str(real.with_name(f"{real.stem}.simulated{real.suffix}"))
 
 
 def _set(settings: CostMeter, name: str, value: Any, problems: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import floor, isfinite, log10
 
-from .record import Total
+from .record import Bucket, Total
 
 PREFIXES = (
     (1e18, "E"),
@@ -24,19 +24,29 @@ NAMES = {
     "energy_j": "energy",
     "cpu_s": "CPU time",
     "cpu_energy_j": "CPU energy",
+    "cpu_idle_energy_j": "CPU energy, idle part",
     "ram_energy_j": "memory energy",
     "gpu_energy_j": "GPU energy",
+    "gpu_idle_energy_j": "GPU energy, idle part",
+    "gpu_device_energy_j": "GPU energy, whole device",
+    "gpu_share": "GPU share",
     "gpu_reserved_s": "GPU time, reserved",
     "gpu_busy_s": "GPU time, busy",
     "peak_rss_bytes": "peak memory",
     "peak_gpu_bytes": "peak GPU memory",
 }
+BUCKETS: dict[Bucket, str] = {"cell": "in cells", "held_idle": "held idle", "background": "in the background"}
+#: From this relative half-width on an uncertainty is a factor: 2.0 is ×/÷ 3 (FACTS §4).
+FACTOR = 1.0
+GPU_TIMES = ((3600.0, "GPU-h"), (60.0, "GPU-min"), (1.0, "GPU-s"))
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """``3.42 kJ``, ``12.4 s``, ``1 h 03 min``, ``—``."""
+    """``3.42 kJ``, ``12.4 s``, ``1 h 03 min``, ``31 %`` (of the unit 1), ``—``."""
     if value is None or not isfinite(value):
         return "—"
+    if unit == "1":
+        return percent(value)
     if unit == "s" and value >= 60:
         return _duration(value)
     if value == 0:
@@ -63,12 +73,45 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min"
 
 
+def percent(share: float) -> str:
+    """``31 %``; never rounded to none or to all."""
+    value = 100 * share
+    return "< 1 %" if 0 < value < 1 else "> 99 %" if 99 < value < 100 else f"{value:.0f} %"
+
+
+def about(seconds: float) -> str:
+    """A time that goes on, rounded down: ``40 s``, ``3 min 20 s``, ``50 min``, ``1 h 05 min``."""
+    whole = max(0, floor(seconds))
+    if whole < 600:
+        return quantity(float(whole - whole % 10), "s") if whole >= 60 else f"{whole} s"
+    return f"{whole // 60} min" if whole < 3600 else _duration(whole - whole % 60)
+
+
+def gpu_times(held_s: float, used_s: float | None) -> tuple[str, str]:
+    """GPU time held, and of it used, to the same digit: ``("1.00 GPU-h", "0.31")``."""
+    scale, unit = next(((s, u) for s, u in GPU_TIMES if held_s >= s), GPU_TIMES[-1])
+    held = _digits(held_s / scale)
+    if used_s is None:
+        return f"{held} {unit}", "—"
+    places = len(held.partition(".")[2])
+    used = f"{used_s / scale:.{places}f}"
+    if not float(used):
+        used = f"< {10.0**-places:.{places}f}" if used_s > 0 else "0"
+    return f"{held} {unit}", used
+
+
 def uncertainty(total: Total) -> str:
-    """Relative, to at most two significant figures (FACTS §4): ``±5.0 %``."""
+    """Relative, to at most two significant figures (FACTS §4): ``±5.0 %``, ``×/÷ 3``."""
     if not total.value or total.uncertainty is None:
         return ""
-    percent = 100 * total.uncertainty / total.value
-    return f"±{_digits(percent, 2) if percent < 10 else round(percent)} %"
+    return half_width(total.uncertainty / total.value)
+
+
+def half_width(relative: float) -> str:
+    """A relative half-width: in percent, or as a factor where it is as large as the figure itself."""
+    if relative >= FACTOR:
+        return f"×/÷ {_digits(1 + relative, 2).removesuffix('.0')}"
+    return f"±{_digits(100 * relative, 2) if relative < 0.1 else round(100 * relative)} %"
 
 
 def total_text(total: Total, with_uncertainty: bool = False) -> str:

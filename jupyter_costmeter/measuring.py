@@ -25,9 +25,9 @@ class measure:
 
     def __init__(self, label: str | None = None) -> None:
         self.label = label
-        self.record: CellRecord | None = None
         self._session: session.Session | None = None
         self._run: Run | None = None
+        self._closed = False
 
     def __enter__(self) -> measure:
         self._open()
@@ -46,10 +46,21 @@ class measure:
         if self._session is None or self._run is None or self._session.forked:
             return
         self._session.close(self._run, _outcome(kind), kind.__name__ if kind else None)
-        self._session.settle()
-        self.record = self._session.record_of(self._run)
+        self._closed = True
         if self._session.in_child:  # a forked worker ends without atexit
-            self._session.writer.flush(FLUSH_S)
+            self._session.settle(follow=False)
+            self._session.flush(FLUSH_S)
+
+    @property
+    def record(self) -> CellRecord | None:
+        """What is in the ledger; asked for at once, it may take half a second until the counters have moved."""
+        self._settle()
+        return self._run.record if self._run else None
+
+    @guard.guarded("measure")
+    def _settle(self) -> None:
+        if self._closed and self._session and self._run and self._run.record is None:
+            self._session.settle()
 
     @property
     def wall_s(self) -> float | None:

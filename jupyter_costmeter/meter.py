@@ -10,20 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from itertools import zip_longest
+from typing import Any
 
-from . import accounting, guard, plugins
-from .plugins import LateSensor, Model, Sensor
+from . import accounting, attribution, guard, plugins
+from .attribution import Device
+from .counters import Counters
+from .plugins import LateSensor, Model, Sensor, Tracer
+from .reading import Reader, Sample
 from .record import DeviceUse, Figure, Reading, Status, Usage
 
 Clock = Callable[[], float]
-
-
-class Sample(NamedTuple):
-    """All sensors at one instant. ``t_s`` is monotonic: only differences mean anything."""
-
-    t_s: float
-    readings: list[Reading]
+#: A look at the GPUs so soon after a window's opening (seconds) shows them as they were before it.
+AT_ONCE_S = 0.05
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +50,7 @@ class Parts:
 
     sensors: Sequence[Sensor] = ()
     late: Sequence[LateSensor] = ()
+    tracers: Sequence[Tracer] = ()
     models: Sequence[Model] = ()
     problems: list[Status] = field(default_factory=list)
 
@@ -61,22 +61,25 @@ class Meter:
     Args:
         parts: the sensors and models; each is opened here.
         clock: monotonic seconds.
+        gpu_share: how the energy of a GPU that others use, too, is split (``CostMeter.gpu_share``).
     """
 
-    def __init__(self, parts: Parts, clock: Clock = time.perf_counter) -> None:
+    def __init__(self, parts: Parts, clock: Clock = time.perf_counter, gpu_share: str = "auto") -> None:
         self.clock = clock
+        self.gpu_share = gpu_share
         self.windows: list[Window] = []
         self.uses: tuple[DeviceUse, ...] = ()
         self.statuses: list[Status] = []
         self.models = [m for m in parts.models if self._opened(m)]
+        self._tracers = [t for t in parts.tracers if self._opened(t)]
         self._sensors = [s for s in parts.sensors if self._opened(s)]
         self._late = [s for s in parts.late if self._opened(s)]
         self._unsettled: list[Window] = []
         self._unobserved: list[Window] = []
         self._taking, self._observing = threading.Lock(), threading.Lock()
         ready = {status.name for status in self.statuses if status.ok}
-        self._asked = [s for s in self._sensors if s.name in ready]
-        self._reads = [s.read for s in self._asked]
+        self.reader = Reader([s for s in self._sensors if s.name in ready], clock)
+        self.counters = Counters(self.reader)
         # One that is not ready has channels that say why, and is not asked.
         self._silent = [s for s in self._sensors if s.name not in ready]
         self._late_now: list[Reading] = []
@@ -96,34 +99,47 @@ class Meter:
     # On the user's path
 
     def sample(self) -> Sample:
-        """All sensors at one instant; one that fails reads as not measured."""
-        readings: list[Reading] = []
-        for read in self._reads:
-            try:
-                readings.append(read())
-            except Exception as error:
-                sensor = self._asked[len(readings)]
-                guard.report(f"sensor {sensor.name}", error)
-                readings.append((None,) * len(sensor.channels))
-        return Sample(self.clock(), readings)
+        """All sensors at one instant, and the tracers' marks."""
+        return self.reader.sample(tuple([tracer.mark() for tracer in self._tracers]) if self._tracers else ())
+
+    def boundary(self) -> Sample:
+        """A sample that begins or ends a gap, with no window."""
+        sample = self.sample()
+        self.counters.note(sample, 0)
+        return sample
 
     def open_window(self) -> Window:
         """Start metering a span. Costs the sensors' reads; raises nothing of theirs."""
         if self._moving or self._unsettled or self.windows:
             self.take(quick=True)
-        window = Window(self.sample(), self.uses, time.time(), self._late_now)
+        sample = self.sample()
+        self.counters.note(sample, 1)
+        window = Window(sample, self.uses, time.time(), self._late_now)
         self.windows.append(window)
         return window
 
     def close_window(self, window: Window) -> None:
         """End the span: one sample; the late sensors are asked now only if they are moving."""
         window.end = self.sample()
+        self.counters.note(window.end, -1)
         if window in self.windows:  # another thread may have cleared what seemed left behind
             self.windows.remove(window)
         self._unsettled.append(window)
         self._unobserved.append(window)
         if self._moving:
             self.take(quick=True)
+
+    def gap(self, before: Window | Sample, after: Window | Sample) -> Window:
+        """The span between two windows, from the end of the one to the start of the other."""
+        start = before.end or before.start if isinstance(before, Window) else before
+        earlier = before.late_end or before.late_start if isinstance(before, Window) else self._late_now
+        seen = tuple(before.seen.values()) or before.uses if isinstance(before, Window) else self.uses
+        found = Window(start, seen, time.time(), earlier, looked=True)
+        found.end = after.start if isinstance(after, Window) else after
+        found.late_end = after.late_start if isinstance(after, Window) else self._late_now
+        for use in after.uses if isinstance(after, Window) else self.uses:
+            found.seen[use.device] = use
+        return found
 
     def take(self, quick: bool = False) -> None:
         """Ask the late sensors, for the windows that are open and those that have ended since."""
@@ -152,40 +168,58 @@ class Meter:
         return [
             tuple(
                 _highest(old, new) if channel.kind == "peak" else new
-                for channel, old, new in zip(sensor.channels, earlier, later, strict=True)
+                for channel, old, new in zip_longest(sensor.channels, earlier, later)
             )
             for sensor, earlier, later in zip(self._late, before, now, strict=True)
         ]
 
     # Off the user's path
 
+    @property
+    def holds(self) -> bool:
+        """Whether this process tree holds a GPU, as of the last look."""
+        return any(use.held is not False for use in self.uses)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The devices' models."""
+        return {device: name for s in self._sensors for device, name in getattr(s, "names", {}).items()}
+
+    @property
+    def follows(self) -> bool:
+        """Whether reading on after an end would tell more."""
+        return self.holds and any(counter.follows for counter in self.counters.found.values())
+
     def observe(self) -> tuple[DeviceUse, ...]:
         """Look at what has no counter: who holds which GPU. May take milliseconds."""
         with self._observing:
             ended, self._unobserved = self._unobserved, []
             running = list(self.windows)
-            self.uses = tuple(self._look())
+            self.uses = tuple(use for sensor in self._sensors for use in self.reader.observe(sensor))
+            now = self.clock()
+            for window in running:
+                if not window.looked and now - window.start.t_s < AT_ONCE_S:
+                    window.uses = self.uses
             for window in [*running, *ended]:
                 _fold(window, self.uses)
             for window in running:
                 window.looked = True
         return self.uses
 
-    def _look(self) -> list[DeviceUse]:
-        uses: list[DeviceUse] = []
-        for sensor in self._sensors:
-            try:
-                uses += sensor.observe()
-            except Exception as error:
-                guard.report(f"sensor {sensor.name}", error)
-        return uses
+    def settle(self, ended: Iterable[Window]) -> None:
+        """Fix the stepped counters at the edges of these windows."""
+        until = max((w.end.t_s for w in ended if w.end is not None), default=None)
+        open_since = [w.start.t_s for w in [*self.windows, *ended]]
+        if until is not None:
+            with self._observing:
+                self.counters.settle(until, min([until, *open_since]))
 
     def usage(self, window: Window, end: Sample) -> Usage:
         """What the window consumed up to ``end``: attribution, then the models for what is missing."""
         wall_s = end.t_s - window.start.t_s
-        usage = accounting.attributed(
-            wall_s, self._figures(window, end), window.uses, tuple(window.seen.values()), window.looked
-        )
+        devices = [self._device(use, window) for use in window.seen.values()]
+        figures = [*self._figures(window, end), *self._traced(window, end)]
+        usage = attribution.attributed(wall_s, figures, devices, window.looked, self.gpu_share)
         for model in self.models:
             try:
                 usage = model.estimate(usage)
@@ -193,9 +227,18 @@ class Meter:
                 guard.report(f"model {model.name}", error)
         return accounting.kept(usage)
 
+    def _device(self, use: DeviceUse, window: Window) -> Device:
+        before = next((u for u in window.uses if u.device == use.device), None)
+        sampled = [s.sampled_provenance.get(use.device) for s in self._sensors if hasattr(s, "sampled_provenance")]
+        origin = next((found for found in sampled if found), None)
+        return Device(use, before, self.counters.idle_w(use.device), origin)
+
     def _figures(self, window: Window, end: Sample) -> Iterator[Figure]:
-        for sensor, before, after in zip(self._asked, window.start.readings, end.readings, strict=True):
-            yield from accounting.figures(sensor.channels, before, after)
+        start = window.start
+        for at, sensor in enumerate(self.reader.sensors):
+            raw = accounting.figures(sensor.channels, start.readings[at], end.readings[at])
+            for of, figure in enumerate(raw):
+                yield self.counters.better((at, of), figure, start, end)
         for sensor in self._silent:
             nothing = (None,) * len(sensor.channels)
             yield from accounting.figures(sensor.channels, nothing, nothing)
@@ -203,9 +246,17 @@ class Meter:
         for late, before, after in zip(self._late, window.late_start, late_end, strict=True):
             yield from accounting.figures(late.channels, before, after)
 
+    def _traced(self, window: Window, end: Sample) -> Iterator[Figure]:
+        """What the tracers saw being launched in the window."""
+        for tracer, start, stop in zip(self._tracers, window.start.marks, end.marks, strict=True):
+            try:
+                yield from tracer.busy(start, stop)
+            except Exception as error:
+                guard.report(f"tracer {tracer.name}", error)
+
     def close(self) -> None:
         """Let go of the devices."""
-        opened: list[Sensor | LateSensor] = [*self._sensors, *self._late]
+        opened: list[Any] = [*self._sensors, *self._late, *self._tracers]
         for sensor in opened:
             try:
                 sensor.close()
@@ -226,8 +277,8 @@ def _highest(one: float | None, other: float | None) -> float | None:
     return max(there, default=None)
 
 
-def built_in(names: Sequence[str]) -> Parts:
-    """Our sensors of these names, our late sensors and models; a problem for each that there is not."""
+def built_in(names: Sequence[str], tracers: Sequence[str] = ()) -> Parts:
+    """Our sensors and tracers of these names, our late sensors and models; a problem for each that there is not."""
     parts = Parts()
     known = plugins.BUILT_IN["sensors"]
     for name in names:
@@ -236,6 +287,7 @@ def built_in(names: Sequence[str]) -> Parts:
             parts.problems.append(Status(name, False, f"there is no sensor {name!r}", remedy))
     wanted = [name for name in names if name in known]
     parts.sensors = list(_loaded("sensors", wanted, parts.problems))
+    parts.tracers = list(_loaded("tracers", tracers, parts.problems))
     parts.late = list(_loaded("late", plugins.BUILT_IN["late"], parts.problems))
     parts.models = list(_loaded("models", plugins.BUILT_IN["models"], parts.problems))
     return parts

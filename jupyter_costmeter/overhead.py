@@ -20,6 +20,7 @@ class Overhead:
     """Counts; also a sensor, so that windows can be freed of it."""
 
     name = "overhead"
+    may_hang = False
     channels: tuple[Channel, ...] = (Channel("meter_cpu_s", "counter", CLOCK),)
 
     def __init__(self) -> None:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import html
+import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
-from . import accounting
-from .format import NAMES, quantity, total_text, uncertainty
-from .record import CellRecord, Status, Summary, Total
+from . import accounting, breakdown
+from .format import (
+    BUCKETS,
+    MARK,
+    NAMES,
+    about,
+    gpu_times,
+    half_width,
+    percent,
+    quantity,
+    total_text,
+    uncertainty,
+)
+from .record import CellRecord, Figure, Held, Status, Summary, Total
 
 MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "killed": "✗ killed"}
 
@@ -71,20 +84,24 @@ class Table:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, some tables, some notes. Shows itself in a terminal and in a notebook."""
+    """A title, headlines below it, some tables, some notes. Shows itself in a terminal and in a notebook."""
 
     title: str
     tables: Sequence[Table] = ()
     notes: Sequence[str] = field(default_factory=list)
+    headlines: Sequence[str] = ()
 
     def text(self, width: int | None = None) -> str:
         tables = [table.text(width) for table in self.tables if table.rows]
-        return "\n\n".join([self.title, *tables, *(["\n".join(self.notes)] if self.notes else [])])
+        head = "\n".join([self.title, *self.headlines])
+        return "\n\n".join([head, *tables, *(["\n".join(self.notes)] if self.notes else [])])
 
     def _repr_html_(self) -> str:
+        heads = "".join(f"<div>{html.escape(line)}</div>" for line in self.headlines)
         tables = "".join(table.html() for table in self.tables if table.rows)
-        notes = "".join(f"<div><small>{html.escape(note)}</small></div>" for note in self.notes)
-        return f'<div class="jp-Costmeter-page"><strong>{html.escape(self.title)}</strong>{tables}{notes}</div>'
+        notes = "".join(f"<div><small>{_coded(note)}</small></div>" for note in self.notes)
+        title = f"<strong>{html.escape(self.title)}</strong>"
+        return f'<div class="jp-Costmeter-page">{title}{heads}{tables}{notes}</div>'
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(self.text(terminal_width()))
@@ -93,36 +110,93 @@ class Page:
         return self.text()
 
 
+def _coded(text: str) -> str:
+    """Escaped, with what stands between backticks set as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
 def summary_page(title: str, summary: Summary) -> Page:
-    """The totals of a scope, with how they are known."""
-    if not summary.cells:
+    """The totals of a scope, with how they are known and where they went."""
+    if not summary.cells and not summary.buckets:
         return Page(title, notes=["Nothing was metered yet."])
     failed = f", {summary.failed} of them failed" if summary.failed else ""
     many = f" in {summary.sessions} sessions" if summary.sessions > 1 else ""
-    head = f"{title}: {counted(summary.cells)}{many}, {quantity(summary.wall_s, 's')}{failed}"
-    return Page(head, [totals_table(summary.totals)], list(notes(summary.totals)))
+    time_s = quantity(summary.wall_s if summary.cells else None, "s")
+    head = f"{title}: {counted(summary.cells)}{many}, {time_s}{failed}"
+    of = "cell" if all(b.bucket == "cell" for b in summary.buckets) else "record"
+    return Page(head, [totals_table(summary)], list(notes(summary.totals, of)), used_of_held(summary))
 
 
-def counted(cells: int) -> str:
+def counted(count: int, of: str = "cell") -> str:
     """``1 cell``, ``2 cells``."""
-    return "1 cell" if cells == 1 else f"{cells} cells"
+    return f"1 {of}" if count == 1 else f"{count} {of}s"
 
 
-def totals_table(totals: Iterable[Total]) -> Table:
-    """One line for each figure: value, half-width, method, source."""
-    rows = [
-        [NAMES[t.name], total_text(t), uncertainty(t), t.method or "not measured", "; ".join(t.sources or t.reasons)]
-        for t in totals
-    ]
-    return Table(["figure", "value", "±", "how", "source"], rows, frozenset({"value", "±"}))
+def used_of_held(summary: Summary) -> list[str]:
+    """``GPU held 1.00 GPU-h, used 0.31 (31 %, measured)``; nothing where no GPU was held."""
+    found = breakdown.utilisation(summary)
+    if found is None:
+        return []
+    used_s = found.busy.value if found.busy and found.share is not None else None
+    held, used = gpu_times(found.held.value or 0.0, used_s)
+    head = f"GPU held {_marked(found.held, held)}"
+    if found.busy is None or found.share is None:
+        reasons = [*(found.busy.reasons if found.busy else ()), *found.held.reasons]
+        why = f" ({'; '.join(reasons)})" if reasons else ""
+        return [f"{head}; how much of it was used is not known{why}"]
+    bound = f"{found.bound} " if found.bound else ""
+    return [f"{head}, used {_marked(found.busy, used)} ({bound}{percent(found.share)}, {found.method})"]
 
 
-def notes(totals: Iterable[Total]) -> Iterator[str]:
-    """What a reader must know about these totals."""
+def _marked(total: Total, text: str) -> str:
+    return ("≥ " if total.incomplete else "") + MARK[total.method] + text
+
+
+TOTAL_COLUMNS = ("figure", "value", "±", "how", "source")
+#: A line that belongs to the one above it.
+PART = "· "
+DEVICES: dict[str, Literal["cpu", "gpu"]] = {"cpu_energy_j": "cpu", "gpu_energy_j": "gpu"}
+#: Parts of other figures, which are shown below those.
+INSIDE = ("cpu_idle_energy_j", "gpu_idle_energy_j", "gpu_device_energy_j")
+
+
+def totals_table(summary: Summary, inside: dict[str, Sequence[Sequence[str]]] | None = None) -> Table:
+    """One line for each figure: value, half-width, method, source; below it where it went.
+
+    ``inside`` has more lines to show below a figure, by its name.
+    """
+    rows: list[Sequence[str]] = []
+    for total in summary.totals:
+        if total.name not in INSIDE:
+            rows += [_line(NAMES[total.name], total), *_parts(total, summary), *(inside or {}).get(total.name, ())]
+    return Table(TOTAL_COLUMNS, rows, frozenset({"value", "±"}))
+
+
+def _line(name: str, total: Total, bound: str = "") -> list[str]:
+    value = f"{bound} {total_text(total)}" if bound else total_text(total)
+    source = "; ".join(total.sources or total.reasons)
+    return [name, value, uncertainty(total), total.method or "not measured", source]
+
+
+def _parts(total: Total, summary: Summary) -> Iterator[list[str]]:
+    """Where a figure went, and what idling took of it."""
+    if total.name in ("energy_j", "gpu_reserved_s", "gpu_busy_s"):
+        for bucket, part in breakdown.by_bucket(summary, total.name):
+            line = _line(PART + BUCKETS[bucket], part)
+            yield [*line[:-1], "" if part.sources else line[-1]]
+    if total.name == "gpu_energy_j" and (whole := summary.total("gpu_device_energy_j")) is not None:
+        yield _line(f"{PART}whole device", whole)  # where it is shared
+    found = breakdown.above_idle(summary, DEVICES[total.name]) if total.name in DEVICES else None
+    if found is not None:
+        yield _line(f"{PART}above idle", found.total, found.bound)
+
+
+def notes(totals: Iterable[Total], of: str = "cell") -> Iterator[str]:
+    """What a reader must know about these totals, which are ``of`` cells or of other records, too."""
     for total in totals:
-        if total.incomplete and total.value is not None and total.name != "energy_j":
+        if total.incomplete and total.value is not None and total.name not in ("energy_j", *INSIDE):
             why = "; ".join(total.reasons)
-            yield f"{NAMES[total.name]}: a lower bound, missing in {counted(total.missing)} ({why})."
+            yield f"{NAMES[total.name]}: a lower bound, missing in {counted(total.missing, of)} ({why})."
         if total.name == "energy_j" and total.measured_share is not None and total.measured_share < 1:
             percent = int(100 * total.measured_share)  # not rounded up: 99.9 % is not all of it
             measured = f"{percent} % of the energy was measured, the rest is an estimate."
@@ -134,11 +208,37 @@ def cell_page(record: CellRecord) -> Page:
     ended = f", {record.outcome}" if record.outcome != "ok" else ""
     ended += f" ({record.error_type})" if record.error_type else ""
     totals = accounting.cell_totals(record.usage)
-    return Page(f"{called(record)}: {quantity(record.wall_s, 's')}{ended}", [totals_table(totals)], list(notes(totals)))
+    summary = Summary(1, 0, 1, record.wall_s, totals)
+    table = totals_table(summary, {"gpu_energy_j": list(_shares(record))})
+    title = f"{called(record)}: {quantity(record.wall_s, 's')}{ended}"
+    return Page(title, [table], list(notes(totals)), used_of_held(summary))
+
+
+def _shares(record: CellRecord) -> Iterator[list[str]]:
+    """This kernel's part of each GPU that others use too, or may use, and how it was told."""
+    shares = [f for f in record.usage.figures if f.name == "gpu_share" and not f.provenance.absent]
+    for figure in shares:
+        alone = figure.value == 1.0 and record.usage.figure("gpu_device_energy_j", figure.device) is None
+        if not alone:
+            yield _share(figure, f" of {short(figure.device)}" if len(shares) > 1 and figure.device else "")
+
+
+def _share(figure: Figure, of: str) -> list[str]:
+    wide = half_width(figure.uncertainty) if figure.value and figure.uncertainty is not None else ""
+    value, how = quantity(figure.value, figure.unit), figure.method or "not measured"
+    why = figure.source if figure.value is not None else figure.reason
+    return [f"{PART}this kernel's share{of}", value, wide, how, why or ""]
+
+
+def short(device: str) -> str:
+    """``GPU-4f2a81c0`` of a longer UUID."""
+    return device[:12].rstrip("-")
 
 
 def called(record: CellRecord) -> str:
-    """A cell's label, else its prompt."""
+    """A cell's label, else its prompt; of what is no cell's, the bucket and the cell before."""
+    if record.bucket != "cell":
+        return f"{BUCKETS[record.bucket]}, after run {record.seq}" if record.seq else BUCKETS[record.bucket]
     if record.label:
         return record.label
     return f"In [{record.execution_count}]" if record.execution_count is not None else f"run {record.seq}"
@@ -147,12 +247,25 @@ def called(record: CellRecord) -> str:
 CELL_COLUMNS = ("cell", "started", "time", "CPU time", "energy", "peak memory", "outcome")
 
 
-def cells_page(title: str, records: Sequence[CellRecord]) -> Page:
-    """One line a cell. Windows inside another are marked ↳."""
+def cells_page(title: str, records: Sequence[CellRecord], notebooks: bool = False) -> Page:
+    """One line a cell, with its notebook if asked. Windows inside another are marked ↳."""
     if not records:
         return Page(title, notes=["Nothing was metered yet."])
     right = frozenset({"time", "CPU time", "energy", "peak memory"})
-    return Page(title, [Table(CELL_COLUMNS, [cell_line(r) for r in records], right)])
+    columns: Sequence[str] = CELL_COLUMNS
+    lines = [cell_line(r) for r in records]
+    if notebooks:
+        names = notebook_names(r.notebook for r in records)
+        columns = (*CELL_COLUMNS, "notebook")
+        lines = [[*line, names.get(r.notebook or "", "—")] for line, r in zip(lines, records, strict=True)]
+    return Page(title, [Table(columns, lines, right)])
+
+
+def notebook_names(paths: Iterable[str | None]) -> dict[str, str]:
+    """Notebooks by their file names; with the folder where two have the same."""
+    known = {path for path in paths if path}
+    files = [os.path.basename(path) for path in known]
+    return {p: n if files.count(n := os.path.basename(p)) == 1 else os.path.join(*p.split(os.sep)[-2:]) for p in known}
 
 
 def cell_line(record: CellRecord) -> list[str]:
@@ -162,6 +275,40 @@ def cell_line(record: CellRecord) -> list[str]:
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.started_at))
     inner = "↳ " if record.parent_id else ""
     return [inner + called(record), started, quantity(record.wall_s, "s"), *figures, MARKS[record.outcome]]
+
+
+#: A GPU that was held idle for less is between two cells, not forgotten.
+FORGOTTEN_S = 60.0
+RELEASE = (
+    "To release it: `del` what holds it, then (PyTorch) `torch.cuda.empty_cache()`; "
+    "what the CUDA context itself takes goes only when the kernel is restarted."
+)
+
+
+def held_notes(held: Iterable[Held]) -> list[str]:
+    """Which GPUs this kernel holds and does not use, and how to release them; nothing where none."""
+    found = [one for one in held if one.idle_s >= FORGOTTEN_S]
+    notes = [_held(one, len(found) > 1) for one in found]
+    return [*notes[:-1], f"{notes[-1]} {RELEASE}"] if notes else []
+
+
+def _held(one: Held, several: bool) -> str:
+    what = f"{quantity(one.used_bytes, 'B')} on " if one.used_bytes is not None else ""
+    return f"This kernel has held {what}{_gpu(one, several)} for {about(one.idle_s)} since the last cell{_used(one)}."
+
+
+def _gpu(one: Held, several: bool) -> str:
+    """``GPU 0 (NVIDIA A100)``; a UUID only where it is needed to tell one from another."""
+    if one.name is None or one.device.startswith("GPU "):
+        return f"{short(one.device)} ({one.name})" if one.name else short(one.device)
+    return f"a GPU ({one.name}, {short(one.device)})" if several else f"a GPU ({one.name})"
+
+
+def _used(one: Held) -> str:
+    if one.busy_share is None:
+        return ", and how much of it was used is not known"
+    most = "at most " if round(100 * one.busy_share) else ""  # others may have used it, too
+    return f" and used {most}{percent(one.busy_share)} of it"
 
 
 def doctor_page(statuses: Iterable[Status], cost: Sequence[str] = ()) -> Page:

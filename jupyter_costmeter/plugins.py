@@ -9,19 +9,24 @@ from __future__ import annotations
 from importlib import import_module
 from typing import IO, Any, Literal, Protocol
 
-from .record import Channel, Content, DeviceUse, Reading, Status, Usage
+from .record import Channel, Content, DeviceUse, Figure, Reading, Status, Usage
 
-Family = Literal["sensors", "late", "models", "exporters"]
+Family = Literal["sensors", "late", "tracers", "models", "exporters"]
 
 
 class Sensor(Protocol):
-    """Something with counters, read at a window's edges, on the user's path: microseconds, never a wait."""
+    """Something with counters, read at a window's edges, on the user's path: microseconds, never a wait.
+
+    Where that cannot be promised (a driver's call), ``may_hang`` is true, and the meter reads it
+    in a way that no cell waits for.
+    """
 
     name: str
+    may_hang: bool
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """What ``read`` answers; known after ``open``, and the same from then on."""
+        """What ``read`` answers; known after ``open``, and the same from then on (a late one's may grow)."""
         ...
 
     def open(self) -> Status:
@@ -67,6 +72,27 @@ class LateSensor(Protocol):
     def close(self) -> None: ...
 
 
+class Tracer(Protocol):
+    """Something that knows what was launched between two marks, exactly, but only some time later."""
+
+    name: str
+
+    def open(self) -> Status: ...
+
+    def mark(self) -> object:
+        """At a window's edge, on the user's path: a point in the order of launches. Raises nothing."""
+        ...
+
+    def busy(self, start: object, end: object) -> tuple[Figure, ...]:
+        """Off the user's path: ``gpu_busy_s`` of each GPU for what was launched in between.
+
+        Without a value and with its reason where that is not known; empty where nothing is traced.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
 class Model(Protocol):
     """Estimates a figure that no counter gives."""
 
@@ -93,11 +119,15 @@ BUILT_IN: dict[Family, dict[str, str]] = {
         "process": "jupyter_costmeter.sensors.process:ProcessSensor",
         "rapl": "jupyter_costmeter.sensors.rapl:RaplSensor",
         "nvml": "jupyter_costmeter.sensors.nvml:NvmlSensor",
+        "amd": "jupyter_costmeter.sensors.amd:AmdSensor",
+        "apple": "jupyter_costmeter.sensors.apple:AppleSensor",
+        "replay": "jupyter_costmeter.sensors.replay:ReplaySensor",
     },
     "late": {
         "memory": "jupyter_costmeter.sensors.memory:MemoryMark",
         "children": "jupyter_costmeter.sensors.children:ChildrenSensor",
     },
+    "tracers": {},
     "models": {"power": "jupyter_costmeter.sensors.model:PowerModel"},
     "exporters": {
         "json": "jupyter_costmeter.exporters.json:JsonExporter",

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from . import accounting
 from .ledger import Selection
-from .record import CellRecord, SessionInfo, Summary
+from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Summary
 
 
 class Reader(Protocol):
-    """What pages and reports ask of a ledger."""
+    """What pages and reports ask of a ledger; ``dearest`` and ``latest`` answer cells only, the rest all buckets."""
 
     def summary(self, selection: Selection) -> Summary: ...
 
@@ -37,10 +37,7 @@ class Recent:
         found = list(selected(self._cells, selection))
         if len(found) == len(self._cells):
             return self._summary
-        outer = [r for r in found if r.parent_id is None]
-        parts = accounting.parts(f for r in outer for f in r.usage.figures)
-        failed = sum(r.outcome != "ok" for r in outer)
-        return Summary(len(outer), failed, 1, sum(r.wall_s for r in outer), accounting.totals(parts))
+        return summary_of([r for r in found if r.parent_id is None])
 
     def sessions(self, selection: Selection) -> list[SessionInfo]:
         return [self._info] if any(selected(self._cells, selection)) else []
@@ -49,14 +46,31 @@ class Recent:
         return selected(self._cells, selection)
 
     def dearest(self, selection: Selection, count: int) -> list[CellRecord]:
-        outer = [r for r in selected(self._cells, selection) if r.parent_id is None]
+        outer = [r for r in self._cells_of(selection) if r.parent_id is None]
         return sorted(outer, key=dearness, reverse=True)[:count]
 
     def latest(self, selection: Selection, count: int) -> list[CellRecord]:
-        return list(selected(self._cells, selection))[-count:]
+        return self._cells_of(selection)[-count:]
 
     def close(self) -> None:
         pass
+
+    def _cells_of(self, selection: Selection) -> list[CellRecord]:
+        return [r for r in selected(self._cells, selection) if r.bucket == "cell"]
+
+
+def summary_of(outer: list[CellRecord]) -> Summary:
+    """The totals of some records of one session, none of which lies inside another."""
+    cells = [r for r in outer if r.bucket == "cell"]
+    failed, wall_s = sum(r.outcome != "ok" for r in cells), sum(r.wall_s for r in cells)
+    buckets = tuple(b for name in BUCKETS if (b := _bucket(name, [r for r in outer if r.bucket == name])).totals)
+    parts = accounting.parts(f for r in outer for f in r.usage.figures)
+    return Summary(len(cells), failed, int(bool(outer)), wall_s, accounting.totals(parts), buckets)
+
+
+def _bucket(name: Bucket, records: list[CellRecord]) -> BucketTotal:
+    parts = accounting.parts(f for r in records for f in r.usage.figures)
+    return BucketTotal(name, sum(r.wall_s for r in records), accounting.totals(parts))
 
 
 def selected(records: Iterable[CellRecord], selection: Selection) -> Iterator[CellRecord]:

@@ -13,19 +13,37 @@ from typing import Literal
 Method = Literal["measured", "modelled", "assumed", "declared"]
 Outcome = Literal["ok", "error", "interrupted", "killed"]
 Kind = Literal["counter", "peak", "gauge"]
+#: Where a joule or a GPU-second of a session belongs: exactly one of these.
+Bucket = Literal["cell", "held_idle", "background"]
+BUCKETS: tuple[Bucket, ...] = ("cell", "held_idle", "background")
 
 #: How a figure of several windows becomes one: totals add up, high-water marks do not.
-SUMMED = ("cpu_s", "cpu_energy_j", "ram_energy_j", "gpu_energy_j", "gpu_reserved_s", "gpu_busy_s")
+SUMMED = (
+    "cpu_s",
+    "cpu_energy_j",
+    "cpu_idle_energy_j",
+    "ram_energy_j",
+    "gpu_energy_j",
+    "gpu_idle_energy_j",
+    "gpu_device_energy_j",
+    "gpu_reserved_s",
+    "gpu_busy_s",
+)
 HIGHEST = ("peak_rss_bytes", "peak_gpu_bytes")
-#: The parts of the derived figure ``energy_j``.
+#: The parts of the derived figure ``energy_j``. What a device draws when idle is a part of its energy,
+#: and ``gpu_device_energy_j`` is the whole device's, of which ``gpu_share`` is ours.
 ENERGY = ("cpu_energy_j", "ram_energy_j", "gpu_energy_j")
 UNITS = {
     "cpu_s": "s",
     "gpu_reserved_s": "s",
     "gpu_busy_s": "s",
+    "gpu_share": "1",
     "cpu_energy_j": "J",
+    "cpu_idle_energy_j": "J",
     "ram_energy_j": "J",
     "gpu_energy_j": "J",
+    "gpu_idle_energy_j": "J",
+    "gpu_device_energy_j": "J",
     "energy_j": "J",
     "power_w": "W",
     "peak_rss_bytes": "B",
@@ -85,6 +103,8 @@ class Channel:
 
     ``wrap`` is the value at which a counter starts again from zero (RAPL), ``None`` for one
     that does not. The name need not be one of ``UNITS``: machine-wide counters feed attribution.
+    ``stepped`` counters are refreshed only now and then (NVML: each 20 or 100 ms), so that a
+    reading is older than it looks: the meter reads such a one around a window's edges, too.
     """
 
     name: str
@@ -92,6 +112,7 @@ class Channel:
     provenance: Provenance
     device: str | None = None
     wrap: float | None = None
+    stepped: bool = False
 
 
 Reading = tuple["float | None", ...]  # aligned with the sensor's channels
@@ -102,9 +123,13 @@ class DeviceUse:
     """What can be seen of one GPU off the user's path: who holds it, how busy it has been.
 
     ``held`` tells whether this process tree has a context there (``None``: cannot be seen),
-    ``foreign`` how many processes of others have. ``busy_s`` is cumulative since the sensor
-    was opened; ``used_bytes`` is this tree's memory now. Of several looks: held and foreign
-    at any time, the most bytes, and ``partly`` where not all of them found it held.
+    ``foreign`` how many processes of others have. ``used_bytes`` is this tree's memory now,
+    ``memory_share`` its part (0 to 1) of what all processes use there, ``slice_share`` a MIG
+    slice's part of its GPU's compute slices. Cumulative since the sensor was opened: ``busy_s``;
+    ``own_sm_s`` and ``all_sm_s``, the SM time of this tree's processes and of everybody's by the
+    driver's samples of each process; ``sampled_j``, the driver's power samples integrated, where
+    the device has no energy counter. Of several looks: held and foreign at any time, the most
+    bytes, and ``partly`` where not all of them found it held.
     """
 
     device: str
@@ -113,6 +138,11 @@ class DeviceUse:
     used_bytes: float | None = None
     busy_s: float | None = None
     partly: bool = False
+    own_sm_s: float | None = None
+    all_sm_s: float | None = None
+    memory_share: float | None = None
+    slice_share: float | None = None
+    sampled_j: float | None = None
 
     def and_then(self, later: DeviceUse) -> DeviceUse:
         """This look and a later one as one."""
@@ -120,7 +150,7 @@ class DeviceUse:
         partly = self.partly or later.partly or (bool(held) and self.held != later.held)
         used = [b for b in (self.used_bytes, later.used_bytes) if b is not None]
         most, foreign = max(used, default=None), max(self.foreign, later.foreign)
-        return DeviceUse(self.device, held, foreign, most, later.busy_s, partly)
+        return replace(later, held=held, foreign=foreign, used_bytes=most, partly=partly)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +204,8 @@ class CellRecord:
     label: str | None = None
     error_type: str | None = None
     parent_id: str | None = None
+    #: What is no cell's is a record, too: its ``seq`` is that of the cell before it.
+    bucket: Bucket = "cell"
 
     @property
     def wall_s(self) -> float:
@@ -208,17 +240,51 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketTotal:
+    """What one bucket of a scope holds. The seconds of ``background`` run beside those of ``held_idle``."""
+
+    bucket: Bucket
+    wall_s: float
+    totals: tuple[Total, ...]
+
+    def total(self, name: str) -> Total | None:
+        return next((t for t in self.totals if t.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """The totals of a scope: its cells (those inside another's window left out), and how they ended."""
+    """The totals of a scope: all its buckets, those inside another's window left out.
+
+    ``cells``, ``failed`` and ``wall_s`` are of its cells; ``buckets`` are those that hold something.
+    """
 
     cells: int
     failed: int
     sessions: int
     wall_s: float
     totals: tuple[Total, ...]
+    buckets: tuple[BucketTotal, ...] = ()
 
     def total(self, name: str) -> Total | None:
         return next((t for t in self.totals if t.name == name), None)
+
+    def bucket(self, name: Bucket) -> BucketTotal | None:
+        return next((b for b in self.buckets if b.bucket == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A GPU that this process tree holds while no cell runs.
+
+    ``idle_s`` is the time since the last cell ended, ``busy_share`` (0 to 1) how busy the GPU has
+    been since then, by the driver's samples.
+    """
+
+    device: str
+    name: str | None
+    used_bytes: float | None
+    idle_s: float
+    busy_share: float | None
 
 
 @dataclass(frozen=True, slots=True)

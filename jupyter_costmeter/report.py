@@ -51,7 +51,8 @@ def export(ledger: Reader, selection: Selection, path: Path, force: bool = False
         ReportError: it cannot be written.
     """
     suffix = suffix_of(path, force)
-    if not ledger.summary(selection).cells:  # a file of nothing would pass for an export that worked
+    summary = ledger.summary(selection)
+    if not summary.cells and not summary.buckets:  # a file of nothing would pass for an export that worked
         raise UsageError(f"nothing was metered in {name_of(selection)}, so {path} was not written")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -33,6 +33,7 @@ class Sampler:
     Args:
         interval_s: seconds between two ticks.
         first: what the thread does before anything else, as nobody waits for it.
+        at_once: look at what has just begun to run, as the thread was asleep before.
         running: whether a window is open.
         ended: whether closed windows wait to be settled.
         tick: look at what runs.
@@ -45,6 +46,7 @@ class Sampler:
         self,
         interval_s: float,
         first: Callable[[], object],
+        at_once: Callable[[], object],
         running: Callable[[], bool],
         ended: Callable[[], bool],
         tick: Callable[[], None],
@@ -57,6 +59,7 @@ class Sampler:
         self.defer: Callable[[Callable[[], None]], object] = lambda tell: tell()
         self._running, self._ended = running, ended
         self._first = guard.guarded("the sampler's first look")(first)
+        self._at_once = guard.guarded("a look at what has just begun")(at_once)
         self._tick = guard.guarded("the sampler's tick")(tick)
         self._after = guard.guarded("reading after a cell")(after)
         self._settle = guard.guarded("settling a cell")(settle)
@@ -113,6 +116,9 @@ class Sampler:
                 self._look()
                 asked.set()
             else:  # something opened or closed
+                if self._look_at == math.inf and self._running():
+                    with self.overhead.working():
+                        self._at_once()
                 self._look_at = time.monotonic() + (SETTLE_S if self._ended() else FIRST_S)
 
     def _wait(self) -> threading.Event | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import hashlib
-import heapq
 import itertools
 import os
 import threading
@@ -20,15 +19,31 @@ from functools import partial
 from traitlets.config import Config
 
 from . import accounting, config, guard, place
+from .between import Pending
+from .gaps import Gaps
 from .ledger import LedgerState, Selection
 from .ledger.writer import Writer
-from .meter import Meter, Sample, Window, built_in
+from .meter import Meter, Parts, Window, built_in
 from .overhead import Overhead
-from .record import CellRecord, Outcome, SessionInfo, Status, Summary, Total, Usage
+from .reading import Sample
+from .record import (
+    Bucket,
+    CellRecord,
+    Held,
+    Outcome,
+    SessionInfo,
+    Status,
+    Summary,
+    Total,
+    Usage,
+)
 from .sampler import Sampler
+from .tally import Tally
 
-#: What a front end that has just come is told of: so many newest cells, and so many dearest.
-NEWEST, DEAREST = 200, 20
+#: A cell that has run for less than this (seconds) may be one that asks what is held.
+ASKING_S = 5.0
+#: Seconds that somebody waits for a settling that goes on elsewhere (a sensor may hang there).
+SETTLING_S = 3.0
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +61,7 @@ class Run:
     error_type: str | None = None
     parent: Run | None = None
     seen: Usage | None = None  # at the last tick
+    record: CellRecord | None = None  # once settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +73,23 @@ class Event:
 
 
 class Session:
-    """The metering of this process, from the first ``%load_ext`` or ``measure`` to its end."""
+    """The metering of this process, from the first ``%load_ext`` or ``measure`` to its end.
 
-    def __init__(self, settings: config.CostMeter, problems: Iterable[str] = (), script: bool = True) -> None:
-        parts = built_in(settings.sensors)
+    Args:
+        settings: what the user set.
+        problems: what was wrong with that.
+        script: whether the process may be a script's, whose path then stands for the notebook's.
+        parts: sensors and models instead of the built-in ones.
+    """
+
+    def __init__(
+        self,
+        settings: config.CostMeter,
+        problems: Iterable[str] = (),
+        script: bool = True,
+        parts: Parts | None = None,
+    ) -> None:
+        parts = parts or built_in(settings.sensors, ["cupti"] if settings.cupti else [])
         self.settings = settings
         self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
         self.problems += parts.problems
@@ -69,20 +98,20 @@ class Session:
         self.cells_only = False  # in a kernel, where a block outside of every cell is background work
         self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
         self.overhead = Overhead()
-        self.meter = Meter(replace(parts, sensors=[*parts.sensors, self.overhead]))
+        self.meter = Meter(replace(parts, sensors=[*parts.sensors, self.overhead]), gpu_share=settings.gpu_share)
         self.writer = Writer(settings.ledger_file, self.info, self.overhead)
         self.listeners: list[Callable[[Event], None]] = []
-        self.newest: deque[CellRecord] = deque(maxlen=NEWEST)
-        self._dearest: list[tuple[float, int, CellRecord]] = []
-        self._parts: list[accounting.Part] = []
-        self._head = [0, 0, 0.0]  # cells, failed, wall_s
         self._stacks: dict[int, list[Run]] = {}
         self._closed: deque[Run] = deque()
+        self._top: Run | None = None  # the cell that runs and lies in no other
         self._seq = itertools.count(1)
+        self.tally = Tally()
+        self.gaps = Gaps(self.meter, self.tally.add)
         self._settling = threading.Lock()
         self.sampler = Sampler(
             settings.tick_s,
-            first=self.meter.observe,
+            first=self._get_ready,
+            at_once=lambda: self.meter.holds and self.meter.observe(),
             running=lambda: bool(self._stacks),
             ended=lambda: bool(self._closed),
             tick=self._tick,
@@ -93,6 +122,10 @@ class Session:
 
     def _placed(self, info: SessionInfo) -> SessionInfo:
         return replace(info, notebook=_clean(info.notebook), project=_clean(info.project))
+
+    def _get_ready(self) -> None:
+        self.meter.observe()
+        self.meter.counters.calibrate()
 
     def start(self) -> None:
         """Get ready before the first cell, so that it need not pay for it."""
@@ -111,6 +144,9 @@ class Session:
         window = self.meter.open_window()
         run = Run(window, next(self._seq), thread, code, cell_id, label=label, parent=parent)
         stack.append(run)
+        if parent is None and not (self.cells_only and code is None):
+            self.gaps.ended(window)
+            self._top = run
         self.sampler.opened()
         return run
 
@@ -137,6 +173,9 @@ class Session:
         if not stack:
             del self._stacks[run.thread]
         self.meter.close_window(run.window)
+        if run is self._top:
+            self._top = None
+            self.gaps.began(run.window, run.seq)
         self._closed.append(run)
         self.sampler.closed()
 
@@ -152,44 +191,70 @@ class Session:
 
     # Off it
 
-    def settle(self) -> None:
-        """Make records of the runs that have ended; tell the ledger and the listeners."""
-        with self._settling:
-            if not self._closed:
-                return
-            ended = len(self._closed)  # what ends from here on is not looked at yet
-            self.meter.take()
-            self.meter.observe()
-            records = [self._settled(self._closed.popleft()) for _ in range(ended)]
-            self.writer.append(records)
-            self._tell(Event(self._running(self.meter.sample()), tuple(records)))
+    def settle(self, follow: bool = True) -> None:
+        """Make records of the runs that have ended and of what lay between; tell the ledger and the listeners.
+
+        Args:
+            follow: read on, up to half a second, until the counters show how these runs ended.
+        """
+        if not self._settling.acquire(timeout=SETTLING_S):
+            return
+        try:
+            if self._closed or self.gaps:
+                self._settle(follow)
+        finally:
+            self._settling.release()
+
+    def _settle(self, follow: bool) -> None:
+        ended = len(self._closed)  # what ends from here on is not looked at yet
+        if ended and follow and self.meter.follows:
+            self.meter.counters.follow(lambda: bool(self._stacks))
+        self.meter.take()
+        self.meter.observe()
+        windows = [run.window for run in list(self._closed)[:ended]]
+        self.meter.settle([*windows, *self.gaps.take()])
+        between = [self._gap_record(*found) for found in self.gaps.settled(self._usage)]
+        records = [self._settled(self._closed.popleft()) for _ in range(ended)]
+        self.writer.append([*between, *records])
+        self._tell(Event(self._running(self.meter.sample()), tuple(records)))
 
     def _settled(self, run: Run) -> CellRecord:
-        record = self._record(run, self._usage(run))
-        self.newest.append(record)
-        if record.parent_id is None:
-            self._add_up(record)
+        run.record = record = self._record(run, self._usage(run.window))
+        self.tally.add_cell(record)
         return record
 
-    def _usage(self, run: Run) -> Usage:
+    def _gap_record(self, bucket: Bucket, gap: Pending) -> CellRecord:
+        return CellRecord(
+            id=f"{self.info.id}-{gap.seq}-{bucket}",
+            session_id=self.info.id,
+            seq=gap.seq,
+            started_at=gap.started_at,
+            usage=gap.usage,
+            outcome="ok",
+            notebook=self.info.notebook,
+            project=self.info.project,
+            bucket=bucket,
+        )
+
+    def held(self) -> tuple[Held, ...]:
+        """The GPUs that this process tree holds while no cell runs, or did before the one that asks.
+
+        May take milliseconds.
+        """
+        if self._top is None:
+            return self.gaps.held()
+        began = self._top.window.start.t_s
+        return () if self.meter.clock() - began > ASKING_S else self.gaps.held(began)
+
+    def _usage(self, window: Window) -> Usage:
         """A failure of ours costs the figures, not the record."""
-        end = run.window.end
+        end = window.end
         assert end is not None
         try:
-            return self.meter.usage(run.window, end)
+            return self.meter.usage(window, end)
         except Exception as error:
             guard.report("the figures of a cell", error)
-            return Usage(end.t_s - run.window.start.t_s)
-
-    def _add_up(self, record: CellRecord) -> None:
-        self._parts = accounting.merged([*self._parts, *accounting.parts(record.usage.figures)])
-        self._head[0] += 1
-        self._head[1] += record.outcome != "ok"
-        self._head[2] += record.wall_s
-        energy = next((t.value for t in accounting.cell_totals(record.usage) if t.name == "energy_j"), None)
-        heapq.heappush(self._dearest, (energy or 0.0, record.seq, record))
-        if len(self._dearest) > DEAREST:
-            heapq.heappop(self._dearest)
+            return Usage(end.t_s - window.start.t_s)
 
     def _record(self, run: Run, usage: Usage) -> CellRecord:
         return CellRecord(
@@ -219,6 +284,8 @@ class Session:
 
     def _tick(self) -> None:
         """Something runs: look at it, journal it, tell the listeners."""
+        if self.gaps:  # not lost if the process is killed in a cell
+            self.settle(follow=False)
         self.meter.take()
         self.meter.observe()
         running = self._running(self.meter.sample(), since_last=True)
@@ -249,24 +316,21 @@ class Session:
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Settle what has ended and wait for the ledger; whether all of it is in the file."""
         self.settle()
+        rest = [self._gap_record(*found) for found in self.gaps.rest()]
+        if rest:
+            self.writer.append(rest)
         return self.writer.flush(timeout_s)
 
     def running(self) -> tuple[tuple[CellRecord, Total | None], ...]:
         return self._running(self.meter.sample())
 
     def summary(self) -> Summary:
-        """The totals of this session's cells, inner windows left out."""
-        cells, failed, wall_s = self._head
-        return Summary(int(cells), int(failed), 1, wall_s, accounting.totals(self._parts))
+        """The totals of this session by bucket, inner windows left out."""
+        return self.tally.summary()
 
     def cells(self) -> list[CellRecord]:
         """The newest cells and the dearest, oldest first."""
-        found = {r.id: r for r in [*(r for _, _, r in self._dearest), *self.newest]}
-        return sorted(found.values(), key=lambda r: r.seq)
-
-    def record_of(self, run: Run) -> CellRecord | None:
-        """The record of a run that has been settled lately."""
-        return next((r for r in reversed(list(self.newest)) if r.seq == run.seq), None)
+        return self.tally.cells()
 
     @property
     def selection(self) -> Selection:
@@ -326,5 +390,6 @@ def _at_exit(session: Session) -> None:
     if session.forked:
         return
     session.close_all()
+    session.gaps.close()
     if not session.flush(timeout_s=10.0):
         guard.log.warning("jupyter_costmeter: %s; not saved: %d", session.ledger.message, session.ledger.waiting)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from . import accounting
 from .ledger import LedgerState
-from .record import CellRecord, Figure, SessionInfo, Status, Summary, Total
+from .record import CellRecord, Figure, Held, SessionInfo, Status, Summary, Total
 from .version import __version__
 
 SCHEMA = 1
@@ -42,14 +42,22 @@ def total(one: Total) -> Json:
 
 
 def summary(one: Summary) -> Json:
-    """A scope's totals."""
+    """A scope's totals, and what of them lies in which bucket."""
     return {
         "cells": one.cells,
         "failed": one.failed,
         "sessions": one.sessions,
         "wall_s": one.wall_s,
         "totals": [total(t) for t in one.totals],
+        "buckets": [
+            {"bucket": b.bucket, "wall_s": b.wall_s, "totals": [total(t) for t in b.totals]} for b in one.buckets
+        ],
     }
+
+
+def cells(records: Iterable[CellRecord]) -> list[Json]:
+    """Those of the records that are a cell's; what the others took is in the summary's buckets."""
+    return [cell(r) for r in records if r.bucket == "cell"]
 
 
 def cell(record: CellRecord) -> Json:
@@ -59,6 +67,7 @@ def cell(record: CellRecord) -> Json:
         "session_id": record.session_id,
         "seq": record.seq,
         "parent_id": record.parent_id,
+        "bucket": record.bucket,
         "cell_id": record.cell_id,
         "execution_count": record.execution_count,
         "label": record.label,
@@ -95,6 +104,7 @@ def message(
     running: list[Json],
     closed: Iterable[CellRecord],
     totals: Summary,
+    held: Iterable[Held],
     ledger: Json,
 ) -> Json:
     """What a kernel tells whoever listens, while a cell runs and when it has ended."""
@@ -104,8 +114,9 @@ def message(
         "session_id": session_id,
         "seq": seq,
         "running": running,
-        "closed": [cell(r) for r in closed],
+        "closed": cells(closed),
         "summary": summary(totals),
+        "held": [asdict(one) for one in held],
         "ledger": ledger,
     }
 
@@ -114,8 +125,9 @@ def reply(
     info: SessionInfo,
     seq: int,
     running: list[Json],
-    cells: Iterable[CellRecord],
+    known: Iterable[CellRecord],
     totals: Summary,
+    held: Iterable[Held],
     sensors: Iterable[Status],
     ledger: Json,
 ) -> Json:
@@ -127,8 +139,9 @@ def reply(
         "seq": seq,
         "session": session(info),
         "running": running,
-        "cells": [cell(r) for r in cells],
+        "cells": cells(known),
         "summary": summary(totals),
+        "held": [asdict(one) for one in held],
         "sensors": [status(s) for s in sensors],
         "ledger": ledger,
         "project": info.project,
@@ -150,7 +163,7 @@ def scopes(
         "project": project,
         "project_name": os.path.basename(project) if project else None,
         "scopes": {name: one and summary(one) for name, one in summaries.items()},
-        "dearest": {name: [cell(r) for r in records] for name, records in dearest.items()},
+        "dearest": {name: cells(records) for name, records in dearest.items()},
         "ledger": ledger,
     }
 

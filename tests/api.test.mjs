@@ -24,9 +24,23 @@ test('the golden message, reply and totals are read', () => {
   assert.equal(message.seq, 7);
   assert.equal(message.closed[1].outcome, 'error');
   assert.equal(message.running[0].power.unit, 'W');
+  assert.deepEqual(message.held, []);
   const reply = parseReply(golden('reply'));
   assert.equal(reply.session.notebook, '/home/ada/paper/train.ipynb');
   assert.equal(reply.sensors.find(one => one.name === 'nvml').ok, false);
+  assert.deepEqual(reply.held, [
+    {
+      device: 'GPU-1',
+      name: 'NVIDIA A100-SXM4-40GB',
+      used_bytes: 15e9,
+      idle_s: 90,
+      busy_share: 0
+    }
+  ]);
+  assert.deepEqual(
+    reply.summary.buckets.map(one => one.bucket),
+    ['cell', 'held_idle', 'background']
+  );
   const totals = parseTotals(golden('totals'));
   assert.equal(totals.project_name, 'paper');
   assert.equal(totalOf(totals.scopes.project, 'energy_j').missing, 1);
@@ -45,9 +59,19 @@ test('fields that a newer kernel adds are no error', () => {
   assert.equal(parseMessage(message).forecast, undefined);
 });
 
+test('an older kernel that knows no buckets is understood', () => {
+  const message = golden('message');
+  delete message.held;
+  delete message.summary.buckets;
+  const read = parseMessage(message);
+  assert.deepEqual(read.held, []);
+  assert.deepEqual(read.summary.buckets, []);
+});
+
 test('a malformed message is refused with the place and what was expected', () => {
   const broken = [
     [message => delete message.running, 'message.running: expected a list, got nothing'],
+    [message => (message.held = null), 'message.held: expected a list, got null'],
     [message => (message.seq = '7'), 'message.seq: expected a number, got a string'],
     [
       message => (message.closed[0].totals[0].value = 'much'),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kernels import ALL, LOAD, Kernel
+from kernels import LOAD, Kernel, cells
 
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.store import Ledger
@@ -67,6 +67,6 @@ def records(ledger: Ledger) -> Callable[[Kernel], list[CellRecord]]:
 
     def read(kernel: Kernel) -> list[CellRecord]:
         kernel.flush()
-        return sorted(ledger.records(ALL), key=lambda r: r.seq)
+        return sorted(cells(ledger), key=lambda r: r.seq)
 
     return read

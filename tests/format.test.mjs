@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
+  about,
   duration,
   energy,
   explain,
+  gpuTime,
   percent,
   plain,
   show,
@@ -125,4 +127,36 @@ test('a share is never rounded to none or to all', () => {
   assert.equal(percent(0.001), '< 1 %');
   assert.equal(percent(0.9999), '> 99 %');
   assert.equal(percent(0.5), '50 %');
+});
+
+test('a time that goes on for long is said in tens of seconds, then in minutes, never too long', () => {
+  const cases = [
+    [60, '1 min 00 s'],
+    [209.9, '3 min 20 s'],
+    [599, '9 min 50 s'],
+    [600, '10 min'],
+    [3059, '50 min'],
+    [3599, '59 min'],
+    [3959, '1 h 05 min']
+  ];
+  for (const [seconds, text] of cases) {
+    assert.equal(about(seconds), text);
+  }
+});
+
+test('GPU time has one unit', () => {
+  assert.deepEqual([0.5, 30, 90, 3600, 36_000].map(gpuTime), [
+    '0.50 GPU-s',
+    '30.0 GPU-s',
+    '1.50 GPU-min',
+    '1.00 GPU-h',
+    '10.0 GPU-h'
+  ]);
+});
+
+test('an uncertainty as large as the figure is a factor', () => {
+  const hover = uncertainty => explain('Energy', total(10, { uncertainty }), 'J', ENGLISH);
+  assert.match(hover(20), /^Energy: 10.0 J ×\/÷ 3\n/);
+  assert.match(hover(15), /^Energy: 10.0 J ×\/÷ 2.5\n/);
+  assert.match(hover(9), /^Energy: 10.0 J ±90 %\n/);
 });

@@ -7,11 +7,13 @@ makes them, ``api.test.mjs`` that the front end reads them.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jupyter_costmeter import accounting, wire
-from jupyter_costmeter.record import CellRecord, Figure, Provenance, SessionInfo, Status, Summary, Usage
+from jupyter_costmeter.recent import summary_of
+from jupyter_costmeter.record import Bucket, CellRecord, Figure, Held, Provenance, SessionInfo, Status, Usage
 
 DATA = Path(__file__).parent / "data"
 CLOCK = Provenance("measured", "process CPU clock", 0.01)
@@ -19,7 +21,10 @@ TDP = Provenance("modelled", "TDP 120 W × CPU time (codecarbon's table: Xeon E5
 RAM = Provenance("modelled", "codecarbon's memory model × share of memory", 2.0)
 NVML = Provenance("measured", "NVML energy counter", 0.05)
 LOST = Provenance(None, "NVML energy counter", None, "the GPU is lost")
+IDLE = Provenance("modelled", "55 W, the lowest mean power of any minute × time", 0.1)
 HWM = Provenance("measured", "VmHWM", 0.01)
+RESERVED = Provenance("measured", "wall time with a context on this GPU (NVML process list)", 0.01)
+BUSY = Provenance("modelled", "NVML utilisation samples, whole device", 0.1)
 
 SESSION = SessionInfo(
     "s1", 1_790_000_000.0, "host", "ada", 4242, 1_789_999_990.0, "/home/ada/paper/train.ipynb", "/home/ada/paper",
@@ -36,7 +41,9 @@ def usage(wall_s: float, gpu_j: float | None) -> Usage:
             Figure("cpu_energy_j", 3.75 * wall_s, TDP),
             Figure("ram_energy_j", 0.25 * wall_s, RAM),
             Figure("gpu_energy_j", gpu_j, NVML if gpu_j is not None else LOST, "GPU-1"),
-            Figure("gpu_reserved_s", wall_s, accounting.RESERVED, "GPU-1"),
+            Figure("gpu_idle_energy_j", None if gpu_j is None else 55.0 * wall_s, IDLE if gpu_j else LOST, "GPU-1"),
+            Figure("gpu_reserved_s", wall_s, RESERVED, "GPU-1"),
+            Figure("gpu_busy_s", 0.8 * wall_s, BUSY, "GPU-1"),
         ),
     )
 
@@ -48,10 +55,28 @@ def record(seq: int, wall_s: float, gpu_j: float | None, **more: Any) -> CellRec
     )  # fmt: skip
 
 
+def between(seq: int, wall_s: float, bucket: Bucket, **joules_and_seconds: float) -> CellRecord:
+    """What is no cell's: after the one with that ``seq``."""
+    origins = {"gpu_energy_j": NVML, "gpu_idle_energy_j": IDLE, "cpu_energy_j": TDP, "cpu_s": CLOCK}
+    figures = tuple(
+        Figure(name, value, origins.get(name, BUSY if "busy" in name else RESERVED),
+               "GPU-1" if name.startswith("gpu") else None)
+        for name, value in joules_and_seconds.items()
+    )  # fmt: skip
+    made = record(seq, wall_s, None)
+    return replace(made, id=f"r{seq}-{bucket}", cell_id=None, execution_count=None, code_hash=None, bucket=bucket,
+                   usage=Usage(wall_s, figures))  # fmt: skip
+
+
 FIRST = record(1, 12.5, 3600.0, label="train")
 SECOND = record(2, 2.0, None, outcome="error", error_type="ValueError")
 OPEN = record(3, 4.0, 1000.0)
-SUMMARY = Summary(2, 1, 1, 14.5, accounting.totals(accounting.parts([*FIRST.usage.figures, *SECOND.usage.figures])))
+IDLING = between(
+    1, 40.0, "held_idle", gpu_energy_j=2200.0, gpu_idle_energy_j=2200.0, gpu_reserved_s=40.0, gpu_busy_s=0.0
+)
+AFTER = between(2, 8.0, "background", cpu_energy_j=30.0, cpu_s=4.0)
+SUMMARY = summary_of([FIRST, SECOND, IDLING, AFTER])
+HELD = [Held("GPU-1", "NVIDIA A100-SXM4-40GB", 15e9, 90.0, 0.0)]
 LEDGER = {"ok": True, "message": None, "waiting": 0, "path": "/home/ada/.local/share/jupyter/costmeter/ledger.sqlite"}
 SENSORS = [
     Status("process", True, "CPU time and peak memory of this process and its children"),
@@ -61,11 +86,13 @@ SENSORS = [
 
 def message() -> wire.Json:
     power = accounting.power(usage(3.0, 750.0), OPEN.usage)
-    return wire.message("running", "s1", 7, [wire.running(OPEN, power)], [FIRST, SECOND], SUMMARY, LEDGER)
+    return wire.message(
+        "running", "s1", 7, [wire.running(OPEN, power)], [FIRST, IDLING, SECOND, AFTER], SUMMARY, (), LEDGER
+    )
 
 
 def reply() -> wire.Json:
-    return wire.reply(SESSION, 7, [wire.running(OPEN, None)], [FIRST, SECOND], SUMMARY, SENSORS, LEDGER)
+    return wire.reply(SESSION, 7, [], [FIRST, IDLING, SECOND, AFTER], SUMMARY, HELD, SENSORS, LEDGER)
 
 
 def totals() -> wire.Json:

@@ -10,9 +10,16 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 
 from jupyter_costmeter.ledger import Selection
+from jupyter_costmeter.ledger.store import Ledger
+from jupyter_costmeter.record import CellRecord
 
 ALL = Selection("all")
 LOAD = "%load_ext jupyter_costmeter"
+
+
+def cells(ledger: Ledger) -> list[CellRecord]:
+    """Its cells and blocks in the order of their start, without what lay between them."""
+    return [record for record in ledger.records(ALL) if record.bucket == "cell"]
 
 
 class Kernel:
@@ -51,10 +58,14 @@ class Kernel:
             self.text += "\n".join(content["traceback"])
 
     def value(self, expression: str) -> Any:
-        """The value of an expression, asked silently: no cell."""
-        reply = self.client.execute_interactive(
-            "", silent=True, store_history=False, user_expressions={"it": expression}, timeout=60
-        )
+        """The value of an expression, asked silently: no cell. Again if the kernel drops it, as after an error."""
+        for _ in range(20):
+            reply = self.client.execute_interactive(
+                "", silent=True, store_history=False, user_expressions={"it": expression}, timeout=60
+            )
+            if reply["content"]["status"] != "aborted":
+                break
+            time.sleep(0.1)
         answer = reply["content"]["user_expressions"]["it"]
         assert answer["status"] == "ok", answer
         return eval(answer["data"]["text/plain"])

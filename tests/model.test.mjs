@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { parseMessage, parseReply } from '../labextension/lib/api.js';
-import { SessionModel } from '../labextension/lib/model.js';
+import { lookOf, parts, SessionModel, utilisation } from '../labextension/lib/model.js';
 
 const golden = name =>
   JSON.parse(readFileSync(new URL(`data/${name}.json`, import.meta.url), 'utf8'));
@@ -46,7 +46,7 @@ test('the first message of a kernel that we know nothing of shows at once, and a
 
 test('late messages change nothing', () => {
   const { clock, model } = setup();
-  model.learn(reply());
+  model.learn(reply({ running: golden('message').running }));
   const { changes } = clock;
   assert.equal(model.hear(message({ seq: 7, running: [] })), 'stale');
   assert.equal(model.hear(message({ seq: 3, running: [] })), 'stale');
@@ -68,7 +68,7 @@ test('an answer that a message has overtaken adds its cells and takes nothing ba
 
 test('elapsed time goes on between messages, and each message sets it right', () => {
   const { clock, model } = setup();
-  model.learn(reply());
+  model.learn(reply({ running: golden('message').running }));
   const [running] = model.running;
   assert.equal(model.elapsed(running), 4);
   clock.now += 2500;
@@ -161,4 +161,98 @@ test('a full disk shows, and goes when the next message says so', () => {
   assert.equal(model.ledger.message, '12 records wait in memory');
   model.hear(message({ seq: 8 }));
   assert.equal(model.ledger.ok, true);
+});
+
+const { summary } = reply();
+const totals = found =>
+  Object.entries(found).map(([name, more]) => ({
+    ...summary.totals[0],
+    name,
+    method: 'measured',
+    missing: 0,
+    ...more
+  }));
+const scope = (found, buckets = []) => ({ ...summary, totals: totals(found), buckets });
+
+test('a total lies in buckets whose parts add up to it', () => {
+  const found = parts(summary, 'energy_j');
+  assert.deepEqual(
+    found.map(({ bucket }) => bucket),
+    ['cell', 'held_idle', 'background']
+  );
+  const cells = 12.5 * 4 + 3600 + 2 * 4; // golden.py by hand
+  const all = cells + 2200 + 30;
+  const shares = [cells / all, 2200 / all, 30 / all];
+  found.forEach(({ share }, i) => assert.ok(Math.abs(share - shares[i]) < 1e-12));
+  assert.equal(found[1].total.value, 2200);
+});
+
+test('where all was used in cells there is nothing to break down', () => {
+  const [cells, ...others] = summary.buckets;
+  assert.deepEqual(parts({ ...summary, buckets: [cells] }, 'energy_j'), []);
+  assert.deepEqual(parts({ ...summary, buckets: [] }, 'energy_j'), []);
+  assert.deepEqual(parts({ ...summary, buckets: [cells, others[0]] }, 'cpu_s'), []);
+  const idle = { bucket: 'held_idle', totals: totals({ energy_j: { value: 0 } }) };
+  assert.deepEqual(parts({ ...summary, buckets: [cells, idle] }, 'energy_j'), []);
+});
+
+test('a bucket that could not be measured is there, without a share', () => {
+  const idle = { bucket: 'held_idle', totals: totals({ energy_j: { value: null } }) };
+  const [cells, lost] = parts({ ...summary, buckets: [summary.buckets[0], idle] }, 'energy_j');
+  assert.equal(cells.share, 1);
+  assert.equal(lost.share, 0);
+  assert.equal(lost.total.value, null);
+});
+
+test('how much of the GPU time that was held was used', () => {
+  const told = utilisation(summary);
+  assert.ok(Math.abs(told.share - (0.8 * 14.5) / 54.5) < 1e-12);
+  assert.equal(told.method, 'modelled');
+  assert.equal(told.bound, '');
+  assert.equal(utilisation(scope({})), null);
+  assert.equal(utilisation(scope({ gpu_reserved_s: { value: 0 } })), null);
+  assert.equal(utilisation(scope({ gpu_reserved_s: { value: 9 } })).share, null);
+  const more = scope({ gpu_reserved_s: { value: 9 }, gpu_busy_s: { value: 10 } });
+  assert.equal(utilisation(more).share, 1);
+});
+
+test('what nobody looked at makes the used share a bound, or unknown', () => {
+  const told = (held, busy, buckets) =>
+    utilisation(scope({ gpu_reserved_s: held, gpu_busy_s: busy }, buckets));
+  assert.equal(told({ value: 8 }, { value: 2, missing: 1 }).bound, '≥');
+  assert.equal(told({ value: 8, missing: 1 }, { value: 2 }).bound, '≤');
+  assert.equal(told({ value: 8, missing: 1 }, { value: 2, missing: 1 }).share, null);
+  assert.equal(told({ value: 8 }, { value: null }).share, null);
+  const silent = [{ bucket: 'held_idle', totals: totals({ gpu_reserved_s: { value: 4 } }) }];
+  assert.equal(told({ value: 8 }, { value: 2 }, silent).bound, '≥');
+});
+
+test('the time of a GPU held idle goes on, and ends when a cell runs', () => {
+  const { clock, model } = setup();
+  model.learn(reply());
+  assert.equal(model.heldNow()[0].idle_s, 90);
+  clock.now += 50 * 60_000;
+  const [held] = model.heldNow();
+  assert.equal(held.idle_s, 90 + 3000);
+  assert.equal(held.used_bytes, 15e9);
+  model.hear(message({ seq: 8 })); // a cell runs
+  assert.deepEqual(model.heldNow(), []);
+  model.hear(message({ seq: 9, running: [], held: [{ ...held, idle_s: 0.2 }] }));
+  assert.equal(model.heldNow()[0].idle_s, 0.2);
+  model.reset('dead');
+  assert.deepEqual(model.heldNow(), []);
+});
+
+test('the kernel is asked again each time the idleness has doubled, and not otherwise', () => {
+  assert.deepEqual([0, 59, 60, 119, 120, 240, 3600].map(lookOf), [0, 0, 1, 1, 2, 3, 6]);
+  const { clock, model } = setup();
+  assert.equal(model.lookDue(), 0);
+  model.learn(reply()); // idle for 90 s
+  assert.equal(model.lookDue(), 0);
+  clock.now += 29_000;
+  assert.equal(model.lookDue(), 0);
+  clock.now += 2000;
+  assert.equal(model.lookDue(), 2);
+  model.learn(reply({ held: [{ ...reply().held[0], idle_s: 121 }] }));
+  assert.equal(model.lookDue(), 0);
 });

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import golden
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from test_cli import newer, said
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.recent import Recent, dearness
-from jupyter_costmeter.record import CellRecord
+from jupyter_costmeter.record import Bucket, CellRecord
 
 
 def shows(kernel: Kernel, line: str) -> str:
@@ -45,10 +46,11 @@ def test_a_session_and_its_words(kernel: Kernel, home: Path, ledger: Ledger) -> 
     assert "CPU time" in kernel.text
     assert "GPU energy" not in kernel.text
     assert shows(kernel, "%cost summary").startswith("This session: 3 cells, ")
-    lines = shows(kernel, "%cost cells -n 3").splitlines()
-    assert [" ".join(line.split()[:2]) for line in lines[-3:]] == ["In [2]", "In [3]", "In [4]"]
+    lines = [line for line in shows(kernel, "%cost cells -n 3").splitlines() if line.startswith("In [")]
+    assert [" ".join(line.split()[:2]) for line in lines] == ["In [2]", "In [3]", "In [4]"]
     assert "✗ error" in kernel.text
-    assert shows(kernel, "%cost cells --dearest -n 1").splitlines()[-1].startswith("warm up")
+    assert "The 3 newest are shown, of 4 cells in all; -n 6 shows more." in kernel.text
+    assert shows(kernel, "%cost cells --dearest -n 1").splitlines()[4].startswith("warm up")
     assert shows(kernel, "%cost last").startswith("In [6]: ")
     assert shows(kernel, "%cost last --label 'warm up'").startswith("warm up: ")
     assert "warm up" in shows(kernel, "%cost report")
@@ -68,6 +70,62 @@ def test_a_session_and_its_words(kernel: Kernel, home: Path, ledger: Ledger) -> 
     kernel.flush()
     body = json.loads((home / "out.json").read_text())
     assert [c["id"] for c in body["cells"]] == [r.id for r in ledger.records(ALL)][:-1]  # the cell that exports runs on
+
+
+def test_a_gpu_held_idle_is_noted(kernel: Kernel) -> None:
+    kernel.run(
+        "from jupyter_costmeter.record import Held\n"
+        "get_ipython().costmeter.session.held = lambda: (Held('GPU-1', 'NVIDIA A100', 14e9, 3001.0, 0.0),)"
+    )
+    for line in ("%cost", "%cost report"):
+        assert "has held 14.0 GB on a GPU (NVIDIA A100) for 50 min since the last cell and used 0 %" in shows(
+            kernel, line
+        )
+    assert "This kernel has held" not in shows(kernel, "%cost --all")  # which is not about this kernel
+
+
+def test_a_list_that_is_cut_says_so(ledger_path: Path) -> None:
+    fill(ledger_path, INFO, *(cell(INFO, n) for n in range(1, 58)))
+    shown = said(costmeter("cells", "--all"))
+    assert "The 20 newest are shown, of 57 cells in all; -n 57 shows more." in shown
+    assert len([line for line in shown.splitlines() if line.startswith("In [")]) == 20
+    assert "In [57]" in shown
+    shown = said(costmeter("cells", "--all", "--dearest", "-n", "3"))
+    assert "The 3 dearest are shown, of 57 cells in all; -n 57 shows more." in shown
+    assert "shown, of" not in said(costmeter("cells", "--all", "-n", "57"))
+    assert "shown, of" not in said(costmeter("cells", "--all", "-n", "58"))
+
+
+def test_cells_of_several_notebooks_say_which(ledger_path: Path) -> None:
+    other = session("bbb2", "/home/ada/paper/eval.ipynb")
+    fill(ledger_path, INFO, cell(INFO, 1))
+    fill(ledger_path, other, cell(other, 2))
+    for words in (("cells", "--all"), ("report", "--all"), ("cells", "--project", "/home/ada/paper")):
+        ends = {line.split()[-1] for line in said(costmeter(*words)).splitlines() if line.startswith("In [")}
+        assert ends == {"train.ipynb", "eval.ipynb"}
+    assert "train.ipynb" not in said(costmeter("cells", "--notebook", "/home/ada/paper/train.ipynb")).split("\n", 1)[1]
+
+
+def test_what_is_no_cells_is_in_the_totals_and_not_among_the_cells(ledger_path: Path) -> None:
+    others = [replace(r, session_id="aaa1", notebook=INFO.notebook) for r in (golden.IDLING, golden.AFTER)]
+    fill(ledger_path, INFO, cell(INFO, 1), *others)
+    shown = said(costmeter("summary", "--all"))
+    assert "Everything in the ledger: 1 cell, 2.00 s\n" in shown
+    assert "· held idle" in shown
+    assert "GPU held 42.0 GPU-s, used ~1.6 (4 %, modelled)" in shown  # 80 % of the cell's 2 s, of 42 s
+    for words in (["cells"], ["cells", "--dearest"], ["cells", "-n", "1"], ["last"]):
+        shown = said(costmeter(*words, "--all"))
+        assert "In [1]" in shown
+        assert "after run" not in shown
+        assert "shown, of" not in shown
+
+
+def test_a_trivial_cell_is_none_of_the_dearest(ledger_path: Path) -> None:
+    fill(ledger_path, INFO, cell(INFO, 1, 1e6, label="dear"), cell(INFO, 2, 10.0, label="trivial"))
+    shown = said(costmeter("report", "--all"))
+    assert "dear" in shown
+    assert "trivial" not in shown
+    assert "trivial" in said(costmeter("cells", "--all"))
 
 
 def test_wrong_words(kernel: Kernel) -> None:
@@ -213,6 +271,7 @@ cells = st.lists(
         st.none() | st.floats(0, 1e6),
         st.sampled_from(["ok", "error"]),
         st.booleans(),
+        st.sampled_from(["cell", "cell", "held_idle", "background"]),
     ),
     max_size=8,
 )
@@ -220,11 +279,18 @@ cells = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cells, st.sampled_from(SCOPES), st.sampled_from([None, "a"]))
-def test_memory_answers_as_the_ledger_does(tmp_path: Path, made: list[tuple[str | None, float | None, str, bool]],
-                                           scope: Selection, label: str | None) -> None:  # fmt: skip
+def test_memory_answers_as_the_ledger_does(
+    tmp_path: Path,
+    made: list[tuple[str | None, float | None, str, bool, Bucket]],
+    scope: Selection,
+    label: str | None,
+) -> None:
     shutil.rmtree(tmp_path, ignore_errors=True)
     records: list[CellRecord] = []
-    for n, (name, gpu_j, outcome, inner) in enumerate(made):
+    for n, (name, gpu_j, outcome, inner, bucket) in enumerate(made):
+        if bucket != "cell":
+            records.append(replace(cell(INFO, n, gpu_j), bucket=bucket))
+            continue
         parent = records[-1].id if inner and records else None
         records.append(replace(cell(INFO, n, gpu_j, label=name, outcome=outcome), parent_id=parent))
     selection = replace(scope, label=label)
@@ -240,7 +306,12 @@ def test_memory_answers_as_the_ledger_does(tmp_path: Path, made: list[tuple[str 
     mine, whole = recent.summary(selection), ledger.summary(selection)
     assert (mine.cells, mine.failed) == (whole.cells, whole.failed)
     assert mine.wall_s == pytest.approx(whole.wall_s)
-    for one, other in zip(mine.totals, whole.totals, strict=True):
+    assert [b.bucket for b in mine.buckets] == [b.bucket for b in whole.buckets]
+    pairs = [
+        (mine.totals, whole.totals),
+        *((b.totals, c.totals) for b, c in zip(mine.buckets, whole.buckets, strict=True)),
+    ]
+    for one, other in (pair for ours, theirs in pairs for pair in zip(ours, theirs, strict=True)):
         assert (one.name, one.method, one.missing) == (other.name, other.method, other.missing)
         assert one.value == pytest.approx(other.value)
     ledger.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from kernels import LOAD, Kernel
 from traitlets.config import Config
 from traitlets.config.loader import KVArgParseConfigLoader as KVLoader
 
-from jupyter_costmeter import config
+from jupyter_costmeter import config, plugins
 
 
 @pytest.fixture
@@ -83,6 +85,10 @@ def test_a_door_wins_over_the_files_and_the_user_over_the_machine(home: Path, wr
         ("live", "yes"),
         ("sensors", {"nvml": 1}),
         ("ledger_path", 7),
+        ("gpu_share", "fair"),
+        ("gpu_share", None),
+        ("cupti", "yes"),
+        ("replay", ["demo"]),
     ],
 )
 def test_a_malformed_value_is_named_and_the_default_used(name: str, value: object, write: Write) -> None:
@@ -100,7 +106,7 @@ def test_an_unknown_setting_is_named(write: Write) -> None:
     settings, problems = config.load()
     assert settings.tick_s == 2.0
     (problem,) = problems
-    assert "CostMeter.ledger: there is no such setting; there are ledger_path, live, project" in problem
+    assert "CostMeter.ledger: there is no such setting; there are cupti, gpu_share, ledger_path" in problem
 
 
 @pytest.mark.parametrize(
@@ -137,8 +143,71 @@ def test_a_doors_section_that_is_none_is_named(home: Path) -> None:
 def test_a_list_can_be_added_to(write: Write) -> None:
     write("py", "c.CostMeter.sensors.append('mine')")
     settings, problems = config.load()
-    assert settings.sensors == ["process", "rapl", "nvml", "mine"]
+    assert settings.sensors == ["process", "rapl", "nvml", "amd", "apple", "mine"]
     assert problems == []
+
+
+@pytest.fixture
+def replayed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """What the environment says; whatever is set while the test runs is gone after it."""
+
+    def say(value: str) -> None:
+        monkeypatch.setenv(config.REPLAY, value)
+        if not value:
+            monkeypatch.delenv(config.REPLAY)
+
+    return say
+
+
+@pytest.mark.parametrize("how", ["environment", "setting"])
+def test_a_trace_takes_the_place_of_the_gpus(how: str, write: Write, replayed: Callable[[str], None],
+                                             ledger_path: Path) -> None:  # fmt: skip
+    replayed("demo" if how == "environment" else "")
+    write("py", "c.CostMeter.replay = 'demo'" if how == "setting" else "")
+    settings, problems = config.load()
+    assert (settings.sensors, settings.replay) == (["process", "rapl", "replay"], "demo")
+    assert os.environ[config.REPLAY] == "demo"  # which the sensor reads
+    assert plugins.load("sensors", "replay").open().ok
+    assert problems == []
+    # and no simulated figure gets among those of real GPUs
+    assert settings.ledger_file == ledger_path.with_name("ledger.simulated.sqlite")
+
+
+def test_the_environments_trace_wins_and_so_does_its_ledger(write: Write, replayed: Callable[[str], None], home: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    write("py", "c.CostMeter.replay = 'mine.json'\nc.CostMeter.ledger_path = '/a/b.db'\nc.CostMeter.sensors = ['nvml']")
+    replayed(str(home / "theirs.json"))
+    assert config.load()[0].ledger_file == Path("/a/b.simulated.db")
+    monkeypatch.setenv(config.LEDGER, str(home / "one.sqlite"))
+    settings, _ = config.load()
+    assert settings.replay == str(home / "theirs.json")
+    assert settings.ledger_file == home / "one.sqlite"
+    assert settings.sensors == ["replay"]
+    replayed("")
+    monkeypatch.chdir(home)
+    assert config.load()[0].replay == str(home / "mine.json")  # wherever the kernel is
+
+
+def test_without_a_trace_nothing_is_simulated(replayed: Callable[[str], None], ledger_path: Path) -> None:
+    replayed("")
+    settings, _ = config.load()
+    assert settings.sensors == ["process", "rapl", "nvml", "amd", "apple"]
+    assert settings.ledger_file == ledger_path
+    assert config.REPLAY not in os.environ
+    status = plugins.load("sensors", "replay").open()
+    assert not status.ok
+    assert "CostMeter.replay" in status.message
+
+
+def test_the_settings_page_has_all_settings_and_their_defaults() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "settings.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| `(.*?)` \|", page, re.MULTILINE))
+    traits = config.CostMeter().traits(config=True)
+    assert rows == {
+        n: json.dumps(v) if isinstance(v := t.default(), (str, list)) else str(v) for n, t in traits.items()
+    }
+    for name in traits["gpu_share"].values:  # type: ignore[attr-defined]
+        assert f"`{name}`" in page
 
 
 def test_settings_from_the_command_line(home: Path) -> None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import asdict, replace
 from typing import Any
 
+import golden
 import pytest
 from kernels import ALL
 from shell import cell, session
@@ -17,7 +18,7 @@ from jupyter_costmeter import report
 from jupyter_costmeter.format import quantity
 from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
-from jupyter_costmeter.record import CellRecord, Figure, Provenance
+from jupyter_costmeter.record import SUMMED, CellRecord, Figure, Provenance
 
 INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 
@@ -126,6 +127,64 @@ def test_any_label_survives_csv(label: str, ledger: Ledger) -> None:
     assert line["label"] == label
 
 
+def in_buckets() -> list[CellRecord]:
+    """Two cells, one of them with a window inside; a GPU held idle; work in the background."""
+    inner = replace(cell(INFO, 3), parent_id="aaa1-1")
+    others = [replace(r, session_id="aaa1", notebook=INFO.notebook) for r in (golden.IDLING, golden.AFTER)]
+    return [cell(INFO, 1, 3600.0), cell(INFO, 2, 50.0), inner, *others]
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv"])
+def test_the_records_add_up_to_the_totals_in_each_bucket(suffix: str, ledger: Ledger) -> None:
+    text = exported(ledger, suffix, *in_buckets())
+    sums: dict[tuple[str, str], float] = {}
+    if suffix == "csv":
+        found = [{**line, "figures": [(n, float(line[n] or 0)) for n in SUMMED]} for line in lines(text)]
+    else:
+        found = json.loads(text)["cells"]
+        found = [{**r, "figures": [(f["name"], f["value"] or 0.0) for f in r["figures"]]} for r in found]
+    for record in found:
+        for name, value in record["figures"]:  # type: ignore[str-unpack]
+            if not record["parent_id"]:
+                sums[record["bucket"], name] = sums.get((record["bucket"], name), 0.0) + value  # type: ignore[index]
+    summary = ledger.summary(ALL)
+    assert {b.bucket for b in summary.buckets} == {"cell", "held_idle", "background"}
+    for name in SUMMED:
+        total = summary.total(name)
+        assert sum(v for (_, n), v in sums.items() if n == name) == pytest.approx(total.value if total else 0.0)
+        for bucket in summary.buckets:
+            part = bucket.total(name)
+            assert sums.get((bucket.bucket, name), 0.0) == pytest.approx(part.value if part else 0.0)
+
+
+def test_json_says_how_much_of_the_gpu_time_was_used(ledger: Ledger) -> None:
+    body = json.loads(exported(ledger, "json", *in_buckets()))
+    busy = 0.8 * 2.0 * 2  # of two cells of 2 s, at 80 %
+    expected = {"held_s": 2.0 * 2 + 40.0, "used_s": busy, "share": busy / 44.0, "bound": None, "method": "modelled"}
+    assert body["gpu_utilisation"] == pytest.approx(expected)
+    assert [b["bucket"] for b in body["summary"]["buckets"]] == ["cell", "held_idle", "background"]
+
+
+def test_without_a_gpu_nothing_is_said_of_its_use(ledger: Ledger) -> None:
+    record = cell(INFO, 1)
+    record = replace(record, usage=replace(record.usage, figures=record.usage.figures[:1]))
+    assert json.loads(exported(ledger, "json", record))["gpu_utilisation"] is None
+
+
+def test_a_share_of_a_gpu_has_its_source(ledger: Ledger) -> None:
+    sm = Provenance("modelled", "sm_util", 0.2)
+    one = Figure("gpu_share", 0.3, sm, "GPU-1")
+    records = [
+        replace(cell(INFO, n), usage=replace(cell(INFO, n).usage, figures=figures))
+        for n, figures in enumerate([(one,), (one, replace(one, device="GPU-2", value=0.5)), ()])
+    ]
+    alone, two, none = lines(exported(ledger, "csv", *records))
+    assert (alone["gpu_share"], alone["gpu_share_how"]) == ("0.3", "modelled: sm_util")
+    assert two["gpu_share"] == ""
+    assert two["gpu_share_how"] == "of several GPUs: 0.3 (GPU-1: sm_util); 0.5 (GPU-2: sm_util)"
+    assert (none["gpu_share"], none["gpu_share_how"][:12]) == ("", "not measured")
+
+
 # Markdown
 
 
@@ -144,8 +203,24 @@ def test_markdown_has_the_totals_and_a_line_for_each_cell(ledger: Ledger) -> Non
     assert "NVML energy counter" in text
     assert "the GPU is lost" in text
     assert "Python 3.11.7" in text
+    assert "\n\nGPU held 4.00 GPU-s, used ~3.20 (80 %, modelled)\n\n" in text
     assert [(row[0], row[6]) for row in rows(text)] == [("train", ""), ("In [2]", "✗ error")]
     assert len({len(row) for row in rows(text)}) == 1
+
+
+def test_markdown_says_the_bucket_and_the_notebook_where_there_are_several(ledger: Ledger) -> None:
+    text = exported(ledger, "md", *in_buckets())
+    assert "| · held idle | 2.20 kJ |" in text
+    assert sorted((row[0], row[7]) for row in rows(text)) == [
+        ("In [1]", "cell"),
+        ("In [2]", "cell"),
+        ("held idle, after run 1", "held_idle"),
+        ("in the background, after run 2", "background"),
+        ("↳ In [3]", "cell"),
+    ]
+    other = session("bbb2", "/home/ada/other/x.ipynb")
+    ledger.append(other, [cell(other, 9)])
+    assert {row[8] for row in rows(exported(ledger, "md"))} == {"train.ipynb", "x.ipynb"}
 
 
 @pytest.mark.parametrize("label", ["a|b", "a\\|b", "a\nb", "<script>alert(1)</script>", "`code`", "a\r\nb"])
@@ -155,7 +230,7 @@ def test_a_label_cannot_break_the_table(label: str, ledger: Ledger) -> None:
     text = exported(ledger, "md", cell(INFO, 1, label=label), cell(INFO, 2))
     made = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     assert len(re.findall("<tr>", made.rpartition("<h2>")[2])) == 3  # the head and two cells
-    assert len(re.findall("<td>", made.rpartition("<h2>")[2])) == 2 * 7
+    assert len(re.findall("<td>", made.rpartition("<h2>")[2])) == 2 * 8
     assert "<script>" not in made
     shown = re.search("<td>(.*?)</td>", made.rpartition("<h2>")[2])
     assert shown is not None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter.format import quantity, total_text, uncertainty
+from jupyter_costmeter.format import about, gpu_times, half_width, percent, quantity, total_text, uncertainty
 from jupyter_costmeter.record import Total
 
 PREFIXES = {"E": 1e18, "P": 1e15, "T": 1e12, "G": 1e9, "M": 1e6, "k": 1e3, "": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9}
@@ -92,7 +92,7 @@ def test_a_total_shows_how_well_it_is_known() -> None:
     assert total_text(total(100.0, uncertainty=5.0), with_uncertainty=True) == "100 J ±5.0 %"
 
 
-@given(st.floats(1e-6, 1e9), st.floats(1e-4, 5))
+@given(st.floats(1e-6, 1e9), st.floats(1e-4, 0.99))
 def test_an_uncertainty_has_at_most_two_significant_digits_or_is_whole(value: float, relative: float) -> None:
     text = uncertainty(total(value, uncertainty=value * relative))
     number = re.fullmatch(r"±([\d.]+) %", text)
@@ -103,3 +103,33 @@ def test_an_uncertainty_has_at_most_two_significant_digits_or_is_whole(value: fl
 
 def test_no_uncertainty_is_shown_where_none_is_known() -> None:
     assert uncertainty(total(None)) == uncertainty(total(0.0, uncertainty=1.0)) == uncertainty(total(5.0)) == ""
+
+
+def test_an_uncertainty_as_large_as_the_figure_is_a_factor() -> None:
+    assert [half_width(r) for r in (2.0, 1.0, 1.5, 9.0)] == ["×/÷ 3", "×/÷ 2", "×/÷ 2.5", "×/÷ 10"]
+    assert uncertainty(total(10.0, uncertainty=20.0)) == "×/÷ 3"
+
+
+def test_a_share_is_never_rounded_to_none_or_to_all() -> None:
+    assert [percent(s) for s in (0, 0.001, 0.314, 0.9999, 1)] == ["0 %", "< 1 %", "31 %", "> 99 %", "100 %"]
+    assert quantity(0.314, "1") == "31 %"
+
+
+@given(st.floats(1, 1e7))
+def test_a_time_that_goes_on_is_never_said_too_long(seconds: float) -> None:
+    units = {"h": 3600, "min": 60, "s": 1}
+    said = sum(int(n) * units[u] for n, u in re.findall(r"(\d+) (h|min|s)", about(seconds)))
+    assert said <= seconds < said + 60
+
+
+@given(st.floats(0.01, 1e9), st.floats(0, 1))
+def test_gpu_times_have_one_unit_and_say_the_values(held_s: float, share: float) -> None:
+    units = {"GPU-h": 3600, "GPU-min": 60, "GPU-s": 1}
+    held, used = gpu_times(held_s, share * held_s)
+    number, unit = held.split()
+    assert float(number) * units[unit] == pytest.approx(held_s, rel=0.0051)
+    if "<" not in used:
+        step = 10.0 ** -len(number.partition(".")[2])
+        assert float(used) * units[unit] == pytest.approx(share * held_s, abs=0.51 * step * units[unit])
+    assert (used == "0") == (share * held_s == 0)
+    assert gpu_times(held_s, None)[1] == "—"

@@ -71,13 +71,13 @@ def test_a_gpu_that_this_kernel_does_not_use_costs_it_nothing(gpu_kernel: Kernel
     assert "did not use" in (figure.reason or "")
 
 
-def test_a_gpu_that_others_use_too_is_an_upper_bound(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
+def test_a_gpu_that_others_use_too_is_shared_by_memory(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
     sim.process(0, gpu_kernel.pid, 1 << 30)
     sim.process(0, 1, 1 << 30)
     gpu_kernel.run("time.sleep(0.5)")
     energy = total(records(gpu_kernel)[-1], "gpu_energy_j")
     assert energy.method == "modelled"
-    assert "upper bound" in energy.sources[0]
+    assert "memory" in energy.sources[0]
 
 
 def test_a_gpu_lost_in_mid_cell_is_not_measured_and_the_cell_goes_on(

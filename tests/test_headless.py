@@ -14,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from kernels import ALL, LOAD, Kernel
+from kernels import LOAD, Kernel, cells
 from nbformat import NotebookNode
 from shell import Ran, costmeter, here
 from test_cli import newer, said
@@ -61,7 +61,7 @@ def test_a_notebook_is_run_and_metered(home: Path, ledger: Ledger) -> None:
     assert "4/4" in ran.stderr  # the progress bar
     assert outputs(home / "paper" / "train.run.ipynb") == ["", "42\n", "", ""]
     assert outputs(path) == [""] * 4
-    first, second, last = ledger.records(ALL)
+    first, second, last = cells(ledger)
     assert [r.cell_id for r in (first, second, last)] == ["a", "b", "d"]
     assert [r.execution_count for r in (first, second, last)] == [1, 2, 3]
     assert {r.notebook for r in (first, second, last)} == {str(path)}
@@ -75,26 +75,26 @@ def test_a_notebook_is_run_and_metered(home: Path, ledger: Ledger) -> None:
 def test_the_records_are_those_of_jupyterlab(
     run: Run, start_kernel: Callable[..., Kernel], home: Path, ledger: Ledger
 ) -> None:
-    cells = ["%%cost tuning\nx = 1", "x + 1", "1/0"]
-    notebook(home / "train.ipynb", *cells)
+    codes = ["%%cost tuning\nx = 1", "x + 1", "1/0"]
+    notebook(home / "train.ipynb", *codes)
     said(run("train.ipynb"), 1)
     kernel = start_kernel()
-    for name, code in zip("abc", cells, strict=True):
+    for name, code in zip("abc", codes, strict=True):
         kernel.run(code, cell_id=name)
     kernel.flush()
     facts = [
         (r.seq, r.cell_id, r.execution_count, r.code_hash, r.notebook, r.project, r.label, r.outcome, r.error_type)
-        for r in ledger.records(ALL)
+        for r in cells(ledger)
     ]
     assert facts[:3] == facts[3:]
-    assert facts[0][3] == hashlib.sha256(cells[0].encode()).hexdigest()
+    assert facts[0][3] == hashlib.sha256(codes[0].encode()).hexdigest()
 
 
 def test_a_notebook_that_loads_the_meter_itself(run: Run, home: Path, ledger: Ledger) -> None:
     notebook(home / "a.ipynb", LOAD, "1 + 1", "%cost")
     shown = said(run("a.ipynb"))
     assert ": 3 cells" in shown
-    assert [r.cell_id for r in ledger.records(ALL)] == ["a", "b", "c"]
+    assert [r.cell_id for r in cells(ledger)] == ["a", "b", "c"]
 
 
 def test_where_the_outputs_go(run: Run, home: Path) -> None:
@@ -119,14 +119,14 @@ def test_a_cell_that_fails_ends_the_run(run: Run, home: Path, ledger: Ledger) ->
     with pytest.raises(ProcessLookupError):  # nothing is left running
         os.kill(int(pid), 0)
     assert not list(home.glob(".*.part"))
-    assert [(r.cell_id, r.outcome) for r in ledger.records(ALL)] == [("a", "ok"), ("b", "error")]
+    assert [(r.cell_id, r.outcome) for r in cells(ledger)] == [("a", "ok"), ("b", "error")]
 
 
 def test_errors_that_are_allowed(run: Run, home: Path, ledger: Ledger) -> None:
     notebook(home / "a.ipynb", "1/0", "print('after')")
     assert "1 of them failed" in said(run("a.ipynb", "--allow-errors"))
     assert outputs(home / "a.run.ipynb") == ["ZeroDivisionError", "after\n"]
-    assert [r.outcome for r in ledger.records(ALL)] == ["error", "ok"]
+    assert [r.outcome for r in cells(ledger)] == ["error", "ok"]
 
 
 def test_a_cell_that_takes_too_long(run: Run, home: Path, ledger: Ledger) -> None:
@@ -136,7 +136,7 @@ def test_a_cell_that_takes_too_long(run: Run, home: Path, ledger: Ledger) -> Non
     assert "cell 2 of 3 took longer than --timeout 1.5 and was interrupted" in said(ran, 1)
     assert time.monotonic() - began < 30
     assert ": 2 cells, " in ran.stdout
-    assert [(r.cell_id, r.outcome) for r in ledger.records(ALL)] == [("a", "ok"), ("b", "interrupted")]
+    assert [(r.cell_id, r.outcome) for r in cells(ledger)] == [("a", "ok"), ("b", "interrupted")]
     assert outputs(home / "a.run.ipynb")[1].startswith("begun")
 
 
@@ -146,7 +146,7 @@ def test_a_kernel_that_dies(death: str, run: Run, home: Path, ledger: Ledger) ->
     ran = run("a.ipynb")
     assert "the kernel died in cell 2 of 3; the cell that ran is in the ledger as killed" in said(ran, 1)
     assert ": 2 cells, " in ran.stdout
-    first, killed = ledger.records(ALL)
+    first, killed = cells(ledger)
     assert (first.outcome, killed.outcome, killed.cell_id) == ("ok", "killed", "b")
     assert 1.1 < killed.wall_s < 3
     assert (home / "a.run.ipynb").exists()
@@ -157,7 +157,7 @@ def test_a_kernel_that_dies_at_once(run: Run, home: Path, ledger: Ledger) -> Non
     ran = run("a.ipynb")
     assert "the kernel died in cell 1 of 1; the cell that ran was too short to be kept" in said(ran, 1)
     assert "Nothing was metered yet." in ran.stdout
-    assert list(ledger.records(ALL)) == []
+    assert cells(ledger) == []
 
 
 @pytest.mark.parametrize("words", [[], ["--allow-errors"]])
@@ -170,7 +170,7 @@ def test_ctrl_c_ends_the_cell_and_the_run(words: list[str], home: Path, ledger: 
         out, errors = ran.communicate(timeout=30)
     assert said(Ran(command, ran.returncode, out, errors), 1)
     assert "interrupted" in errors or "KeyboardInterrupt" in errors
-    assert [r.outcome for r in ledger.records(ALL)] == ["ok", "interrupted"]
+    assert [r.outcome for r in cells(ledger)] == ["ok", "interrupted"]
     assert not (home / "after").exists()
     assert ": 2 cells" in out
     assert outputs(home / "a.run.ipynb")[1] == "KeyboardInterrupt"

@@ -31,7 +31,7 @@ for i in range(rounds):
 time.sleep(0.05)
 ip.run_cell("time_of_peace = 1")
 session.flush()
-last = session.newest[-1]
+last = session.cells()[-1]
 print(json.dumps({
     "windows": len(session.meter.windows), "stacks": len(session._stacks), "cells": session.summary().cells,
     "last": [last.parent_id, last.outcome], "alone": last.wall_s < 0.5,

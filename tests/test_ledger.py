@@ -19,7 +19,8 @@ from kernels import ALL, Kernel
 
 from jupyter_costmeter import accounting
 from jupyter_costmeter.errors import LedgerTooNew, LedgerUnwritable
-from jupyter_costmeter.ledger import Selection, file, open_ledger, rows, schema
+from jupyter_costmeter.ledger import Selection, file, open_ledger, rows
+from jupyter_costmeter.ledger.migrations import MIGRATIONS
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.ledger.writer import Writer
 from jupyter_costmeter.overhead import Overhead
@@ -141,7 +142,7 @@ def test_the_migrations_make_the_golden_schema(ledger: Ledger) -> None:
 def test_a_ledger_of_a_later_version_is_left_alone(ledger: Ledger) -> None:
     ledger.append(SESSION, [record(1)])
     with sqlite3.connect(ledger.path) as connection:
-        connection.execute("INSERT INTO migration VALUES (?, 'later', 0, '9.9.0')", [len(schema.MIGRATIONS) + 1])
+        connection.execute("INSERT INTO migration VALUES (?, 'later', 0, '9.9.0')", [len(MIGRATIONS) + 1])
     before = ledger.path.read_bytes()
     for use in (lambda one: one.append(SESSION, [record(2)]), lambda one: one.summary(ALL)):
         later = open_ledger(ledger.path)
@@ -305,7 +306,7 @@ def test_a_file_deleted_under_a_running_kernel_is_begun_anew(ledger: Ledger) -> 
 def test_a_ledger_that_a_later_version_migrates_meanwhile_is_left_alone(ledger: Ledger) -> None:
     ledger.append(SESSION, [record(1)])
     with sqlite3.connect(ledger.path) as connection:
-        connection.execute("INSERT INTO migration VALUES (?, 'later', 0, '9.9.0')", [len(schema.MIGRATIONS) + 1])
+        connection.execute("INSERT INTO migration VALUES (?, 'later', 0, '9.9.0')", [len(MIGRATIONS) + 1])
     with pytest.raises(LedgerTooNew):
         ledger.append(SESSION, [record(2)])
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kernels import ALL, Kernel
+from kernels import ALL, Kernel, cells
 
 from jupyter_costmeter.ledger.store import Ledger
 
@@ -31,7 +31,7 @@ def test_a_script_meters_a_block(home: Path, ledger: Ledger) -> None:
         "print(json.dumps([cost.wall_s, cost.energy_j, cost.total('cpu_s').value, repr(cost)]))\n",
     )
     wall_s, energy_j, cpu_s, text = json.loads(ran.stdout)
-    (record,) = ledger.records(ALL)
+    (record,) = cells(ledger)
     assert (record.label, record.outcome) == ("eval", "ok")
     assert record.notebook == str(home / "work.py")
     assert record.wall_s == wall_s
@@ -44,7 +44,7 @@ def test_a_script_meters_a_block(home: Path, ledger: Ledger) -> None:
 def test_an_error_in_the_block_is_the_users_and_is_recorded(home: Path, ledger: Ledger) -> None:
     ran = script(home, "import jupyter_costmeter\nwith jupyter_costmeter.measure('broken'): 1/0", check=False)
     assert "ZeroDivisionError" in ran.stderr
-    (record,) = ledger.records(ALL)
+    (record,) = cells(ledger)
     assert (record.outcome, record.error_type) == ("error", "ZeroDivisionError")
 
 
@@ -63,7 +63,7 @@ def test_where_metering_fails_the_block_runs_all_the_same(home: Path) -> None:
 def test_a_block_in_a_cell_is_in_that_cell(kernel: Kernel, ledger: Ledger) -> None:
     kernel.run("import jupyter_costmeter, time\nwith jupyter_costmeter.measure('part'): time.sleep(0.2)", "cell")
     kernel.flush()
-    outer, inner = sorted(ledger.records(ALL), key=lambda r: r.seq)
+    outer, inner = sorted(cells(ledger), key=lambda r: r.seq)
     assert (inner.label, inner.parent_id) == ("part", outer.id)
     assert ledger.summary(ALL).cells == 1
 
@@ -78,7 +78,7 @@ def test_blocks_in_many_threads(home: Path, ledger: Ledger) -> None:
         "for t in threads: t.start()\n"
         "for t in threads: t.join()\n",
     )
-    found = list(ledger.records(ALL))
+    found = cells(ledger)
     assert sorted(int(r.label or "") for r in found) == list(range(20))
     assert len({r.id for r in found}) == 20
     assert os.path.exists(ledger.path)
@@ -123,7 +123,7 @@ def test_forked_workers_write_their_records(home: Path, ledger: Ledger) -> None:
         "    with jupyter_costmeter.measure('all'):\n"
         "        with multiprocessing.get_context('fork').Pool(2) as pool: pool.map(work, range(4))\n",
     )
-    assert sorted(r.label or "" for r in ledger.records(ALL)) == ["all", *(f"worker {i}" for i in range(4))]
+    assert sorted(r.label or "" for r in cells(ledger)) == ["all", *(f"worker {i}" for i in range(4))]
 
 
 def test_a_block_that_is_never_closed_is_closed_at_the_end(home: Path, ledger: Ledger) -> None:
@@ -133,7 +133,7 @@ def test_a_block_that_is_never_closed_is_closed_at_the_end(home: Path, ledger: L
         "block = jupyter_costmeter.measure('open').__enter__()\n"
         "with jupyter_costmeter.measure('inner'): pass\n",
     )
-    assert {r.label: r.outcome for r in ledger.records(ALL)} == {"open": "interrupted", "inner": "ok"}
+    assert {r.label: r.outcome for r in cells(ledger)} == {"open": "interrupted", "inner": "ok"}
     assert ledger.summary(ALL).cells == 1
 
 
@@ -144,4 +144,4 @@ def test_a_window_that_another_thread_took_for_left_behind_is_still_recorded(hom
         "with jupyter_costmeter.measure('kept'):\n"
         "    s.current().meter.windows.clear()\n",
     )
-    assert [r.label for r in ledger.records(ALL)] == ["kept"]
+    assert [r.label for r in cells(ledger)] == ["kept"]

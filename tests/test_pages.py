@@ -19,25 +19,41 @@ from shell import cell, fill, session
 
 from jupyter_costmeter import accounting, pages
 from jupyter_costmeter.pages import Page, Table
-from jupyter_costmeter.record import Figure, Outcome, Provenance, Status, Summary
+from jupyter_costmeter.record import (
+    BucketTotal,
+    CellRecord,
+    Figure,
+    Held,
+    Outcome,
+    Provenance,
+    Status,
+    Summary,
+    Total,
+    Usage,
+)
 
 INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 
 
 def summary(**figures: tuple[float | None, str | None]) -> Summary:
+    return Summary(2, 0, 1, 10.0, totals(**figures))
+
+
+def totals(**figures: tuple[float | None, str | None]) -> tuple[Total, ...]:
     made = [Figure(n, v, Provenance(m, "a source", 0.1, None if m else "it broke")) for n, (v, m) in figures.items()]  # type: ignore[arg-type]
-    return Summary(2, 0, 1, 10.0, accounting.totals(accounting.parts(made)))
+    return accounting.totals(accounting.parts(made))
 
 
 def test_a_summary_says_how_each_total_is_known() -> None:
     text = pages.summary_page("This session", golden.SUMMARY).text()
     assert text.startswith("This session: 2 cells, 14.5 s, 1 of them failed\n")
     lines = {re.split("  +", line)[0]: line for line in text.splitlines()}
-    assert "~54.4 J" in lines["CPU energy"]
+    assert "~84.4 J" in lines["CPU energy"]
     assert "modelled" in lines["CPU energy"]
     assert "TDP 120 W" in lines["CPU energy"]
-    assert "≥ 3.60 kJ" in lines["GPU energy"]
-    assert "GPU energy: a lower bound, missing in 1 cell (the GPU is lost)." in text
+    assert "≥ 5.80 kJ" in lines["GPU energy"]
+    assert "GPU energy: a lower bound, missing in 1 record (the GPU is lost)." in text
+    assert "×/÷ 3" in lines["memory energy"]  # as FACTS §4 has it, not ±200 %
     assert "peak GPU memory" not in text  # no such figure: no such line
 
 
@@ -60,6 +76,194 @@ def test_the_measured_part_of_the_energy(figures: dict[str, tuple[float, str]], 
     assert pages.summary_page("x", summary(**figures)).notes == ([note] if note else [])  # type: ignore[arg-type]
 
 
+def lines_of(page: Page) -> dict[str, list[str]]:
+    """The table's lines by their first column, each as its columns; a part as ``figure > part``."""
+    found, figure = {}, ""
+    for row in page.tables[0].rows:
+        figure = row[0] if not row[0].startswith(pages.PART) else figure
+        name = row[0] if figure == row[0] else f"{figure} > {row[0].removeprefix(pages.PART)}"
+        found[name] = list(row)
+    return found
+
+
+def test_where_it_went_is_said_below_the_figure() -> None:
+    """The golden records, added up by hand."""
+    found = lines_of(pages.summary_page("x", golden.SUMMARY))
+    cells = 12.5 * (3.75 + 0.25) + 3600 + 2 * (3.75 + 0.25)
+    assert found["energy > in cells"][1] == f"≥ {cells / 1000:.2f} kJ"
+    assert found["energy > held idle"][1:4] == ["2.20 kJ", "±5.0 %", "measured"]
+    assert found["energy > in the background"][1:4] == ["~30.0 J", "±50 %", "modelled"]
+    assert found["energy"][1] == f"≥ {(cells + 2200 + 30) / 1000:.2f} kJ"
+    assert [found[f"GPU time, reserved{of}"][1] for of in ("", " > in cells", " > held idle")] == [
+        "54.5 s",
+        "14.5 s",
+        "40.0 s",
+    ]
+    assert "GPU time, busy > held idle" not in found  # it was busy in cells only
+
+
+def test_nothing_is_said_of_buckets_where_there_are_only_cells() -> None:
+    whole = summary(cpu_energy_j=(5.0, "measured"))
+    page = pages.summary_page("x", replace(whole, buckets=(BucketTotal("cell", 10.0, whole.totals),)))
+    assert page == pages.summary_page("x", whole)
+    assert "in cells" not in page.text()
+
+
+def test_a_bucket_that_could_not_be_measured_is_a_dash_with_its_reason() -> None:
+    there, lost = totals(gpu_energy_j=(5.0, "measured")), totals(gpu_energy_j=(None, None))
+    whole = totals(gpu_energy_j=(5.0, "measured"), cpu_energy_j=(None, None))
+    buckets = (BucketTotal("cell", 1.0, there), BucketTotal("held_idle", 9.0, lost))
+    found = lines_of(pages.summary_page("x", Summary(1, 0, 1, 1.0, whole, buckets)))
+    assert found["energy > held idle"][1:] == ["—", "", "not measured", "it broke"]
+
+
+def test_what_was_used_before_any_cell_is_shown() -> None:
+    made = totals(cpu_energy_j=(5.0, "measured"))
+    page = pages.summary_page("x", Summary(0, 0, 1, 0.0, made, (BucketTotal("background", 3.0, made),)))
+    assert page.title == "x: 0 cells, —"
+    assert lines_of(page)["energy > in the background"][1] == "5.00 J"
+
+
+@pytest.mark.parametrize(
+    ("held", "busy", "line"),
+    [
+        ((3600.0, "measured"), (1116.0, "measured"), "GPU held 1.00 GPU-h, used 0.31 (31 %, measured)"),
+        ((3600.0, "measured"), (1116.0, "modelled"), "GPU held 1.00 GPU-h, used ~0.31 (31 %, modelled)"),
+        ((3600.0, "modelled"), (1116.0, "measured"), "GPU held ~1.00 GPU-h, used 0.31 (31 %, modelled)"),
+        ((90.0, "measured"), (0.0, "modelled"), "GPU held 1.50 GPU-min, used ~0 (0 %, modelled)"),
+        ((3600.0, "measured"), (1.0, "measured"), "GPU held 1.00 GPU-h, used < 0.01 (< 1 %, measured)"),
+        ((30.0, "measured"), (30.2, "measured"), "GPU held 30.0 GPU-s, used 30.2 (100 %, measured)"),
+        ((30.0, "measured"), (None, None), "GPU held 30.0 GPU-s; how much of it was used is not known (it broke)"),
+    ],
+)
+def test_how_much_of_the_gpu_time_was_used(held: tuple[float, str], busy: tuple[float, str], line: str) -> None:
+    page = pages.summary_page("x", summary(gpu_reserved_s=held, gpu_busy_s=busy))
+    assert page.headlines == [line]
+    assert page.text().splitlines()[1] == line
+    assert line.replace("<", "&lt;") in page._repr_html_()
+
+
+def test_gpu_time_that_nobody_looked_at_makes_the_use_a_bound() -> None:
+    """One hour known to be half used, and another of which nothing is known: a quarter at least."""
+    hour, half = Figure("gpu_reserved_s", 3600.0, golden.RESERVED), Figure("gpu_busy_s", 1800.0, golden.BUSY)
+    unknown = Figure("gpu_busy_s", None, Provenance(None, None, None, "no samples"))
+    made = accounting.totals(accounting.parts([hour, half, hour, unknown]))
+    assert pages.used_of_held(Summary(2, 0, 1, 1.0, made)) == ["GPU held 2.00 GPU-h, used ≥ ~0.50 (≥ 25 %, modelled)"]
+    silent = tuple(
+        BucketTotal(name, 1.0, accounting.totals(accounting.parts(figures)))
+        for name, figures in (("cell", [hour, half]), ("held_idle", [hour]))
+    )  # fmt: skip
+    made = accounting.totals(accounting.parts([hour, half, hour]))
+    (line,) = pages.used_of_held(Summary(1, 0, 1, 1.0, made, silent))  # type: ignore[arg-type]
+    assert "(≥ 25 %" in line
+    held = Figure("gpu_reserved_s", None, Provenance(None, None, None, "processes cannot be seen"))
+    made = accounting.totals(accounting.parts([hour, half, held, half]))
+    (line,) = pages.used_of_held(Summary(2, 0, 1, 1.0, made))
+    assert "(≤ 100 %" in line
+    made = accounting.totals(accounting.parts([hour, half, held, unknown]))
+    (line,) = pages.used_of_held(Summary(2, 0, 1, 1.0, made))
+    assert line.endswith("how much of it was used is not known (no samples; processes cannot be seen)")
+
+
+def test_no_gpu_no_word_of_its_use() -> None:
+    assert pages.summary_page("x", summary(cpu_s=(1.0, "measured"))).headlines == []
+
+
+def test_what_the_work_took_above_idle() -> None:
+    figures = {"gpu_energy_j": (1000.0, "measured"), "gpu_idle_energy_j": (400.0, "modelled")}
+    line = lines_of(pages.summary_page("x", summary(**figures)))["GPU energy > above idle"]  # type: ignore[arg-type]
+    assert line[1:4] == ["~600 J", "±18 %", "modelled"]  # √(100² + 40²) / 600
+    figures["gpu_idle_energy_j"] = (5.0, "modelled")  # too little to weaken it
+    line = lines_of(pages.summary_page("x", summary(**figures)))["GPU energy > above idle"]  # type: ignore[arg-type]
+    assert line[1:4] == ["995 J", "±10 %", "measured"]
+    assert "idle" not in pages.summary_page("x", summary(gpu_energy_j=(1.0, "measured"))).text()
+
+
+def test_above_idle_is_a_bound_or_nothing_where_parts_are_missing() -> None:
+    def shown(*parts: tuple[float | None, float | None]) -> str:
+        lost = Provenance(None, None, None, "it broke")
+        made = [
+            Figure(name, value, golden.NVML if value is not None else lost)
+            for pair in parts
+            for name, value in zip(("gpu_energy_j", "gpu_idle_energy_j"), pair, strict=True)
+        ]
+        whole = Summary(1, 0, 1, 1.0, accounting.totals(accounting.parts(made)))
+        return lines_of(pages.summary_page("x", whole))["GPU energy > above idle"][1]
+
+    assert shown((100.0, 40.0)) == "60.0 J"
+    assert shown((100.0, 40.0), (50.0, None)) == "≤ 110 J"
+    assert shown((100.0, 40.0), (None, None)) == "≥ 60.0 J"
+    assert shown((100.0, 40.0), (None, 40.0)) == "—"
+    assert shown((100.0, None)) == "—"
+
+
+SHARE = Provenance("modelled", "SM time of this kernel's processes over all (sm_util)", 0.2)
+
+
+def shared(*shares: tuple[str, float | None, Provenance]) -> CellRecord:
+    made = [
+        Figure("gpu_energy_j", 30.0, golden.NVML, "GPU-1"),
+        Figure("gpu_device_energy_j", 100.0, golden.NVML, "GPU-1"),
+    ]
+    made += [Figure("gpu_share", value, origin, device) for device, value, origin in shares]
+    return replace(golden.FIRST, usage=Usage(5.0, tuple(made)))
+
+
+def test_a_shared_gpu_shows_the_share_and_its_source() -> None:
+    found = lines_of(pages.cell_page(shared(("GPU-1", 0.3, SHARE))))
+    assert found["GPU energy > this kernel's share"][1:] == ["30 %", "±20 %", "modelled", SHARE.source]
+    assert found["GPU energy > whole device"][1] == "100 J"
+    lost = Provenance(None, None, None, "its processes cannot be seen")
+    found = lines_of(pages.cell_page(shared(("GPU-4f2a81c0-1234", 0.3, SHARE), ("GPU-77", None, lost))))
+    assert found["GPU energy > this kernel's share of GPU-4f2a81c0"][1] == "30 %"
+    assert found["GPU energy > this kernel's share of GPU-77"][1:] == ["—", "", "not measured", lost.reason]
+
+
+def test_a_gpu_that_is_all_ours_says_no_share() -> None:
+    alone = Provenance("measured", "exclusive", 0.0)
+    figures = (Figure("gpu_energy_j", 30.0, golden.NVML, "GPU-1"), Figure("gpu_share", 1.0, alone, "GPU-1"))
+    assert "share" not in pages.cell_page(replace(golden.FIRST, usage=Usage(5.0, figures))).text()
+
+
+def test_a_gpu_held_idle_is_said_once_with_how_to_release_it() -> None:
+    one = Held("GPU-4f2a81c0-1234", "NVIDIA A100", 14e9, 3011.0, 0.0)
+    (note,) = pages.held_notes([one])
+    assert note == (
+        "This kernel has held 14.0 GB on a GPU (NVIDIA A100) for 50 min since the last cell and used 0 % of it. "
+        "To release it: `del` what holds it, then (PyTorch) `torch.cuda.empty_cache()`; "
+        "what the CUDA context itself takes goes only when the kernel is restarted."
+    )
+    first, second = pages.held_notes([one, replace(one, device="GPU-77", busy_share=0.4, used_bytes=None)])
+    assert first.endswith("on a GPU (NVIDIA A100, GPU-4f2a81c0) for 50 min since the last cell and used 0 % of it.")
+    assert (
+        "has held a GPU (NVIDIA A100, GPU-77) for 50 min since the last cell and used at most 40 % of it. To" in second
+    )
+    (note,) = pages.held_notes([replace(one, device="GPU 0", busy_share=None)])
+    assert "14.0 GB on GPU 0 (NVIDIA A100) for" in note
+    assert "how much of it was used is not known" in note
+    assert "<code>torch.cuda.empty_cache()</code>" in Page("x", notes=[note])._repr_html_()
+
+
+def test_a_gpu_between_two_cells_is_not_nagged_about() -> None:
+    assert pages.held_notes([Held("GPU-1", "A100", 14e9, 59.0, 0.0)]) == []
+    assert pages.held_notes([]) == []
+
+
+def test_what_is_no_cells_is_called_by_its_bucket() -> None:
+    assert pages.called(golden.IDLING) == "held idle, after run 1"
+    assert pages.called(replace(golden.AFTER, seq=0)) == "in the background"
+
+
+def test_notebooks_are_told_apart() -> None:
+    paths = ["/a/x/train.ipynb", "/a/y/train.ipynb", "/a/y/eval.ipynb", None]
+    names = {"/a/x/train.ipynb": "x/train.ipynb", "/a/y/train.ipynb": "y/train.ipynb", "/a/y/eval.ipynb": "eval.ipynb"}
+    assert pages.notebook_names(paths) == names
+    made = [replace(cell(INFO, n), notebook=path) for n, path in enumerate(paths)]
+    (table,) = pages.cells_page("x", made, notebooks=True).tables
+    assert [row[-1] for row in table.rows] == [*names.values(), "—"]
+    assert "notebook" not in pages.cells_page("x", made).text()
+
+
 def test_what_could_not_be_measured_is_a_dash_with_its_reason() -> None:
     (line,) = [n for n in pages.summary_page("x", summary(cpu_s=(None, None))).text().splitlines() if "CPU time" in n]
     assert re.split("  +", line.strip()) == ["CPU time", "—", "not measured", "it broke"]
@@ -69,7 +273,7 @@ def test_how_many_is_said_in_words_that_fit() -> None:
     one = replace(golden.SUMMARY, cells=1, failed=0)
     assert pages.summary_page("x", one).title == "x: 1 cell, 14.5 s"
     assert pages.summary_page("x", replace(one, cells=7, sessions=3)).title == "x: 7 cells in 3 sessions, 14.5 s"
-    assert pages.summary_page("x", replace(one, cells=0)).text() == "x\n\nNothing was metered yet."
+    assert pages.summary_page("x", replace(one, cells=0, buckets=())).text() == "x\n\nNothing was metered yet."
 
 
 @pytest.mark.parametrize(
@@ -119,7 +323,7 @@ def test_a_table_is_folded_to_the_terminal(width: int) -> None:
     page = pages.summary_page("x", golden.SUMMARY)
     folded = page.text(width)
     table = folded.split("\n\n")[1]
-    assert max(map(len, table.splitlines())) <= max(width, 66)
+    assert max(map(len, table.splitlines())) <= max(width, 67)
     assert re.sub(r"\s+", "", folded.replace("-", ""))[:20] == re.sub(r"\s+", "", page.text().replace("-", ""))[:20]
     assert sorted(re.findall(r"\w+", folded)) == sorted(re.findall(r"\w+", page.text()))  # nothing is lost
     assert (folded == page.text()) == (width == 500)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import golden
 import pytest
 from kernels import ALL
 from shell import cell, costmeter, fill, session
@@ -115,6 +117,12 @@ def test_thousands_of_cells_are_streamed(ledger: Ledger, home: Path, monkeypatch
     assert len(json.loads((home / "out.json").read_text())["cells"]) == 3000
     assert len((home / "out.csv").read_text().splitlines()) == 3001
     assert (home / "out.md").read_text().count("| In [") == 3000
+
+
+def test_a_ledger_of_background_work_only_is_something(ledger: Ledger, home: Path) -> None:
+    ledger.append(INFO, [replace(golden.AFTER, session_id="aaa1", notebook=INFO.notebook)])
+    report.export(ledger, ALL, home / "out.md")
+    assert "in the background" in (home / "out.md").read_text()
 
 
 def test_the_shell_writes_what_is_in_the_ledger(home: Path, ledger_path: Path) -> None:

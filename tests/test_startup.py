@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from kernels import ALL, Kernel
+from kernels import Kernel, cells
 from shell import costmeter
 from test_cli import said
 
@@ -30,7 +30,7 @@ def test_from_enable_to_disable(start_kernel: Callable[..., Kernel], home: Path,
     kernel.run("%cost")
     assert "This session: 1 cell" in kernel.text
     kernel.flush()
-    assert [r.cell_id for r in ledger.records(ALL)] == ["the first cell", None]
+    assert [r.cell_id for r in cells(ledger)] == ["the first cell", None]
     assert f"removed {file(home)}" in said(costmeter("disable"))
     bare = start_kernel(load=False)
     bare.run("1")
@@ -99,4 +99,4 @@ def test_a_terminal_ipython_is_metered_too(home: Path, ledger: Ledger) -> None:
         [sys.executable, "-m", "IPython", "-c", "print(6 * 7)"], capture_output=True, text=True, cwd=home, timeout=60
     )
     assert (ran.stdout, ran.stderr) == ("42\n", "")
-    assert len(list(ledger.records(ALL))) == 1
+    assert len(cells(ledger)) == 1

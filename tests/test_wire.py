@@ -12,6 +12,7 @@ import pytest
 from kernels import Kernel
 
 from jupyter_costmeter import wire
+from jupyter_costmeter.record import HIGHEST
 
 
 @pytest.mark.parametrize("name", golden.EXAMPLES)
@@ -40,6 +41,52 @@ def test_a_real_kernel_sends_what_the_golden_examples_promise(kernel: Kernel) ->
     assert set(closed) == set(stored["closed"][0])
     assert set(closed["totals"][0]) == set(stored["closed"][0]["totals"][0])
     assert set(closed["figures"][0]) == set(stored["closed"][0]["figures"][0])
+
+
+def test_only_cells_are_told_of_as_cells() -> None:
+    """What was held idle is in the summary's bucket; the panel's list of the dearest is of cells."""
+    mixed = [golden.FIRST, golden.IDLING, golden.AFTER]
+    message = wire.message("closed", "s1", 1, [], mixed, golden.SUMMARY, golden.HELD, golden.LEDGER)
+    reply = wire.reply(golden.SESSION, 1, [], mixed, golden.SUMMARY, (), [], golden.LEDGER)
+    scopes = wire.scopes("a", "b", {"notebook": None, "project": None}, {"notebook": mixed}, golden.LEDGER)
+    for cells in (message["closed"], reply["cells"], scopes["dearest"]["notebook"]):
+        assert [c["id"] for c in cells] == ["r1"]
+    assert message["held"][0]["used_bytes"] == 15e9
+
+
+def test_the_buckets_of_a_summary_add_up_to_its_totals() -> None:
+    told = wire.summary(golden.SUMMARY)
+    assert [b["bucket"] for b in told["buckets"]] == ["cell", "held_idle", "background"]
+    for total in told["totals"]:
+        if total["name"] not in HIGHEST:
+            parts = [t["value"] or 0.0 for b in told["buckets"] for t in b["totals"] if t["name"] == total["name"]]
+            assert sum(parts) == pytest.approx(total["value"])
+    assert told["wall_s"] == told["buckets"][0]["wall_s"] == 14.5
+
+
+HOLDS = """
+import time
+from jupyter_costmeter.record import Held
+began = time.monotonic()
+asked = []
+def held():
+    asked.append(1)
+    return (Held("GPU-1", "A100", 14e9, time.monotonic() - began, 0.0),)
+get_ipython().costmeter.session.held = held
+"""
+
+
+def test_a_gpu_held_idle_is_told_when_nothing_runs(kernel: Kernel) -> None:
+    kernel.run(HOLDS)
+    kernel.start("time.sleep(2.2)")
+    found = kernel.listen(lambda m: m["event"] == "closed" and m["closed"][0]["wall_s"] > 2)
+    assert [m["held"] for m in found if m["running"]] == [[]] * sum(bool(m["running"]) for m in found)
+    (told,) = found[-1]["held"]
+    assert (told["device"], told["name"], told["used_bytes"], told["busy_share"]) == ("GPU-1", "A100", 14e9, 0.0)
+    assert kernel.value("len(asked)") <= 3  # the cells' ends, not each tick
+    time.sleep(1)
+    answer = kernel.ask(wire.REQUEST, {"notebook": None})
+    assert answer["held"][0]["idle_s"] >= told["idle_s"] + 1
 
 
 def test_messages_are_numbered_and_only_come_while_something_runs(kernel: Kernel) -> None:

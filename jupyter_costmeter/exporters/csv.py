@@ -1,4 +1,7 @@
-"""CSV: one line a cell, a column for each figure and one for how it is known."""
+"""CSV: one line a record, a column for each figure and one for how it is known.
+
+The lines without a ``parent_id`` add up to the totals, over all buckets.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import IO, Any
 from ..record import ENERGY, HIGHEST, SUMMED, CellRecord, Content, Figure
 
 WHAT = (
-    "id", "session_id", "seq", "parent_id", "notebook", "project", "cell_id", "execution_count", "label",
+    "id", "session_id", "seq", "parent_id", "bucket", "notebook", "project", "cell_id", "execution_count", "label",
     "outcome", "error_type", "code_hash",
 )  # fmt: skip
 #: What a spreadsheet takes for the beginning of a formula (OWASP: CSV injection).
@@ -24,7 +27,7 @@ class CsvExporter:
     def write(self, out: IO[str], content: Content) -> None:
         lines = csv.writer(out)
         how = [column for name in FIGURES for column in (name, f"{name}_how")]
-        lines.writerow([*WHAT, "started_at", "wall_s", *how])
+        lines.writerow([*WHAT, "started_at", "wall_s", *how, "gpu_share", "gpu_share_how"])
         for record in content.cells():
             lines.writerow(_line(record))
 
@@ -36,7 +39,16 @@ def _line(record: CellRecord) -> list[Any]:
         parts = ENERGY if name == "energy_j" else (name,)
         figures = [f for f in record.usage.figures if f.name in parts]
         line += _value(name, [f for f in figures if len(parts) == 1 or not f.provenance.absent])
-    return line
+    return [*line, *_share([f for f in record.usage.figures if f.name == "gpu_share"])]
+
+
+def _share(figures: list[Figure]) -> tuple[float | None, str]:
+    """A share of one GPU; those of several do not add up."""
+    if len(figures) > 1:
+        told = (f"{'—' if f.value is None else round(f.value, 4)} ({f.device}: {f.source})" for f in figures)
+        return None, "of several GPUs: " + "; ".join(told)
+    value, how = _value("gpu_share", figures)
+    return value, f"{how}: {figures[0].source}" if value is not None else how
 
 
 def _value(name: str, figures: list[Figure]) -> tuple[float | None, str]:
@@ -44,7 +56,7 @@ def _value(name: str, figures: list[Figure]) -> tuple[float | None, str]:
     there = [f.value for f in figures if f.value is not None]
     value = (max(there) if name in HIGHEST else sum(there)) if there else None
     how = dict.fromkeys(f.method or f"not measured: {f.reason}" for f in figures)
-    return value, "; ".join(how) or "not measured: there is no such device"
+    return value, "; ".join(how) or "not measured: there is none in this record"
 
 
 def _text(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Markdown: the totals with how they are known, then one line a cell."""
+"""Markdown: the totals with how they are known, then one line a record."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import IO
 
 from .. import pages
-from ..record import Content, SessionInfo
+from ..record import CellRecord, Content, SessionInfo
 
 
 class MarkdownExporter:
@@ -16,6 +16,8 @@ class MarkdownExporter:
     def write(self, out: IO[str], content: Content) -> None:
         page = pages.summary_page(content.title, content.summary)
         out.write(f"# {_escaped(page.title)}\n\n")
+        for line in page.headlines:
+            out.write(f"{_escaped(line)}\n\n")
         for table in page.tables:
             _table(out, table.columns, table.rows)
         for note in page.notes:
@@ -23,7 +25,14 @@ class MarkdownExporter:
         for info in content.sessions:
             out.write(f"- {_escaped(_machine(info))}\n")
         out.write("\n## Cells\n\n")
-        _table(out, pages.CELL_COLUMNS, (pages.cell_line(record) for record in content.cells()))
+        names = pages.notebook_names(info.notebook for info in content.sessions)
+        several = ("notebook",) if len(names) > 1 else ()
+        _table(out, (*pages.CELL_COLUMNS, "bucket", *several), (_line(r, names, several) for r in content.cells()))
+
+
+def _line(record: CellRecord, names: dict[str, str], several: Sequence[str]) -> list[str]:
+    notebook = [names.get(record.notebook or "", record.notebook or "—")] if several else []
+    return [*pages.cell_line(record), record.bucket, *notebook]
 
 
 def _table(out: IO[str], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

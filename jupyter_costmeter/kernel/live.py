@@ -12,6 +12,7 @@ from typing import Any
 from zmq import ZMQError
 
 from .. import wire
+from ..record import Held
 from ..session import Event, Session
 
 
@@ -68,6 +69,7 @@ class Live:
             [wire.running(record, power) for record, power in event.running],
             event.closed,
             self.session.summary(),
+            () if event.running or name in ("loaded", "unloaded") else self._held(),
             wire.ledger(self.session.ledger),
         )
         kernel = self.kernel
@@ -83,6 +85,10 @@ class Live:
             content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
         self.kernel.session.send(stream, wire.REPLY, content, parent, ident)
 
+    def _held(self) -> tuple[Held, ...]:
+        """What the kernel holds idle: asked only where cells have just ended, or somebody wants to know."""
+        return self.session.held()
+
     def _reply(self, notebook: str | None) -> wire.Json:
         if notebook:
             self.session.moved_to(notebook)
@@ -93,6 +99,7 @@ class Live:
             [wire.running(record, power) for record, power in self.session.running()],
             self.session.cells(),
             self.session.summary(),
+            self._held(),
             self.session.sensors,
             wire.ledger(self.session.ledger),
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from filelock import FileLock
+from sqlalchemy.dialects import sqlite
 
 from ..errors import LedgerError, LedgerUnwritable
 
@@ -16,6 +19,16 @@ from ..errors import LedgerError, LedgerUnwritable
 BUSY_S = 30
 #: What SQLite says of a file that is not, or no longer, a database (sqlite3 result codes 11 and 26).
 BROKEN = ("malformed", "not a database", "file is encrypted")
+
+
+#: What it says where another process holds the file (result codes 5, 6 and 15); that passes.
+LOCKED = ("is locked", "locking protocol")
+
+
+class Locked(LedgerUnwritable):
+    """Another process has been writing for longer than we wait; the next try may succeed."""
+
+    passes = True
 
 
 class Corrupt(LedgerError):
@@ -27,13 +40,25 @@ class Corrupt(LedgerError):
         super().__init__(f"{path} was corrupt: it was moved aside {to}, and a new ledger was begun")
 
 
-def engine(path: Path) -> sa.Engine:
-    """WAL, so readers never wait for writers; durable with each commit; one writer at a time, in turn."""
-    url = sa.URL.create("sqlite", database=str(path))  # a path may hold ?, # and %
-    made = sa.create_engine(url, connect_args={"timeout": BUSY_S})
+def engine(path: Path, still: bool = False) -> sa.Engine:
+    """WAL, so readers never wait for writers; durable with each commit; one writer at a time, in turn.
+
+    Args:
+        path: of the file, which need not exist.
+        still: it is ``is_still``, and read as it lies there; a connection lasts for one use.
+    """
+    uri = {"immutable": "1", "uri": "true"} if still else {}
+    name = f"file:{quote(str(path))}" if still else str(path)
+    url = sa.URL.create("sqlite", database=name, query=uri)  # a path may hold ?, # and %
+    made = sa.create_engine(url, connect_args={"timeout": BUSY_S}, poolclass=sa.NullPool if still else None)
     sa.event.listen(made, "connect", _set_up)
     sa.event.listen(made, "begin", _begin)
     return made
+
+
+def is_still(path: Path) -> bool:
+    """Whether nobody has the file open, in a folder in which we cannot either: SQLite's WAL needs files beside it."""
+    return not os.access(path.parent, os.W_OK) and path.exists() and not os.path.exists(f"{path}-wal")
 
 
 def _set_up(connection: Any, _record: Any) -> None:
@@ -47,6 +72,18 @@ def _begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writing") else "BEGIN")
 
 
+def compiled(statement: sa.sql.expression.ClauseElement) -> str:
+    """A statement as text with named values, for the driver: SQLAlchemy takes 50 µs for each that it hands over."""
+    return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
+
+
+def driver(connection: sa.Connection) -> sqlite3.Connection:
+    """The connection under that one, in the same transaction."""
+    found = connection.connection.driver_connection
+    assert isinstance(found, sqlite3.Connection)
+    return found
+
+
 def identity(path: Path) -> tuple[int, int] | None:
     """Which file that is now; ``None`` for none."""
     try:
@@ -56,14 +93,16 @@ def identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def is_corrupt(error: sa.exc.DatabaseError) -> bool:
+def is_corrupt(error: Exception) -> bool:
     """Whether SQLite says that the file itself is broken."""
-    return any(word in str(error.orig).lower() for word in BROKEN)
+    return any(word in str(getattr(error, "orig", None) or error).lower() for word in BROKEN)
 
 
 def unwritable(path: Path, error: Exception) -> LedgerUnwritable:
     """What the system says of the file, as an error of ours."""
     why = str(getattr(error, "orig", None) or error)
+    if any(word in why for word in LOCKED):
+        return Locked(f"the ledger {path} is being written to by another process, which has not let go of it ({why})")
     return LedgerUnwritable(f"the ledger {path} cannot be used ({why}); check the folder's permissions and free space")
 
 
@@ -84,8 +123,6 @@ def put_aside(path: Path) -> str | None:
 
 
 def _sound(path: Path) -> bool:
-    import sqlite3
-
     try:
         with sqlite3.connect(path, timeout=BUSY_S) as connection:
             found: bool = connection.execute("PRAGMA quick_check").fetchone()[0] == "ok"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from ..record import CellRecord, Figure, Provenance, SessionInfo, Usage
+from ..record import ENERGY, CellRecord, Figure, Provenance, SessionInfo, Usage
 
 Row = dict[str, Any]
 CELL_COLUMNS = [f.name for f in fields(CellRecord) if f.name != "usage"]
@@ -24,6 +25,7 @@ def session_of(row: Mapping[str, Any]) -> SessionInfo:
     return SessionInfo(**{**row, "environment": json.loads(row["environment"])})
 
 
+@functools.lru_cache(maxsize=1024)
 def provenance_id(origin: Provenance) -> str:
     """The same for the same provenance on every machine, so ledgers can be merged."""
     text = json.dumps([origin.method, origin.source, origin.uncertainty, origin.reason, origin.absent])
@@ -42,7 +44,9 @@ def provenance_of(row: Mapping[str, Any]) -> Provenance:
 
 def cell_row(record: CellRecord) -> Row:
     """For the table ``cell``."""
-    return {**{name: getattr(record, name) for name in CELL_COLUMNS}, "wall_s": record.wall_s}
+    known = [f.value for f in record.usage.figures if f.name in ENERGY and f.value is not None]
+    derived = {"wall_s": record.wall_s, "energy_j": sum(known) if known else None}
+    return {**{name: getattr(record, name) for name in CELL_COLUMNS}, **derived}
 
 
 def cell_of(row: Mapping[str, Any], figures: tuple[Figure, ...]) -> CellRecord:

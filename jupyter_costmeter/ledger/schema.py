@@ -1,12 +1,6 @@
-"""The ledger's tables, and the list of migrations that made them.
-
-A migration is never changed once released: a new one is appended. A test compares what the
-list makes of an empty file with a golden schema.
-"""
+"""The ledger's tables as they are now; ``migrations`` makes them."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import sqlalchemy as sa
 
@@ -64,10 +58,18 @@ cell = sa.Table(
     sa.Column("label", sa.Text),
     sa.Column("error_type", sa.Text),
     sa.Column("parent_id", sa.Text),
+    sa.Column("bucket", sa.Text, nullable=False, server_default="cell"),
+    sa.Column("energy_j", sa.Float),  # derived: the sum of its figures in record.ENERGY
     sa.Index("cell_of_session", "session_id", "seq"),
     sa.Index("cell_of_notebook", "notebook", "started_at"),
     sa.Index("cell_of_project", "project", "started_at"),
+    sa.Index("cell_of_start", "started_at"),
 )
+#: Whose cost is shown as a cell's: no inner window, and a cell's. The words of two partial indexes.
+OWN_CELL = sa.and_(cell.c.parent_id.is_(None), cell.c.bucket == sa.literal_column("'cell'"))
+for scope in ("notebook", "project"):
+    dear = (cell.c[scope], cell.c.energy_j.desc(), cell.c.wall_s.desc())
+    sa.Index(f"dearest_of_{scope}", *dear, sqlite_where=OWN_CELL)
 
 figure = sa.Table(
     "figure",
@@ -80,6 +82,40 @@ figure = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Derived, written with each append: how much one session holds in one notebook, project and bucket. A row with a
+# label is about the records of that label only; one without is about all of them. Inner windows are left out.
+tally = sa.Table(
+    "tally",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("session_id", sa.Text, sa.ForeignKey("session.id"), nullable=False),
+    sa.Column("notebook", sa.Text),
+    sa.Column("project", sa.Text),
+    sa.Column("bucket", sa.Text, nullable=False),
+    sa.Column("label", sa.Text),
+    sa.Column("records", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("wall_s", sa.Float, nullable=False),
+    sa.Index("tally_of_notebook", "label", "notebook"),
+    sa.Index("tally_of_project", "label", "project"),
+)
+# One row for each place: a unique column may hold NULL twice, its quoted text may not.
+QUOTED = [sa.func.quote(tally.c[name]) for name in ("notebook", "project", "label")]
+sa.Index("tally_of_place", tally.c.session_id, tally.c.bucket, *QUOTED, unique=True)
+
+# Derived, too: a tally's figures of one name that come from one place, like accounting.Part.
+subtotal = sa.Table(
+    "subtotal",
+    metadata,
+    sa.Column("tally_id", sa.Integer, sa.ForeignKey("tally.id"), primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("provenance_id", sa.Text, sa.ForeignKey("provenance.id"), primary_key=True),
+    sa.Column("value", sa.Float),  # the sum, of record.HIGHEST the highest
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("missing", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Windows that are open, as of their last tick. The only table whose rows go: a closed cell's is its record.
 open_window = sa.Table(
     "open_window",
@@ -89,10 +125,3 @@ open_window = sa.Table(
     sa.Column("updated_at", sa.Float, nullable=False),
     sa.Column("record", sa.Text, nullable=False),  # JSON
 )
-
-
-def _first(connection: sa.Connection) -> None:
-    metadata.create_all(connection, tables=[session, provenance, cell, figure, open_window])
-
-
-MIGRATIONS: list[tuple[str, Callable[[sa.Connection], None]]] = [("first", _first)]

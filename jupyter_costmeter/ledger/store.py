@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
 import socket
+import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +16,28 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from .. import accounting, place
-from ..accounting import Part
+from .. import place
 from ..errors import LedgerTooNew
-from ..record import ENERGY, HIGHEST, CellRecord, Figure, SessionInfo, Summary
+from ..record import CellRecord, Figure, SessionInfo, Summary
 from ..version import __version__
-from . import Selection, file, rows, schema
-from .schema import cell, figure, open_window, provenance, session
+from . import Selection, file, rollup, rows, schema
+from .migrations import MIGRATIONS
+from .schema import OWN_CELL, cell, figure, open_window, provenance, session, tally
 
-#: Rows fetched at a time, so that an export of any length needs constant memory.
-PAGE = 500
+#: Rows fetched at a time, so that an export of any length needs constant memory; the least, of several parts each.
+PAGE, LEAST = 500, 20
 #: Seconds by which one process's start may seem to differ (a wall clock, where there is no better).
 SAME_S = 2.0 if not os.path.exists("/proc/self/stat") else 0.02
-# Built once: SQLAlchemy keeps what it compiled of them.
-ADD_SESSION = insert(session).on_conflict_do_nothing()
-ADD_PROVENANCE = insert(provenance).on_conflict_do_nothing()
-ADD_CELL = insert(cell).on_conflict_do_nothing()
-ADD_FIGURE = insert(figure).on_conflict_do_nothing()
-END_JOURNAL = open_window.delete().where(open_window.c.id == sa.bindparam("ended"))
+# Built once, for the driver.
+ADD_SESSION = file.compiled(insert(session).on_conflict_do_nothing())
+ADD_PROVENANCE = file.compiled(insert(provenance).on_conflict_do_nothing())
+ADD_CELL = file.compiled(insert(cell))
+ADD_FIGURE = file.compiled(insert(figure).on_conflict_do_nothing())
+END_JOURNAL = file.compiled(open_window.delete().where(open_window.c.id == sa.bindparam("id")))
+FIND_OUTCOME = file.compiled(sa.select(cell.c.outcome).where(cell.c.id == sa.bindparam("id")))
+_number = schema.migration.c.number
+LATEST = file.compiled(sa.select(_number, schema.migration.c.version).order_by(_number.desc()))
+Where = list[sa.ColumnElement[bool]]
 
 
 class Ledger:
@@ -48,8 +54,10 @@ class Ledger:
         self._engine: sa.Engine | None = None
         self.note: str | None = None  # what a reader of the ledger should know
         self._identity: tuple[int, int] | None = None
+        self._still = False  # it is read as it lies there
         self._ready = False
         self._known: set[str] = set()  # provenances and sessions that are in the file
+        self._tallies: dict[rollup.Place, int] = {}  # their ids there
 
     # Opening
 
@@ -69,20 +77,28 @@ class Ledger:
         if not os.path.exists(self.path):
             yield None
             return
-        with self._guarded(), self._open().connect() as connection:
-            if not self._ready:
-                newest = _newest(connection)
-                self._refuse_newer(newest)
-                if not newest:  # begun by a process that has not finished
-                    yield None
-                    return
-            yield connection
+        with self._guarded():
+            if not self._begun():
+                yield None
+                return
+            with self._open().connect() as connection:
+                yield connection
+
+    def _begun(self) -> bool:
+        """Whether it has tables; brings an older one up to date first. A new one may be in the making elsewhere."""
+        with self._open().connect() as connection:
+            newest = _latest(connection) if self._ready else _newest(connection)
+        self._refuse_newer(newest)
+        if newest and newest[0] < len(MIGRATIONS):
+            with self._writing():
+                pass
+        return bool(newest)
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.DatabaseError as error:
+        except (sa.exc.DatabaseError, sqlite3.DatabaseError) as error:
             if not file.is_corrupt(error):
                 raise file.unwritable(self.path, error) from error
             self.moved = self._put_aside() or self.moved
@@ -92,12 +108,15 @@ class Ledger:
 
     def _open(self) -> sa.Engine:
         """The engine; a new one where the file is another than the one that was opened (deleted, moved aside)."""
+        still = file.is_still(self.path)
+        if self._still or still != self._still:  # what SQLite takes for unchanging may have changed since
+            self.close()
         if self._engine is not None and file.identity(self.path) != self._identity:
             self.note = f"{self.path} was moved or deleted while it was in use, and a new ledger was begun"
             self.close()
         if self._engine is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._engine = file.engine(self.path)
+            self._engine, self._still = file.engine(self.path, still), still
             with self._engine.connect():
                 self._identity = file.identity(self.path)  # it is there now
         return self._engine
@@ -105,15 +124,19 @@ class Ledger:
     def close(self) -> None:
         if self._engine is not None:
             self._engine.dispose()
-        self._engine, self._ready = None, False
+        self._engine, self._ready, self._still = None, False, False
         self._known.clear()
+        self._tallies.clear()
 
     def _put_aside(self) -> str | None:
         self.close()
-        return file.put_aside(self.path)
+        try:
+            return file.put_aside(self.path)
+        except OSError as error:
+            raise file.unwritable(self.path, error) from error
 
     def _refuse_newer(self, newest: tuple[int, str] | None) -> None:
-        if newest and newest[0] > len(schema.MIGRATIONS):
+        if newest and newest[0] > len(MIGRATIONS):
             raise LedgerTooNew(
                 f"{self.path} was written by jupyter_costmeter {newest[1]}; this is {__version__}. "
                 f"Upgrade it: pip install -U 'jupyter_costmeter>={newest[1]}'"
@@ -123,7 +146,7 @@ class Ledger:
         newest = _newest(connection)
         self._refuse_newer(newest)
         schema.migration.create(connection, checkfirst=True)
-        for number, (name, apply) in enumerate(schema.MIGRATIONS, 1):
+        for number, (name, apply) in enumerate(MIGRATIONS, 1):
             if newest is None or number > newest[0]:
                 apply(connection)
                 values = {"number": number, "name": name, "applied_at": time.time(), "version": __version__}
@@ -138,40 +161,31 @@ class Ledger:
         """
         found = list(records)
         with self._writing() as connection:
-            new = self._add_origins(connection, info, found)
-            if found:
-                self._forget_killed(connection, found)
-                connection.execute(ADD_CELL, [rows.cell_row(record) for record in found])
-                connection.execute(END_JOURNAL, [{"ended": record.id} for record in found])
-            figures = [row for record in found for row in rows.figure_rows(record)]
-            if figures:
-                connection.execute(ADD_FIGURE, figures)
-        self._known |= new
+            driver = file.driver(connection)
+            origins = self._add_origins(driver, info, found)
+            new = _not_there(connection, found)
+            driver.executemany(ADD_CELL, [rows.cell_row(record) for record in new])
+            driver.executemany(ADD_FIGURE, [row for record in new for row in rows.figure_rows(record)])
+            tallies = rollup.add(driver, new, self._tallies)
+            driver.executemany(END_JOURNAL, [{"id": record.id} for record in found])
+        self._known |= origins
+        self._tallies.update((place, known) for place, known in tallies.items() if place.label is None)
 
-    def _forget_killed(self, connection: sa.Connection, records: list[CellRecord]) -> None:
-        ids = [record.id for record in records if record.outcome != "killed"]
-        query = sa.select(cell.c.id).where(cell.c.id.in_(ids), cell.c.outcome == "killed")
-        alive = [row.id for row in connection.execute(query)]
-        if alive:
-            connection.execute(figure.delete().where(figure.c.cell_id.in_(alive)))
-            connection.execute(cell.delete().where(cell.c.id.in_(alive)))
-
-    def _add_origins(self, connection: sa.Connection, info: SessionInfo, records: list[CellRecord]) -> set[str]:
+    def _add_origins(self, driver: sqlite3.Connection, info: SessionInfo, records: list[CellRecord]) -> set[str]:
         """What the records point to: the session, and provenances not seen before."""
         new: set[str] = set()
         if info.id not in self._known:
-            connection.execute(ADD_SESSION, [rows.session_row(info)])
+            driver.execute(ADD_SESSION, rows.session_row(info))
             new.add(info.id)
         origins = {rows.provenance_id(f.provenance): f.provenance for r in records for f in r.usage.figures}
         missing = [rows.provenance_row(o) for key, o in origins.items() if key not in self._known]
-        if missing:
-            connection.execute(ADD_PROVENANCE, missing)
+        driver.executemany(ADD_PROVENANCE, missing)
         return new | set(origins)
 
     def journal(self, info: SessionInfo, records: Iterable[CellRecord]) -> None:
         """Note windows that are still open, so that ``kill -9`` loses at most what came since."""
         with self._writing() as connection:
-            new = self._add_origins(connection, info, [])
+            new = self._add_origins(file.driver(connection), info, [])
             for record in records:
                 body = {"session_id": info.id, "updated_at": time.time(), "record": rows.journal_text(record)}
                 add = insert(open_window).values(id=record.id, **body)
@@ -202,62 +216,76 @@ class Ledger:
         with self._reading() as connection:
             if connection is None:
                 return Summary(0, 0, 0, 0.0, ())
-            where = [*_where(selection), cell.c.parent_id.is_(None)]
-            cells, failed, sessions, wall_s = connection.execute(
-                sa.select(
-                    sa.func.count(),
-                    sa.func.count().filter(cell.c.outcome != "ok"),
-                    sa.func.count(cell.c.session_id.distinct()),
-                    sa.func.coalesce(sa.func.sum(cell.c.wall_s), 0.0),
-                ).where(*where)
-            ).one()
-            return Summary(cells, failed, sessions, wall_s, accounting.totals(_parts(connection, where)))
+            return rollup.summary(connection, _where(tally, selection))
 
     def sessions(self, selection: Selection) -> list[SessionInfo]:
         """The sessions that the selected records belong to, oldest first."""
-        inside = sa.select(cell.c.session_id).where(*_where(selection))
+        inside = sa.select(tally.c.session_id).where(*_where(tally, selection))
         query = sa.select(session).where(session.c.id.in_(inside)).order_by(session.c.started_at)
         with self._reading() as connection:
             found = connection.execute(query).mappings().all() if connection else []
             return [rows.session_of(dict(row)) for row in found]
 
     def records(self, selection: Selection) -> Iterator[CellRecord]:
-        """The selected records in the order of their start, a page at a time."""
-        last: tuple[float, str] | None = None
-        while page := self._page(selection, last):
-            yield from page
-            last = (page[-1].started_at, page[-1].id)
+        """The selected records of all buckets in the order of their start, a page at a time."""
+        parts = self._parts(selection) if selection.scope == "project" else [_where(cell, selection)]
+        size = max(PAGE // max(1, len(parts)), LEAST)
+        return heapq.merge(*(self._pages(where, size) for where in parts), key=_start)
 
-    def _page(self, selection: Selection, after: tuple[float, str] | None) -> list[CellRecord]:
-        where = _where(selection)
-        if after is not None:
-            where.append(sa.tuple_(cell.c.started_at, cell.c.id) > sa.tuple_(*after))
-        query = sa.select(cell).where(*where).order_by(cell.c.started_at, cell.c.id).limit(PAGE)
-        return self._fetch(query)
+    def _pages(self, where: Where, size: int) -> Iterator[CellRecord]:
+        page = self._page(where, size)
+        while page:
+            yield from page
+            after = sa.tuple_(cell.c.started_at, cell.c.id) > sa.tuple_(*_start(page[-1]))
+            page = self._page([*where, cell.c.started_at >= page[-1].started_at, after], size)
+
+    def _page(self, where: Where, size: int) -> list[CellRecord]:
+        query = sa.select(cell).where(*where).order_by(cell.c.started_at, cell.c.id).limit(size)
+        with self._reading() as connection:
+            return _fetched(connection, connection.execute(query).all()) if connection else []
 
     def dearest(self, selection: Selection, count: int) -> list[CellRecord]:
         """The cells that took the most energy (then time), dearest first; inner windows left out."""
-        energy = (
-            sa.select(sa.func.sum(figure.c.value))
-            .where(figure.c.cell_id == cell.c.id, figure.c.name.in_(ENERGY))
-            .scalar_subquery()
-        )
-        where = [*_where(selection), cell.c.parent_id.is_(None)]
-        order = (energy.desc().nulls_last(), cell.c.wall_s.desc())
-        return self._fetch(sa.select(cell).where(*where).order_by(*order).limit(count))
+        order = (cell.c.energy_j.desc(), cell.c.wall_s.desc())  # NULL is the least of all
+        return self._first(selection, OWN_CELL, order, _dearness, count)
 
     def latest(self, selection: Selection, count: int) -> list[CellRecord]:
-        """The newest records, oldest of them first."""
+        """The newest cells, oldest of them first."""
         order = (cell.c.started_at.desc(), cell.c.id.desc())
-        return self._fetch(sa.select(cell).where(*_where(selection)).order_by(*order).limit(count))[::-1]
+        return self._first(selection, cell.c.bucket == "cell", order, _start, count)[::-1]
 
-    def _fetch(self, query: sa.Select[Any]) -> list[CellRecord]:
+    def _first(
+        self,
+        selection: Selection,
+        which: sa.ColumnElement[bool],
+        order: tuple[sa.ColumnElement[Any], ...],
+        key: Callable[[Any], Any],
+        count: int,
+    ) -> list[CellRecord]:
+        """The first in that order: of each part of the selection by its index, then of these."""
+        found: list[sa.Row[Any]] = []
+        for where in self._parts(selection):
+            query = sa.select(cell).where(*where, which).order_by(*order).limit(count)
+            with self._reading() as connection:
+                found += connection.execute(query).all() if connection else ()
         with self._reading() as connection:
-            if connection is None:
-                return []
-            found = connection.execute(query).mappings().all()
-            figures = _figures(connection, [row["id"] for row in found])
-            return [rows.cell_of(dict(row), tuple(figures.get(row["id"], ()))) for row in found]
+            best = heapq.nlargest(count, found, key)
+            return _fetched(connection, best) if connection else []
+
+    def _parts(self, selection: Selection) -> list[Where]:
+        """The selection as parts that an index holds in order: a project and those inside it, one by one."""
+        if selection.scope not in ("project", "all"):
+            return [_where(cell, selection)]
+        query = sa.select(tally.c.project).where(*_where(tally, selection)).distinct()
+        with self._reading() as connection:
+            found = connection.execute(query).scalars().all() if connection else []
+        labelled = _where(cell, Selection("all", label=selection.label))
+        return [[cell.c.project == project, *labelled] for project in found]
+
+    def check(self) -> list[str]:
+        """What is wrong with the derived tables, one sentence each; reads the whole ledger."""
+        with self._reading() as connection:
+            return rollup.check(connection) if connection else []
 
 
 def _newest(connection: sa.Connection) -> tuple[int, str] | None:
@@ -268,57 +296,73 @@ def _newest(connection: sa.Connection) -> tuple[int, str] | None:
 
 
 def _latest(connection: sa.Connection) -> tuple[int, str] | None:
-    table = schema.migration
-    row = connection.execute(
-        sa.select(table.c.number, table.c.version).order_by(table.c.number.desc()).limit(1)
-    ).one_or_none()
+    row = file.driver(connection).execute(LATEST).fetchone()
     return (row[0], row[1]) if row else None
 
 
-def _where(selection: Selection) -> list[sa.ColumnElement[bool]]:
-    found: list[sa.ColumnElement[bool]] = []
+def _where(table: sa.Table, selection: Selection) -> Where:
+    """The selected rows of ``cell``, or the tallies that count them."""
+    found: Where = []
     if selection.scope == "project":
-        found.append(_in_folder(cell.c.project, selection.key or ""))
+        found.append(_in_folder(table.c.project, selection.key or ""))
     elif selection.scope != "all":
-        column = {"session": cell.c.session_id, "notebook": cell.c.notebook}[selection.scope]
+        column = {"session": table.c.session_id, "notebook": table.c.notebook}[selection.scope]
         found.append(column == selection.key)
-    if selection.label is not None:
-        found.append(cell.c.label == selection.label)
+    if selection.label is not None or table is tally:
+        found.append(table.c.label == selection.label)
     return found
 
 
 def _in_folder(column: sa.ColumnElement[Any], folder: str) -> sa.ColumnElement[bool]:
-    """A project counts what lies in it, projects inside it too."""
-    return sa.or_(column == folder, column.startswith(folder.rstrip(os.sep) + os.sep, autoescape=True))
+    """A project counts what lies in it, projects inside it too: a range, which an index can find."""
+    inside = folder.rstrip(os.sep) + os.sep
+    beyond = inside[:-1] + chr(ord(os.sep) + 1)
+    return sa.and_(column >= min(folder, inside), column < beyond, sa.or_(column == folder, column >= inside))
 
 
-def _parts(connection: sa.Connection, where: list[sa.ColumnElement[bool]]) -> Iterator[Part]:
-    highest = figure.c.name.in_(HIGHEST)
-    query = (
-        sa.select(
-            figure.c.name,
-            provenance,
-            sa.case((highest, sa.func.max(figure.c.value)), else_=sa.func.sum(figure.c.value)).label("value"),
-            sa.func.count().label("count"),
-            sa.func.count(figure.c.value).label("there"),
-        )
-        .join(cell, cell.c.id == figure.c.cell_id)
-        .join(provenance, provenance.c.id == figure.c.provenance_id)
-        .where(*where)
-        .group_by(figure.c.name, *provenance.c)
-    )
-    for row in connection.execute(query).mappings():
-        origin = rows.provenance_of(dict(row))
-        missing = 0 if origin.absent else row["count"] - row["there"]
-        yield Part(row["name"], origin, row["value"], row["count"], missing)
+def _start(record: Any) -> tuple[float, str]:
+    return record.started_at, record.id
+
+
+def _dearness(row: Any) -> tuple[bool, float, float]:
+    return row.energy_j is not None, row.energy_j or 0.0, row.wall_s
+
+
+def _not_there(connection: sa.Connection, records: list[CellRecord]) -> list[CellRecord]:
+    """Those that are not in the file; a record of a cell that was taken for killed is not."""
+    wanted: dict[str, CellRecord] = {}
+    for record in records:
+        if record.id not in wanted or (wanted[record.id].outcome == "killed" and record.outcome != "killed"):
+            wanted[record.id] = record
+    driver = file.driver(connection)
+    there = {key: driver.execute(FIND_OUTCOME, {"id": key}).fetchone() for key in wanted}
+    alive = [key for key, row in there.items() if row and row[0] == "killed" != wanted[key].outcome]
+    for key in alive:
+        _forget(connection, key)
+    return [record for key, record in wanted.items() if not there[key] or key in alive]
+
+
+def _forget(connection: sa.Connection, killed: str) -> None:
+    """Take a record away that is about to be put right."""
+    found = connection.execute(sa.select(cell).where(cell.c.id == killed)).one()
+    connection.execute(figure.delete().where(figure.c.cell_id == killed))
+    connection.execute(cell.delete().where(cell.c.id == killed))
+    rollup.recount(connection, rollup.places(rows.cell_of(found._asdict(), ())))
+
+
+def _fetched(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> list[CellRecord]:
+    """Rows of ``cell`` as records, with their figures."""
+    figures = _figures(connection, [row.id for row in found])
+    return [rows.cell_of(row._asdict(), tuple(figures.get(row.id, ()))) for row in found]
 
 
 def _figures(connection: sa.Connection, ids: list[str]) -> dict[str, list[Figure]]:
     found: dict[str, list[Figure]] = {}
-    query = sa.select(figure, provenance).join(provenance, provenance.c.id == figure.c.provenance_id)
-    for row in connection.execute(query.where(figure.c.cell_id.in_(ids))).mappings():
-        one = Figure(row["name"], row["value"], rows.provenance_of(dict(row)), row["device"] or None)
-        found.setdefault(row["cell_id"], []).append(one)
+    stored = connection.execute(sa.select(figure).where(figure.c.cell_id.in_(ids))).all()
+    origins = rollup.origins_of(connection, {row.provenance_id for row in stored})
+    for row in stored:
+        one = Figure(row.name, row.value, origins[row.provenance_id], row.device or None)
+        found.setdefault(row.cell_id, []).append(one)
     return found
 
 

@@ -1,7 +1,7 @@
 """The thread that writes to the ledger, so that no cell waits for a disk.
 
 It sleeps in a queue while nothing happens. What cannot be written is kept in memory, said
-so, and tried again with the next record.
+so, and tried again with the next record, or after a while.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,11 @@ from . import LedgerState, open_ledger
 
 if TYPE_CHECKING:
     from .store import Ledger
+
+#: Seconds until what could not be written is tried again, if nothing else comes before.
+AGAIN_S = 15.0
+#: Seconds between two tries while somebody waits for a file that another process holds.
+SOON_S = 0.05
 
 
 class Writer:
@@ -63,12 +69,16 @@ class Writer:
         self._hand_over(_Work(open=list(records)))
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was handed over so far has been tried; whether nothing waits any more."""
+        """Wait until all that was handed over so far has been tried; whether nothing waits any more.
+
+        Where another process holds the file, it is tried until the time is over.
+        """
         if self._thread is None or os.getpid() != self._pid:
             return not self._waiting
-        work = _Work()
+        work = _Work(until=time.monotonic() + timeout_s)
         self._inbox.put(work)
-        work.done.wait(timeout_s)
+        if not work.done.wait(timeout_s) and self._waiting and self._message is None:
+            self._message = f"the ledger {self.path} has not taken them in {timeout_s:g} s (a slow disk, or locked)"
         return not self._waiting
 
     def _hand_over(self, work: _Work) -> None:
@@ -83,7 +93,7 @@ class Writer:
 
     def _run(self) -> None:
         while True:
-            batch = [self._inbox.get()]
+            batch = [self._next()]
             while not self._inbox.empty():
                 batch.append(self._inbox.get())
             try:
@@ -95,18 +105,35 @@ class Writer:
             for work in batch:
                 work.done.set()
 
+    def _next(self) -> _Work:
+        try:
+            return self._inbox.get(timeout=AGAIN_S if self._waiting else None)
+        except queue.Empty:
+            return _Work()
+
     def _write(self, batch: list[_Work]) -> None:
         if not self._waiting and not any(work.open for work in batch):
             return
+        until = max(work.until for work in batch)
         try:
-            self._try(batch)
+            self._until(until, batch)
         except LedgerError as error:
             if not getattr(error, "moved", None):
                 self._message = str(error)
                 return
             self._note = str(error)  # a new file was begun: once more
-            self._try(batch)
+            self._until(until, batch)
         self._message = None
+
+    def _until(self, until: float, batch: list[_Work]) -> None:
+        """Try, and again while another process holds the file and somebody waits."""
+        while True:
+            try:
+                return self._try(batch)
+            except LedgerError as error:
+                if not getattr(error, "passes", False) or time.monotonic() >= until:
+                    raise
+                time.sleep(SOON_S)
 
     def _try(self, batch: list[_Work]) -> None:
         if self._ledger is None:
@@ -147,7 +174,10 @@ class Writer:
 class _Work:
     """Something handed over; ``done`` is set when it has been tried."""
 
-    def __init__(self, closed: list[CellRecord] | None = None, open: list[CellRecord] | None = None) -> None:
+    def __init__(
+        self, closed: list[CellRecord] | None = None, open: list[CellRecord] | None = None, until: float = 0.0
+    ) -> None:
         self.closed = closed or []
         self.open = open or []
+        self.until = until  # of the monotonic clock: so long somebody waits for it
         self.done = threading.Event()

@@ -11,6 +11,7 @@ CLOCK = Provenance("measured", "CPU clocks of this process and its children", 0.
 
 class ProcessSensor:
     name = "process"
+    may_hang = False
     channels: tuple[Channel, ...] = (Channel("own_cpu_s", "counter", CLOCK),)
 
     def open(self) -> Status:

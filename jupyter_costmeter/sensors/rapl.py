@@ -22,6 +22,7 @@ from ..record import Channel, DeviceUse, Provenance, Reading, Status
 
 ROOT = "/sys/class/powercap"
 NONE = "no RAPL on this machine (virtual machine or container, or not Intel/AMD)"
+STILL = "RAPL shows this counter, but it does not count (0 J since the start of the machine)"
 DENIED = "RAPL is here, but only root may read it (CVE-2020-8694)"
 REMEDY = "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj   (by an administrator; lost at the next boot)"
 #: More than any package draws, in watts: a counter that would have run faster was reset, not turned over.
@@ -40,9 +41,24 @@ class _Domain:
     path: Path
     turn_j: float | None
     descriptor: int | None = None
+    missing: str | None = None
     _turns_j: float = 0.0
     _last_j: float = 0.0
     _read_at: float = field(default_factory=time.monotonic)
+
+    def open(self) -> None:
+        """Whether it can be read, and counts: some virtual machines and client chips show a 0 that never moves."""
+        self.descriptor = _opened(self.path)
+        if self.descriptor is None:
+            self.missing = DENIED
+        elif self.read() == 0:
+            self.missing = STILL
+            self.close()
+
+    def close(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+        self.descriptor = None
 
     def read(self) -> float | None:
         """Joules since an arbitrary start, ``None`` where the file cannot be read."""
@@ -66,7 +82,7 @@ class _Domain:
         source = f"RAPL {self.device}" + (" DRAM" if self.figure == "dram_energy_j" else "")
         origin = Provenance("measured", source, 0.05)
         if self.descriptor is None:
-            origin = Provenance(None, source, reason=DENIED)
+            origin = Provenance(None, source, reason=self.missing)
         return Channel(self.figure, "counter", origin, self.device)
 
 
@@ -78,6 +94,7 @@ class RaplSensor:
     """
 
     name = "rapl"
+    may_hang = False
 
     def __init__(self, root: str = ROOT, proc: str = "/proc") -> None:
         self.channels: tuple[Channel, ...] = ()
@@ -92,7 +109,7 @@ class RaplSensor:
         self.close()
         self._domains = list(_domains(self._root))
         for domain in self._domains:
-            domain.descriptor = _opened(domain.path)
+            domain.open()
         if not any(d.descriptor is not None for d in self._domains):
             return self._without()
         self._stat, self._memory_bytes = _opened(self._proc / "stat"), _memory_bytes(self._proc)
@@ -114,25 +131,24 @@ class RaplSensor:
 
     def close(self) -> None:
         """The files; readings are ``None`` afterwards."""
-        for descriptor in (self._stat, *(d.descriptor for d in self._domains)):
-            if descriptor is not None:
-                os.close(descriptor)
+        if self._stat is not None:
+            os.close(self._stat)
         self._stat = None
         for domain in self._domains:
-            domain.descriptor = None
+            domain.close()
 
     def _without(self) -> Status:
-        denied, self._domains, self.channels = bool(self._domains), [], ()
-        return Status(self.name, False, DENIED, REMEDY) if denied else Status(self.name, False, NONE)
+        reasons = {domain.missing for domain in self._domains}
+        self._domains, self.channels = [], ()
+        if DENIED in reasons:
+            return Status(self.name, False, DENIED, REMEDY)
+        return Status(self.name, False, STILL if reasons else NONE)
 
     def _status(self) -> Status:
         read = ", ".join(c.provenance.source or "" for c in self.channels[:-2] if c.provenance.method)
-        denied = any(d.descriptor is None for d in self._domains)
-        return (
-            Status(self.name, True, f"{read}; for the rest: {DENIED}", REMEDY)
-            if denied
-            else Status(self.name, True, read)
-        )
+        reasons = [why for why in dict.fromkeys(d.missing for d in self._domains) if why]
+        message = read + "".join(f"; for the rest: {why}" for why in reasons)
+        return Status(self.name, True, message, REMEDY if DENIED in reasons else None)
 
     def _busy_s(self) -> float | None:
         """User (guests included), nice, system, irq, softirq and steal time of all CPUs (proc(5))."""

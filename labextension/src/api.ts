@@ -14,6 +14,7 @@ import {
   number,
   object,
   oneOf,
+  orElse,
   orNull,
   text
 } from './shape.js';
@@ -29,6 +30,10 @@ export const LOAD = '%load_ext jupyter_costmeter';
 
 export type Method = 'measured' | 'modelled' | 'assumed' | 'declared';
 export type Outcome = 'ok' | 'error' | 'interrupted' | 'killed';
+
+/** Where what is used belongs: to a cell, to a GPU held while none runs, to threads and children that go on. */
+export const BUCKETS = ['cell', 'held_idle', 'background'] as const;
+export type Bucket = (typeof BUCKETS)[number];
 
 /** A sum of figures; `value: null` is "not measured", `missing` parts make it a lower bound. */
 export interface Total {
@@ -63,12 +68,28 @@ export interface Running extends Run {
   power: Total | null;
 }
 
+export interface BucketTotal {
+  bucket: Bucket;
+  totals: Total[];
+}
+
+/** The totals are of all buckets; cells and their time are of the cells. */
 export interface Summary {
   cells: number;
   failed: number;
   sessions: number;
   wall_s: number;
   totals: Total[];
+  buckets: BucketTotal[];
+}
+
+/** A GPU that the kernel holds while no cell runs, as of the message's time. */
+export interface Held {
+  device: string;
+  name: string | null;
+  used_bytes: number | null;
+  idle_s: number;
+  busy_share: number | null;
 }
 
 export interface Session {
@@ -97,6 +118,7 @@ export interface Message {
   running: Running[];
   closed: Cell[];
   summary: Summary;
+  held: Held[];
   ledger: Ledger;
 }
 
@@ -106,6 +128,7 @@ export interface Reply {
   running: Running[];
   cells: Cell[];
   summary: Summary;
+  held: Held[];
   sensors: Status[];
   ledger: Ledger;
 }
@@ -149,13 +172,29 @@ const cell = object<Cell>({
 
 const running = object<Running>({ ...run, power: orNull(total) });
 
+const bucket = object<BucketTotal>({ bucket: oneOf(...BUCKETS), totals: list(total) });
+
 const summary = object<Summary>({
   cells: number,
   failed: number,
   sessions: number,
   wall_s: number,
-  totals: list(total)
+  totals: list(total),
+  buckets: orElse(list(bucket), [])
 });
+
+const held = orElse(
+  list(
+    object<Held>({
+      device: text,
+      name: orNull(text),
+      used_bytes: orNull(number),
+      idle_s: number,
+      busy_share: orNull(number)
+    })
+  ),
+  []
+);
 
 const ledger = object<Ledger>({ ok: flag, message: orNull(text), waiting: number });
 
@@ -170,6 +209,7 @@ const message = object<Message>({
   running: list(running),
   closed: list(cell),
   summary,
+  held,
   ledger
 });
 
@@ -179,6 +219,7 @@ const reply = object<Reply>({
   running: list(running),
   cells: list(cell),
   summary,
+  held,
   sensors: list(status),
   ledger
 });

@@ -67,6 +67,27 @@ export function ticking(seconds: number): string {
   return shown < 60 ? `${Math.floor(shown)} s` : duration(Math.floor(shown));
 }
 
+/** A time that goes on for long, rounded down: `40 s`, `3 min 20 s`, `50 min`, `1 h 05 min`. */
+export function about(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 600) {
+    return ticking(Math.max(10, whole - (whole % 10)));
+  }
+  return whole < 3600 ? `${Math.floor(whole / 60)} min` : duration(whole - (whole % 60));
+}
+
+const GPU_TIMES: readonly (readonly [number, string])[] = [
+  [3600, 'GPU-h'],
+  [60, 'GPU-min'],
+  [1, 'GPU-s']
+];
+
+/** `1.00 GPU-h`: the time of all GPUs together. */
+export function gpuTime(seconds: number): string {
+  const [scale, unit] = GPU_TIMES.find(([s]) => seconds >= s) ?? [1, 'GPU-s'];
+  return `${threeDigits(seconds / scale)} ${unit}`;
+}
+
 export function quantity(value: number, unit: string, energyUnit: EnergyUnit): string {
   switch (unit) {
     case 'J':
@@ -133,13 +154,16 @@ function incomplete(one: Total, words: Words): string {
   return one.missing > 0 ? text : '';
 }
 
-/** Two digits are all that an uncertainty has. */
+/** Two digits are all that an uncertainty has; one as large as the figure itself is a factor. */
 function spread({ value, uncertainty }: Total): string {
   if (!value || uncertainty === null) {
     return '';
   }
-  const share = (100 * uncertainty) / value;
-  return ` ±${share.toFixed(share < 9.95 ? 1 : 0)} %`;
+  const share = uncertainty / value;
+  if (share >= 1) {
+    return ` ×/÷ ${(1 + share).toFixed(share < 8.95 ? 1 : 0).replace(/\.0$/, '')}`;
+  }
+  return ` ±${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 }
 
 /** What a figure's hover says: how it was got, how sure it is, from where, and what is missing. */

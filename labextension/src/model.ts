@@ -1,5 +1,18 @@
 /** What the panel knows of one notebook's kernel: pure state, no Jupyter, an injected clock. */
-import type { Cell, Ledger, Message, Reply, Running, Session, Status, Summary } from './api.js';
+import type {
+  Bucket,
+  Cell,
+  Held,
+  Ledger,
+  Message,
+  Method,
+  Reply,
+  Running,
+  Session,
+  Status,
+  Summary,
+  Total
+} from './api.js';
 import { totalOf } from './api.js';
 
 /** How far we have come with this kernel. */
@@ -49,11 +62,75 @@ export function rank(cells: Iterable<Cell>, count: number): Ranked[] {
     .map(cell => ({ cell, share: most > 0 ? (measure(cell) ?? 0) / most : 0 }));
 }
 
+/** A part of a total, and which share of all parts it is (0 where it is not known). */
+export interface Part {
+  bucket: Bucket;
+  total: Total;
+  share: number;
+}
+
+/** Where a total lies; nothing where all of it was used in cells. */
+export function parts({ buckets }: Summary, name: string): Part[] {
+  const found = buckets.flatMap(({ bucket, totals }) => {
+    const total = totalOf({ totals }, name);
+    return total === undefined || total.value === 0 ? [] : [{ bucket, total }];
+  });
+  const all = found.reduce((sum, { total }) => sum + (total.value ?? 0), 0);
+  return found.some(({ bucket }) => bucket !== 'cell')
+    ? found.map(one => ({ ...one, share: all > 0 ? (one.total.value ?? 0) / all : 0 }))
+    : [];
+}
+
+/** GPU time held and the share of it that the GPUs were busy; `bound` where a part is not known. */
+export interface Utilisation {
+  held: Total;
+  busy: Total | null;
+  share: number | null;
+  bound: '' | '≥' | '≤';
+  method: Method | null;
+}
+
+const WEAKER: readonly (Method | null)[] = [null, 'measured', 'modelled', 'declared', 'assumed'];
+
+function weaker(one: Method | null, other: Method | null): Method | null {
+  return WEAKER.indexOf(one) > WEAKER.indexOf(other) ? one : other;
+}
+
+/** How much of the GPU time that was held was used; null where none was held. */
+export function utilisation(summary: Summary): Utilisation | null {
+  const held = totalOf(summary, 'gpu_reserved_s');
+  const busy = totalOf(summary, 'gpu_busy_s') ?? null;
+  if (!held?.value) {
+    return null;
+  }
+  const silent = summary.buckets.some(
+    one => totalOf(one, 'gpu_reserved_s') && !totalOf(one, 'gpu_busy_s')
+  );
+  const lacks = busy === null || busy.missing > 0 || silent;
+  if (busy === null || busy.value === null || (lacks && held.missing > 0)) {
+    return { held, busy, share: null, bound: '', method: null };
+  }
+  const share = Math.min(1, busy.value / held.value);
+  const bound = lacks ? '≥' : held.missing > 0 ? '≤' : '';
+  return { held, busy, share, bound, method: weaker(held.method, busy.method) };
+}
+
+/** A GPU that was held idle for less is between two cells, not forgotten. */
+export const FORGOTTEN_S = 60;
+/** Seconds between two changes of the time that a GPU is held idle. */
+export const HELD_STEP_S = 10;
+
+/** Which look at a GPU held idle is due: the kernel is asked again each time its idleness has doubled. */
+export function lookOf(idle_s: number): number {
+  return idle_s < FORGOTTEN_S ? 0 : 1 + Math.floor(Math.log2(idle_s / FORGOTTEN_S));
+}
+
 export class SessionModel {
   phase: Phase = 'looking';
   running: readonly Running[] = [];
   summary: Summary | null = null;
   ledger: Ledger | null = null;
+  held: readonly Held[] = [];
   sensors: readonly Status[] = [];
   /** Known once the kernel has answered; a message alone gives only `sessionId`. */
   session: Session | null = null;
@@ -127,6 +204,24 @@ export class SessionModel {
     return cell.wall_s + Math.max(0, this.clock() - this.heardAt) / 1000;
   }
 
+  /** The GPUs that the kernel holds idle, with the time since the last cell as it is by now. */
+  heldNow(): Held[] {
+    const since = Math.max(0, this.clock() - this.heardAt) / 1000;
+    const idle = this.phase === 'metered' && this.running.length === 0;
+    return idle ? this.held.map(one => ({ ...one, idle_s: one.idle_s + since })) : [];
+  }
+
+  /**
+   * Which look at the idle GPUs is due, 0 where what was told still holds: only the kernel knows
+   * what has been used meanwhile.
+   */
+  lookDue(): number {
+    const [told, now] = [this.held, this.heldNow()].map(all =>
+      lookOf(Math.max(0, ...all.map(one => one.idle_s)))
+    ) as [number, number];
+    return now > told ? now : 0;
+  }
+
   dearest(count: number): Ranked[] {
     return rank(this.cells.values(), count);
   }
@@ -144,15 +239,15 @@ export class SessionModel {
   private take(
     sessionId: string,
     seq: number,
-    { running, summary, ledger }: Pick<Reply, 'running' | 'summary' | 'ledger'>
+    { running, summary, held, ledger }: Pick<Reply, 'running' | 'summary' | 'held' | 'ledger'>
   ): void {
-    Object.assign(this, { sessionId, seq, running, summary, ledger, problem: null });
+    Object.assign(this, { sessionId, seq, running, summary, held, ledger, problem: null });
     this.heardAt = this.clock();
   }
 
   private forget(): void {
-    Object.assign(this, { running: [], summary: null, ledger: null, sensors: [], problem: null });
-    Object.assign(this, { session: null, sessionId: null, seq: -1 });
+    Object.assign(this, { running: [], summary: null, held: [], ledger: null, sensors: [] });
+    Object.assign(this, { session: null, sessionId: null, seq: -1, problem: null });
     this.cells = new Map();
   }
 

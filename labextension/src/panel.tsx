@@ -7,10 +7,12 @@ import type { Follower, NotebookMeter } from './follow.js';
 import { costIcon } from './icons.js';
 import { Dearest } from './parts/dearest.js';
 import { ExportButton } from './parts/export.js';
+import { HeldNote } from './parts/held.js';
 import { GpuNote, Warnings } from './parts/notices.js';
 import { Running } from './parts/running.js';
 import { Load, Stand } from './parts/state.js';
 import { Totals, type Row } from './parts/totals.js';
+import { Used } from './parts/used.js';
 import { useView, ViewContext } from './parts/view.js';
 import type { Settings } from './settings.js';
 import type { Words } from './words.js';
@@ -73,7 +75,10 @@ export class CostPanel extends ReactWidget {
     return (
       <ViewContext.Provider value={{ words: this.words, energyUnit }}>
         {meter === null ? (
-          <Stand state="no-notebook" />
+          <>
+            <Header />
+            <Stand state="no-notebook" />
+          </>
         ) : (
           <Notebook
             meter={meter}
@@ -98,18 +103,27 @@ function Notebook(props: NotebookProps): React.JSX.Element {
   const { model } = props.meter;
   return (
     <>
-      <Header {...props} />
+      <Header path={props.meter.path()}>
+        {model.phase === 'metered' && <ExportButton openMenu={props.openMenu} />}
+      </Header>
       {model.phase === 'metered' ? <Metered {...props} /> : <Unmetered {...props} />}
     </>
   );
 }
 
-function Header({ meter, openMenu }: NotebookProps): React.JSX.Element {
-  const path = meter.path();
+/** The panel's title, and below it which notebook it is about. */
+function Header(props: { path?: string; children?: React.ReactNode }): React.JSX.Element {
+  const { path, children } = props;
+  const { words } = useView();
   return (
     <header className="jp-Costmeter-header">
-      <h2 title={path}>{path.split('/').pop()}</h2>
-      {meter.model.phase === 'metered' && <ExportButton openMenu={openMenu} />}
+      <h2>{words.__('Cost Meter')}</h2>
+      {children}
+      {path !== undefined && (
+        <p className="jp-Costmeter-notebook" title={path}>
+          {path.split('/').pop()}
+        </p>
+      )}
     </header>
   );
 }
@@ -121,6 +135,12 @@ function Metered({ meter, count, ticks }: NotebookProps): React.JSX.Element {
   return (
     <>
       <MeterWarnings meter={meter} />
+      <HeldNote
+        held={() => model.heldNow()}
+        due={() => model.lookDue()}
+        ticks={ticks}
+        ask={() => void meter.link.introduce()}
+      />
       <Running cells={model.running} source={source} elapsed={elapsed} ticks={ticks} />
       <MeterTotals meter={meter} />
       <Dearest
@@ -155,8 +175,10 @@ function MeterWarnings({ meter }: { meter: NotebookMeter }): React.JSX.Element {
 
 function MeterTotals({ meter }: { meter: NotebookMeter }): React.JSX.Element {
   const { words } = useView();
+  const { model, feed } = meter;
+  const summary = model.summary ?? feed.totals?.scopes.notebook;
   return (
-    <Totals rows={rows(meter, words)}>
+    <Totals rows={rows(meter, words)} head={summary && <Used summary={summary} />}>
       <GpuNote sensors={meter.model.sensors} />
     </Totals>
   );

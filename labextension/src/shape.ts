@@ -50,6 +50,11 @@ export function list<T>(check: Check<T>): Check<T[]> {
       : refuse(path, 'a list', value);
 }
 
+/** What an older kernel does not send yet. */
+export function orElse<T>(check: Check<T>, fallback: T): Check<T> {
+  return (value, path) => (value === undefined ? fallback : check(value, path));
+}
+
 /** An object whose named fields pass their checks; other fields are left behind. */
 export function object<T>(checks: { [K in keyof T]: Check<T[K]> }): Check<T> {
   const entries = Object.entries(checks) as [keyof T & string, Check<unknown>][];

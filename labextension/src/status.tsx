@@ -5,7 +5,7 @@ import { Signal } from '@lumino/signaling';
 import React from 'react';
 import { totalOf } from './api.js';
 import type { Follower } from './follow.js';
-import { duration, explain, plain, show } from './format.js';
+import { DASH, duration, explain, plain, show } from './format.js';
 import { costIcon } from './icons.js';
 import type { Settings } from './settings.js';
 import type { Words } from './words.js';
@@ -48,6 +48,7 @@ class CostStatus extends ReactWidget {
     const { energyUnit } = this.settings;
     const total = totalOf(summary, 'energy_j');
     const title = this.words.__("This session's energy");
+    const time = summary.cells > 0 ? duration(summary.wall_s) : DASH;
     return (
       <button
         type="button"
@@ -57,7 +58,7 @@ class CostStatus extends ReactWidget {
       >
         <costIcon.react tag="span" className="jp-Costmeter-icon" />
         <span>{plain(show(total, energyUnit))}</span>
-        <span className="jp-Costmeter-quiet">{duration(summary.wall_s)}</span>
+        <span className="jp-Costmeter-quiet">{time}</span>
       </button>
     );
   }

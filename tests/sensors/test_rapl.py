@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_costmeter import accounting
+from jupyter_costmeter import accounting, attribution
 from jupyter_costmeter.record import Figure, Provenance
 from jupyter_costmeter.sensors import rapl
 from jupyter_costmeter.sensors.rapl import RaplSensor
@@ -142,7 +142,7 @@ def test_a_kernel_gets_its_share(machine: Machine):
         Figure("peak_rss_bytes", MEMORY / 8, Provenance("measured")),
     )
     raw = (*own, *accounting.figures(sensor.channels, start, sensor.read()))
-    usage = accounting.kept(accounting.attributed(1.0, raw, (), ()))
+    usage = accounting.kept(attribution.attributed(1.0, raw))
     by_name = {t.name: t.value for t in accounting.cell_totals(usage)}
     assert by_name["cpu_energy_j"] == pytest.approx(100.0)
     assert by_name["ram_energy_j"] == pytest.approx(10.0)
@@ -162,13 +162,13 @@ def test_a_long_cell_loses_no_turn(machine: Machine, monkeypatch: pytest.MonkeyP
     """150 W for three hours is six turns: read each minute, all are counted."""
     now = [0.0]
     monkeypatch.setattr(rapl.time, "monotonic", lambda: now[0])
-    machine.domain("intel-rapl:0", "package-0", 0)
+    machine.domain("intel-rapl:0", "package-0", 1_000_000)
     sensor = machine.sensor()
     sensor.open()
     start = sensor.read()
     for minute in range(1, 181):
         now[0] = 60.0 * minute
-        machine.energy("intel-rapl:0", (150 * now[0]) % (MOST / 1e6))
+        machine.energy("intel-rapl:0", (1 + 150 * now[0]) % (MOST / 1e6))
         end = sensor.read()
     assert figures(sensor, start, end)[0][2] == pytest.approx(150 * 10800, abs=0.001)
 
@@ -271,6 +271,86 @@ def test_no_rapl(machine: Machine, there: bool):
     assert sensor.read() == ()
     assert sensor.observe() == ()
     sensor.close()
+
+
+def test_a_counter_that_never_counts_is_no_zero(machine: Machine):
+    """A client chip's DRAM part: there, and 0 for ever."""
+    machine.domain("intel-rapl:0", "package-0", 1_000_000)
+    machine.domain("intel-rapl:0:1", "dram", 0)
+    sensor = machine.sensor()
+    status = sensor.open()
+    assert status.ok
+    assert status.remedy is None
+    assert "does not count" in status.message
+    start = sensor.read()
+    machine.energy("intel-rapl:0", 3.0)
+    (package, dram), channels = figures(sensor, start, sensor.read())[:2], sensor.channels
+    assert package[2] == pytest.approx(2.0)
+    assert dram[2] is None
+    assert "does not count" in channels[1].provenance.reason
+
+
+def test_a_virtual_machine_whose_counters_never_count(machine: Machine):
+    machine.domain("intel-rapl:0", "package-0", 0)
+    sensor = machine.sensor()
+    status = sensor.open()
+    assert (status.ok, status.remedy) == (False, None)
+    assert "does not count" in status.message
+    assert sensor.channels == ()
+    assert sensor.read() == ()
+
+
+def test_the_dies_of_one_package_are_told_apart(machine: Machine):
+    for die in (0, 1):
+        machine.domain(f"intel-rapl:{die}", f"package-0-die-{die}", 1_000_000 * (die + 1))
+        machine.domain(f"intel-rapl:{die}:0", "dram", 5_000_000 * (die + 1))
+    sensor = machine.sensor()
+    sensor.open()
+    assert sensor.read()[:4] == (1.0, 5.0, 2.0, 10.0)
+
+
+def test_a_counter_that_does_not_say_where_it_turns(machine: Machine):
+    machine.domain("intel-rapl:0", "package-0", 9_000_000, most=None)
+    sensor = machine.sensor()
+    sensor.open()
+    start = sensor.read()
+    machine.energy("intel-rapl:0", 1.0)
+    assert figures(sensor, start, sensor.read())[0][2] is None
+
+
+@pytest.mark.parametrize("text", [None, "", "intr 1 2 3\n", "cpu  1 2 3\n"])
+def test_without_the_machines_cpu_time_the_joules_stay(machine: Machine, text: str | None):
+    """And only the share is missing."""
+    machine.two_sockets()
+    stat = machine.proc / "stat"
+    stat.unlink() if text is None else stat.write_text(text)
+    sensor = machine.sensor()
+    assert sensor.open().ok
+    *joules, busy_s, memory = sensor.read()
+    assert None not in joules
+    assert busy_s is None
+    assert memory == MEMORY
+
+
+def test_without_meminfo_the_joules_stay(machine: Machine):
+    machine.two_sockets()
+    (machine.proc / "meminfo").unlink()
+    sensor = machine.sensor()
+    assert sensor.open().ok
+    *others, memory = sensor.read()
+    assert None not in others
+    assert memory is None
+
+
+def test_as_many_cpus_as_one_likes(machine: Machine):
+    """Only the first line is read, however long the file is."""
+    sensor = machine.two_sockets().sensor()
+    with (machine.proc / "stat").open("a") as stat:
+        stat.writelines(f"cpu{n} {n} 2 3 4 5 6 7 8 9 10\n" for n in range(1, 1024))
+    sensor.open()
+    start = sensor.read()
+    machine.cpu(3.0)
+    assert figures(sensor, start, sensor.read())[4][2] == pytest.approx(3.0)
 
 
 def test_a_file_that_goes_away_costs_one_figure(machine: Machine):

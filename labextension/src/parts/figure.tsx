@@ -1,6 +1,6 @@
 import React from 'react';
 import type { Total } from '../api.js';
-import { duration, explain, show } from '../format.js';
+import { DASH, duration, explain, show } from '../format.js';
 import { useView } from './view.js';
 
 /** A number with the marks that keep it honest, and on hover where it is from. */
@@ -26,10 +26,12 @@ export function Figure(props: {
   );
 }
 
-export function Duration({ name, seconds }: { name: string; seconds: number }): React.JSX.Element {
+/** Seconds; a dash for none at all, which is `null`. */
+export function Duration(props: { name: string; seconds: number | null }): React.JSX.Element {
+  const { name, seconds } = props;
   return (
-    <span className="jp-Costmeter-figure" data-name={name} data-value={seconds}>
-      {duration(seconds)}
+    <span className="jp-Costmeter-figure" data-name={name} data-value={seconds ?? 0}>
+      {seconds === null ? DASH : duration(seconds)}
     </span>
   );
 }

@@ -1,20 +1,12 @@
-import React, { useEffect, useReducer } from 'react';
+import React from 'react';
 import { totalOf, type Running as RunningCell } from '../api.js';
 import { ticking, tickStep } from '../format.js';
 import { Figure } from './figure.js';
 import { Name } from './name.js';
+import { useTick } from './tick.js';
 import { useView } from './view.js';
 
 const CALM = '(prefers-reduced-motion: reduce)';
-
-/** Redraw when the shown time changes next: as rarely as will do, and not at all when nobody looks. */
-function useTick(active: boolean, seconds: number, step: number): void {
-  const [, tick] = useReducer((n: number) => n + 1, 0);
-  useEffect(() => {
-    const timer = active ? setTimeout(tick, 1000 * (step - (seconds % step)) + 1) : undefined;
-    return () => clearTimeout(timer);
-  }, [active, seconds, step]);
-}
 
 interface RowProps {
   cell: RunningCell;

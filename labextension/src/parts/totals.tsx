@@ -1,7 +1,9 @@
 import React from 'react';
-import { totalOf, type Scope, type Summary } from '../api.js';
+import { BUCKETS, totalOf, type Bucket, type Scope, type Summary } from '../api.js';
 import { DASH } from '../format.js';
+import { parts } from '../model.js';
 import type { Words } from '../words.js';
+import { Bar, bucketName, BucketFigure, Swatch } from './buckets.js';
 import { Duration, Figure } from './figure.js';
 import { useView } from './view.js';
 
@@ -28,13 +30,22 @@ interface Column {
   label: string;
   /** Where there is little room; the unit says the rest. */
   short: string;
+  /** It shows a part of the energy. */
+  bucket?: Bucket;
 }
+
+const BAR = 'buckets';
 
 /** The totals that are shown, where the wire has them; a device that is not there has none. */
 function allColumns(words: Words): readonly Column[] {
   const column = (name: string, label: string, short = label): Column => ({ name, label, short });
   return [
     column('energy_j', words.__('Energy')),
+    column(BAR, words.__('Where it went'), ''),
+    ...BUCKETS.map(bucket => ({
+      ...column(`energy_j.${bucket}`, bucketName(bucket, words)),
+      bucket
+    })),
     column('gpu_energy_j', words.__('GPU energy'), words.__('GPU')),
     column('wall_s', words.__('Time')),
     column('cpu_s', words.__('CPU time'), words.__('CPU')),
@@ -47,10 +58,17 @@ function allColumns(words: Words): readonly Column[] {
 }
 
 /** Time and cells are in each summary; the rest only where some scope has it. */
-function isThere(name: string, rows: readonly Row[]): boolean {
+function isThere({ name, bucket }: Column, rows: readonly Row[]): boolean {
+  const some = (has: (summary: Summary) => boolean): boolean =>
+    rows.some(({ summary }) => summary !== null && has(summary));
+  if (name === BAR || bucket !== undefined) {
+    return some(summary =>
+      parts(summary, 'energy_j').some(one => bucket === undefined || one.bucket === bucket)
+    );
+  }
   return (
     ['energy_j', 'wall_s', 'cells'].includes(name) ||
-    rows.some(({ summary }) => summary !== null && totalOf(summary, name) !== undefined)
+    some(summary => totalOf(summary, name) !== undefined)
   );
 }
 
@@ -71,14 +89,21 @@ function Count({ summary }: { summary: Summary }): React.JSX.Element {
   );
 }
 
-function Value(props: { name: string; label: string; summary: Summary }): React.JSX.Element {
-  const { name, label, summary } = props;
+function Value(props: { column: Column; summary: Summary }): React.JSX.Element | null {
+  const { column, summary } = props;
+  const { name, label, bucket } = column;
   const { words } = useView();
+  if (name === BAR) {
+    return <Bar summary={summary} />;
+  }
+  if (bucket !== undefined) {
+    return <BucketFigure bucket={bucket} summary={summary} />;
+  }
   if (name === 'cells') {
     return <Count summary={summary} />;
   }
   if (name === 'wall_s') {
-    return <Duration name={name} seconds={summary.wall_s} />;
+    return <Duration name={name} seconds={summary.cells > 0 ? summary.wall_s : null} />;
   }
   const title = name.startsWith('peak_') ? words.__('%1, at its highest', label) : label;
   return <Figure title={title} name={name} total={totalOf(summary, name)} />;
@@ -95,14 +120,17 @@ function Unknown({ name, why }: { name: string; why: string }): React.JSX.Elemen
 /** Rows are scopes in the document; the style sheet lays them out as columns where there is room. */
 export function Totals(props: {
   rows: readonly Row[];
+  /** Above the table. */
+  head?: React.ReactNode;
   children?: React.ReactNode;
 }): React.JSX.Element {
-  const { rows, children } = props;
+  const { rows, head, children } = props;
   const { words } = useView();
-  const shown = allColumns(words).filter(({ name }) => isThere(name, rows));
+  const shown = allColumns(words).filter(column => isThere(column, rows));
   return (
     <section className="jp-Costmeter-section">
       <h3>{words.__('Totals')}</h3>
+      {head}
       <table
         className="jp-Costmeter-totals"
         role="table"
@@ -111,8 +139,9 @@ export function Totals(props: {
         <tbody role="rowgroup">
           <tr role="row" className="jp-Costmeter-labels">
             <td role="cell" />
-            {shown.map(({ name, label }) => (
+            {shown.map(({ name, label, bucket }) => (
               <th key={name} role="columnheader" scope="col">
+                {bucket && <Swatch bucket={bucket} />}
                 {label}
               </th>
             ))}
@@ -135,15 +164,30 @@ function ScopeRow(props: { row: Row; shown: readonly Column[] }): React.JSX.Elem
       <th role="rowheader" scope="row" title={title}>
         {scopeName(scope, words)}
       </th>
-      {props.shown.map(({ name, label, short }) => (
-        <td key={name} role="cell" data-column={name} data-short={short}>
-          {summary ? (
-            <Value name={name} label={label} summary={summary} />
-          ) : (
-            <Unknown name={name} why={why} />
-          )}
-        </td>
+      {props.shown.map(column => (
+        <Cell key={column.name} column={column} summary={summary} why={why} />
       ))}
     </tr>
+  );
+}
+
+function Cell(props: { column: Column; summary: Summary | null; why: string }): React.JSX.Element {
+  const { column, summary, why } = props;
+  const { name, short, bucket } = column;
+  const part = bucket !== undefined || name === BAR;
+  return (
+    <td role="cell" data-column={name} data-short={bucket ? '' : short} data-bucket={bucket}>
+      {bucket && (
+        <span className="jp-Costmeter-legend">
+          <Swatch bucket={bucket} />
+          {short}
+        </span>
+      )}
+      {summary ? (
+        <Value column={column} summary={summary} />
+      ) : part ? null : (
+        <Unknown name={name} why={why} />
+      )}
+    </td>
   );
 }

@@ -1,0 +1,267 @@
+"""This process tree's part of what the machine's counters say, pure.
+
+CPU energy goes by CPU seconds, memory's by resident bytes. A GPU's goes wholly to the one
+process tree that holds it; of one that others hold, too, a stated share: by the SM time of each
+process, by memory, by the MIG slice's size, or, where none of these is known, all of it, as an
+upper bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import hypot
+
+from .accounting import missing
+from .record import DeviceUse, Figure, Provenance, Usage
+
+#: What sensors say of GPUs before it is known whose it is.
+GPU = ("gpu_energy_j", "gpu_busy_s", "peak_gpu_bytes")
+NOT_HELD = Provenance(None, "NVML process list", reason="this kernel did not use this GPU", absent=True)
+UNSEEN = Provenance(None, "NVML process list", reason="children ran and ended before anybody looked who uses this GPU")
+#: CPU seconds below which a child cannot have used a GPU: a CUDA context alone takes more.
+CONTEXT_CPU_S = 0.1
+RESERVED = Provenance("measured", "wall time with a context on this GPU (NVML process list)", 0.01)
+PARTLY_RESERVED = Provenance("modelled", "wall time, upper bound: this GPU was held for a part of it", 0.5)
+BUSY = Provenance("modelled", "NVML utilisation samples, whole device", 0.1)
+PEAK = Provenance("measured", "NVML process memory, highest of the readings (lower bound)", 0.05)
+IDLE = Provenance("modelled", "this GPU's power between cells × time", 0.2)
+NO_IDLE = Provenance(None, IDLE.source, reason="no gap between cells was long enough to know this GPU's idle power")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What is known of one GPU in one window.
+
+    Args:
+        use: all looks as one.
+        before: the look when the window opened.
+        idle_w: what it draws between cells.
+        sampled: where ``sampled_j`` comes from, for a GPU without an energy counter.
+    """
+
+    use: DeviceUse
+    before: DeviceUse | None = None
+    idle_w: float | None = None
+    sampled: Provenance | None = None
+
+    def moved(self, name: str) -> float | None:
+        """By how much a cumulative figure of the looks has grown."""
+        now, then = getattr(self.use, name), getattr(self.before, name, None)
+        return None if now is None or then is None else max(0.0, now - then)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """This tree's part (0 to 1) of a GPU, and by what it is known."""
+
+    value: float
+    provenance: Provenance
+
+    @property
+    def whole(self) -> bool:
+        return self.provenance is EXCLUSIVE
+
+
+EXCLUSIVE = Provenance("measured", "exclusive: no other process held this GPU", 0.0)
+
+
+def attributed(
+    wall_s: float,
+    raw: Iterable[Figure],
+    devices: Sequence[Device] = (),
+    looked: bool = True,
+    gpu_share: str = "auto",
+) -> Usage:
+    """The process tree's part of what the machine's counters say.
+
+    Args:
+        wall_s: the window's length, in seconds.
+        raw: the differences of the machine's counters.
+        devices: the GPUs, as they were seen over the window.
+        looked: whether any look fell into the window, not only after it.
+        gpu_share: by what a GPU's energy is split among its users; ``auto``: the best that is known.
+    """
+    usage = _with_cpu(Usage(wall_s, tuple(raw)))
+    shared = [*_by_cpu_time(usage), *_by_memory(usage)]
+    own = [f for f in usage.figures if f.name not in GPU]
+    return replace(usage, figures=(*own, *shared, *_gpus(usage, devices, looked, gpu_share)))
+
+
+def _with_cpu(usage: Usage) -> Usage:
+    """The CPU seconds of the process and its children as one figure, the meter's own threads left out."""
+    own = usage.figure("own_cpu_s")
+    if own is None:
+        return usage
+    children, meter = usage.figure("children_cpu_s"), _value(usage, "meter_cpu_s") or 0.0
+    origin = own.provenance
+    if children is not None and children.value is None:
+        origin = replace(origin, source=f"{origin.source} (lower bound: the children could not be read)")
+    others = ((children and children.value) or 0.0) - meter
+    value = None if own.value is None else max(0.0, own.value + others)
+    return replace(usage, figures=(Figure("cpu_s", value, origin), *usage.figures))
+
+
+def _value(usage: Usage, name: str) -> float | None:
+    figure = usage.figure(name)
+    return figure.value if figure else None
+
+
+def _by_cpu_time(usage: Usage) -> Iterator[Figure]:
+    """Package energy by this tree's CPU seconds over the machine's."""
+    own, machine = _value(usage, "cpu_s"), _value(usage, "machine_cpu_s")
+    share = min(1.0, own / machine) if own is not None and machine else None
+    why = "the machine's CPU time did not move in this window"
+    yield from _shared(usage, "package_energy_j", "cpu_energy_j", share, "CPU time", why)
+
+
+def _by_memory(usage: Usage) -> Iterator[Figure]:
+    """DRAM energy by this tree's resident memory over the machine's."""
+    own, machine = _value(usage, "peak_rss_bytes"), _value(usage, "machine_memory_bytes")
+    share = min(1.0, own / machine) if own is not None and machine else None
+    why = "this kernel's memory could not be read"
+    yield from _shared(usage, "dram_energy_j", "ram_energy_j", share, "memory (at its peak)", why)
+
+
+def _shared(usage: Usage, raw: str, name: str, share: float | None, by: str, why: str) -> Iterator[Figure]:
+    for figure in usage.figures:
+        if figure.name != raw:
+            continue
+        if figure.value is None or share is None:
+            yield Figure(name, None, missing(figure.provenance, figure.reason or why), figure.device)
+        else:
+            source = f"{figure.source} × this kernel's share of the machine's {by}"
+            origin = replace(figure.provenance, method="modelled", source=source)
+            yield Figure(name, figure.value * share, origin, figure.device)
+
+
+# GPUs
+
+
+def _gpus(usage: Usage, devices: Sequence[Device], looked: bool, by: str) -> Iterator[Figure]:
+    """Energy, share, reserved and busy time and peak memory of the GPUs that this process tree holds."""
+    unseen = not looked and (_value(usage, "children_cpu_s") or 0.0) >= CONTEXT_CPU_S
+    known = {device.use.device: device for device in devices}
+    for figure in usage.figures:
+        if figure.name != "gpu_energy_j":
+            continue
+        device = known.get(figure.device or "")
+        if device is None:
+            yield from _energy(figure, usage.wall_s, None, _upper_bound(None))
+        elif device.use.held is False:
+            yield Figure("gpu_energy_j", None, UNSEEN if unseen else NOT_HELD, figure.device)
+        else:
+            yield from _energy(_sampled(figure, device), usage.wall_s, device, _share(device, by))
+            yield from _time(usage, device)
+            yield from _peak(usage, device)
+
+
+def _sampled(figure: Figure, device: Device) -> Figure:
+    """Where the GPU has no energy counter: its power samples, integrated."""
+    joules = device.moved("sampled_j")
+    if figure.value is not None or joules is None or device.sampled is None:
+        return figure
+    return replace(figure, value=joules, provenance=device.sampled)
+
+
+def _energy(figure: Figure, wall_s: float, device: Device | None, share: Share) -> Iterator[Figure]:
+    yield Figure("gpu_share", share.value, share.provenance, figure.device)
+    if figure.value is None:
+        yield figure
+        return
+    ours = figure.value * share.value
+    if share.whole:
+        yield figure
+    else:
+        yield Figure("gpu_energy_j", ours, _times(figure.provenance, share), figure.device)
+        yield replace(figure, name="gpu_device_energy_j")
+    if device is None or device.idle_w is None:
+        yield Figure("gpu_idle_energy_j", None, NO_IDLE, figure.device)
+    else:
+        yield Figure("gpu_idle_energy_j", min(ours, device.idle_w * wall_s * share.value), IDLE, figure.device)
+
+
+def _times(origin: Provenance, share: Share) -> Provenance:
+    width = round(hypot(origin.uncertainty or 0.0, share.provenance.uncertainty or 0.0), 1)
+    return replace(origin, method="modelled", source=f"{origin.source} × {share.provenance.source}", uncertainty=width)
+
+
+def _share(device: Device, by: str) -> Share:
+    """By the named way, or by the best that is known."""
+    use = device.use
+    if by == "upper_bound":
+        return _upper_bound(use)
+    ways = {"mig_slice": _by_slice, "exclusive": _exclusive, "sm_util": _by_sm, "memory": _by_memory_share}
+    if by == "exclusive":
+        return Share(1.0, Provenance("declared", "declared exclusive (CostMeter.gpu_share)", 0.0))
+    for way in ways.values() if by == "auto" else (_exclusive, ways[by]):
+        found = way(device)
+        if found is not None:
+            return found
+    return _upper_bound(use)
+
+
+def _by_slice(device: Device) -> Share | None:
+    part = device.use.slice_share
+    source = "mig_slice: this slice's part of the GPU's compute slices (what the slice itself drew cannot be known)"
+    return None if part is None else Share(part, Provenance("modelled", source, 1.0))
+
+
+def _exclusive(device: Device) -> Share | None:
+    use = device.use
+    alone = use.held and not use.foreign and not use.partly and use.slice_share is None
+    return Share(1.0, EXCLUSIVE) if alone else None
+
+
+def _by_sm(device: Device) -> Share | None:
+    own, everybody = device.moved("own_sm_s"), device.moved("all_sm_s")
+    if own is None or not everybody:
+        return None
+    source = "sm_util: this kernel's part of all processes' SM time (NVML samples)"
+    return Share(min(1.0, own / everybody), Provenance("modelled", source, 0.2))
+
+
+def _by_memory_share(device: Device) -> Share | None:
+    part = device.use.memory_share
+    source = "memory: this kernel's part of the GPU memory that all processes use"
+    return None if part is None or not device.use.foreign else Share(part, Provenance("modelled", source, 0.5))
+
+
+def _upper_bound(use: DeviceUse | None) -> Share:
+    why = "its processes cannot be seen"
+    if use is not None and use.held:
+        why = "shared with other processes" if use.foreign else "held for a part of the time"
+    return Share(1.0, Provenance("modelled", f"whole device: upper bound, {why}", 0.05))
+
+
+def _time(usage: Usage, device: Device) -> Iterator[Figure]:
+    wall_s, use = usage.wall_s, device.use
+    if use.held is None:
+        reason = Provenance(None, RESERVED.source, reason="the processes on this GPU cannot be seen")
+        yield Figure("gpu_reserved_s", None, reason, use.device)
+    else:
+        yield Figure("gpu_reserved_s", wall_s, PARTLY_RESERVED if use.partly else RESERVED, use.device)
+    traced = usage.figure("gpu_busy_s", use.device)
+    if traced is not None and traced.value is not None:
+        yield traced
+        return
+    yield _busy(wall_s, device, f"; not traced: {traced.reason}" if traced is not None else "")
+
+
+def _busy(wall_s: float, device: Device, note: str) -> Figure:
+    """By the driver's samples."""
+    moved, known = device.moved("busy_s"), device.use.busy_s is not None
+    origin = replace(BUSY, source=f"{BUSY.source}{note}")
+    if moved is not None:
+        return Figure("gpu_busy_s", min(wall_s, moved), origin, device.use.device)
+    why = "it was not yet known when the cell began" if known else "this driver gives no utilisation samples"
+    return Figure("gpu_busy_s", None, Provenance(None, origin.source, reason=why), device.use.device)
+
+
+def _peak(usage: Usage, device: Device) -> Iterator[Figure]:
+    """By torch's allocator where it is there, else the most that NVML showed."""
+    exact = usage.figure("peak_gpu_bytes", device.use.device)
+    if exact is not None and exact.value is not None:
+        yield exact
+    elif device.use.used_bytes is not None:
+        yield Figure("peak_gpu_bytes", device.use.used_bytes, PEAK, device.use.device)

@@ -1,0 +1,202 @@
+"""The counters that move in steps: reads them around windows' edges, and says what each was there.
+
+``note`` is on the user's path and only keeps a sample; the rest is the sampler's thread's work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import hypot
+
+from .reading import Reader, Sample
+from .record import Channel, Figure, Provenance, Reading
+from .refreshes import Grid, calibrated
+from .stepped import OLD_S, Track
+
+#: Seconds between two readings while a step is waited for.
+POLL_S = 0.0008
+#: Seconds for which a counter is read fast at the start, to learn its steps; then seconds of silence.
+FAST_S, SILENT_S = 0.65, 0.35
+#: A counter that shows less than this share of its power while it is read fast is distorted by that (FACTS §4).
+DISTORTED = 0.85
+#: After an end: so many readings more, this many seconds apart (or a step, if that is longer), to see the power fall.
+AFTER, AFTER_S = 3, 0.1
+#: Half-widths that are told apart, so that few provenances come of it.
+WIDTHS = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+BACKWARDS = "the counter went backwards (reset, or the device came back)"
+
+Place = tuple[int, int]  # of a sensor among the sensors, of a channel among its channels
+
+
+@dataclass(slots=True)
+class Counter:
+    """One counter that moves in steps."""
+
+    channel: Channel
+    track: Track
+    how: str = "its steps are not known yet"
+
+    @property
+    def follows(self) -> bool:
+        """Whether reading on after an edge tells more."""
+        return self.track.grid is not None and self.track.grid.step_s > 0
+
+
+class Counters:
+    """The stepped counters of all sensors."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._log: deque[tuple[float, int | None, list[Reading], int | None]] = deque()
+        self.found: dict[Place, Counter] = {
+            (at, of): Counter(channel, Track())
+            for at, sensor in enumerate(reader.sensors)
+            for of, channel in enumerate(sensor.channels)
+            if channel.stepped and channel.provenance.method is not None
+        }
+
+    def note(self, sample: Sample, opened: int) -> None:
+        """Keep a sample at an edge: windows opened there, less those closed."""
+        if self.found:
+            self._log.append((sample.t_s, None, sample.readings, opened))
+
+    # Off the user's path
+
+    def calibrate(self) -> None:
+        """Learn when the counters are refreshed, and whether reading distorts them. Takes a second."""
+        if not self.found:
+            return
+        began = self._polled(FAST_S, self._calibrated)
+        if not any(c.follows for c in self.found.values()):
+            return
+        fast = self._mean_w(began)
+        quiet = self._reader.clock()
+        time.sleep(SILENT_S)
+        self._read()
+        self.digest()
+        slow = self._mean_w(quiet)
+        for place, counter in self.found.items():
+            if counter.follows and place in fast and place in slow and fast[place] < DISTORTED * slow[place]:
+                counter.track.grid = None
+                counter.how = "reading it often distorts it on this GPU, so it is read at the edges only"
+
+    def _calibrated(self) -> bool:
+        """Whether the readings so far tell each counter's grid."""
+        for counter in self.found.values():
+            grid = calibrated(counter.track.readings)
+            if grid is not None:
+                counter.track.grid = grid
+                counter.how = "read around the edges" if grid.step_s else ""
+        grids = [c.track.grid for c in self.found.values()]
+        return all(grid is not None and (not grid.step_s or grid.count >= 6) for grid in grids)
+
+    def _polled(self, seconds: float, done: Callable[[], bool]) -> float:
+        """Read each millisecond until ``done`` or for so long; when that began."""
+        began = self._reader.clock()
+        end, looks = time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            self._read()
+            looks += 1
+            if looks % 16 == 0:
+                self.digest()
+                if done():
+                    break
+            time.sleep(POLL_S)
+        self.digest()
+        done()
+        return began
+
+    def _mean_w(self, since_s: float) -> dict[Place, float]:
+        """Mean power by the refreshes since then, where there were two."""
+        found = {}
+        for place, counter in self.found.items():
+            moved = counter.track.refreshed(since_s) if counter.follows else []
+            if len(moved) > 1:
+                found[place] = (moved[-1].value - moved[0].value) / (moved[-1].at_s - moved[0].at_s)
+        return found
+
+    def follow(self, running: Callable[[], bool]) -> None:
+        """After an end: read until the counters have moved, then some times more unless something runs again."""
+        self.digest()
+        counters = [c for c in self.found.values() if c.follows]
+        if not counters:
+            return
+        step = max(c.track.grid.step_s for c in counters if c.track.grid)
+        before = [c.track.readings[-1][1] if c.track.readings else None for c in counters]
+        end = time.monotonic() + 2.5 * step
+        time.sleep(min(self._until(c.track.grid) for c in counters if c.track.grid))
+        while time.monotonic() < end:
+            self._read()
+            self.digest()
+            if all(
+                c.track.readings and c.track.readings[-1][1] != old for c, old in zip(counters, before, strict=True)
+            ):
+                break
+            time.sleep(POLL_S)
+        late = max(max(0.004, 2 * c.track.grid.jitter_s) for c in counters if c.track.grid)
+        pause = max(1, round(AFTER_S / step)) * step
+        for number in range(AFTER):
+            if running():
+                return
+            time.sleep(pause + (late if number == 0 else 0.0))
+            self._read()
+        self.digest()
+
+    def _until(self, grid: Grid) -> float:
+        """Seconds until shortly before the next refresh."""
+        now = self._reader.clock()
+        at, slack = grid.before(now)
+        return max(0.0, at + grid.step_s - now - 2 * slack - 0.003) if slack < grid.step_s / 4 else 0.0
+
+    def _read(self) -> None:
+        for at in sorted({at for at, _ in self.found}):
+            reading = self._reader.read(self._reader.sensors[at])
+            self._log.append((self._reader.clock(), at, [reading], None))
+
+    def digest(self) -> None:
+        """Give what was read to the tracks, in the order of time."""
+        taken = sorted((self._log.popleft() for _ in range(len(self._log))), key=lambda entry: entry[0])
+        for t_s, only, readings, opened in taken:
+            for (at, of), counter in self.found.items():
+                if opened is not None:
+                    counter.track.edge(t_s, opened)
+                if only is None or only == at:
+                    reading = readings[at] if only is None else readings[0]
+                    counter.track.read(t_s, reading[of])
+
+    def settle(self, until_s: float, forget_s: float) -> None:
+        """Fix the counters' values at the edges up to then; nobody asks for those before ``forget_s`` any more."""
+        self.digest()
+        for counter in self.found.values():
+            counter.track.settle(until_s)
+            counter.track.forget(forget_s)
+
+    def idle_w(self, device: str | None) -> float | None:
+        """What that device draws between cells, in watts, as far as is known."""
+        return next((c.track.idle_w for c in self.found.values() if c.channel.device == device), None)
+
+    def better(self, place: Place, figure: Figure, start: Sample, end: Sample) -> Figure:
+        """The figure of that counter between two samples, with what the readings around them tell."""
+        counter = self.found.get(place)
+        if counter is None or figure.value is None:
+            return figure
+        one, two = counter.track.at(start.t_s), counter.track.at(end.t_s)
+        origin = figure.provenance
+        source = f"{origin.source}, {counter.how}" if counter.how else origin.source
+        if one is None or two is None:  # still running
+            error = OLD_S * figure.value / max(end.t_s - start.t_s, OLD_S)
+            return replace(figure, provenance=replace(origin, uncertainty=_width(figure.value, error, 0.05)))
+        if one.epoch != two.epoch:
+            return replace(figure, value=None, provenance=Provenance(None, origin.source, reason=BACKWARDS))
+        value = two.value - one.value
+        width = _width(value, hypot(one.error, two.error), origin.uncertainty or 0.0)
+        return replace(figure, value=value, provenance=replace(origin, source=source, uncertainty=width))
+
+
+def _width(value: float, error: float, base: float) -> float:
+    """The relative half-width, rounded up."""
+    relative = hypot(base, error / value) if value > 0 else WIDTHS[-1]
+    return next((width for width in WIDTHS if relative <= width * 1.001), WIDTHS[-1])

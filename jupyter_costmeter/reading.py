@@ -1,0 +1,143 @@
+"""All sensors at one instant, such that no cell waits for one that hangs.
+
+A counter is read on the user's thread, since handing over to another thread costs ten times
+as much. A sensor that may hang (a driver's call) is read there only where it has answered a
+moment ago; else another thread is asked, and is waited for a quarter of a second, once.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from . import guard
+from .plugins import Sensor
+from .record import DeviceUse, Reading
+
+#: Seconds for which a sensor that has answered is trusted to answer again.
+FRESH_S = 1.5
+#: Seconds that a cell waits for a sensor at most, and once.
+WAIT_S = 0.25
+
+
+class Sample:
+    """All sensors at one instant. ``t_s`` is monotonic: only differences mean anything."""
+
+    __slots__ = ("marks", "readings", "t_s")
+
+    def __init__(self, t_s: float, readings: list[Reading], marks: tuple[object, ...] = ()) -> None:
+        self.t_s, self.readings, self.marks = t_s, readings, marks
+
+
+class Patient:
+    """A sensor that may hang: read in a way that nobody waits for it long."""
+
+    def __init__(self, sensor: Sensor) -> None:
+        self.sensor = sensor
+        self._answered_at = time.monotonic()  # it has just been opened
+        self._since: float | None = None  # when somebody began to read it who has no answer yet
+        self._asked: queue.SimpleQueue[queue.SimpleQueue[Reading]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._pending = False
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since when it owes somebody an answer; 0 where it owes none."""
+        return time.monotonic() - self._since if self._since is not None else 0.0
+
+    def read(self) -> Reading:
+        """On the user's path: an answer within ``WAIT_S``, or none."""
+        if self._since is None and time.monotonic() - self._answered_at < FRESH_S:
+            return self.now()
+        if self._pending or self.silent_s > WAIT_S:
+            return self._nothing()
+        return self._ask()
+
+    def now(self) -> Reading:
+        """Directly, however long it takes."""
+        self._since = time.monotonic()
+        try:
+            return self.sensor.read()
+        finally:
+            self._since, self._answered_at = None, time.monotonic()
+
+    def observe(self) -> tuple[DeviceUse, ...]:
+        """Off the user's path, however long it takes."""
+        self._since = time.monotonic()
+        try:
+            return self.sensor.observe()
+        finally:
+            self._since, self._answered_at = None, time.monotonic()
+
+    def _ask(self) -> Reading:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"costmeter-{self.sensor.name}", daemon=True)
+            self._thread.start()
+        answer: queue.SimpleQueue[Reading] = queue.SimpleQueue()
+        self._pending = True
+        self._asked.put(answer)
+        try:
+            return answer.get(timeout=WAIT_S)
+        except queue.Empty:
+            return self._nothing()
+
+    def _nothing(self) -> Reading:
+        return (None,) * len(self.sensor.channels)
+
+    def _run(self) -> None:
+        while True:
+            answer = self._asked.get()
+            reading = self._nothing()
+            try:
+                reading = self.now()
+            except Exception as error:
+                guard.report(f"sensor {self.sensor.name}", error)
+            self._pending = False
+            answer.put(reading)
+
+
+class Reader:
+    """Reads sensors together.
+
+    Args:
+        sensors: those that are ready.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, sensors: Sequence[Sensor], clock: Callable[[], float]) -> None:
+        self.sensors = sensors
+        self.clock = clock
+        self.patients = {s.name: Patient(s) for s in sensors if s.may_hang}
+        self._reads = [self.patients[s.name].read if s.may_hang else s.read for s in sensors]
+
+    def sample(self, marks: tuple[object, ...] = ()) -> Sample:
+        """All sensors at one instant; one that fails reads as not measured."""
+        readings: list[Reading] = []
+        for read in self._reads:
+            try:
+                readings.append(read())
+            except Exception as error:
+                sensor = self.sensors[len(readings)]
+                guard.report(f"sensor {sensor.name}", error)
+                readings.append((None,) * len(sensor.channels))
+        return Sample(self.clock(), readings, marks)
+
+    def read(self, sensor: Sensor) -> Reading:
+        """One sensor, off the user's path."""
+        patient = self.patients.get(sensor.name)
+        try:
+            return patient.now() if patient else sensor.read()
+        except Exception as error:
+            guard.report(f"sensor {sensor.name}", error)
+            return (None,) * len(sensor.channels)
+
+    def observe(self, sensor: Sensor) -> tuple[DeviceUse, ...]:
+        """What a sensor sees that has no counter, off the user's path."""
+        patient = self.patients.get(sensor.name)
+        try:
+            return patient.observe() if patient else sensor.observe()
+        except Exception as error:
+            guard.report(f"sensor {sensor.name}", error)
+            return ()

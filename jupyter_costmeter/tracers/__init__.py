@@ -1,0 +1,1 @@
+"""What was launched between two marks, exactly, but known only some time later."""
