@@ -11,15 +11,17 @@ integral of the power between the meter's own two readings of the counter.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +100,7 @@ class Kernel:
         self.data, control = folder / name, folder / f"{name}.gpu"
         control.touch()
         env = {**environment(built, control), "JUPYTER_DATA_DIR": str(self.data)}
-        self.manager, self.client = start_new_kernel(env=env, cwd=str(folder))
+        self.manager, self.client = start_new_kernel(env=env, cwd=str(folder), stderr=subprocess.DEVNULL)
         staging = STAGE.format(
             benchmarks=str(ROOT / "benchmarks"), built=str(built), control=str(control), fields=SCENARIOS[scenario]
         )
@@ -247,10 +249,9 @@ def errors(outcomes: Sequence[Outcome]) -> list[list[str]]:
     """Median error by length of each meter, and beside ours how many intervals contain the truth."""
     rows = []
     for scenario in SCENARIOS:
-        for outcome in (o for o in outcomes if o.scenario == scenario and o.meter is not BARE):
+        for outcome in _of(outcomes, scenario):
             found = [outcome.of("isolated", length) for length in LENGTHS_S] + [outcome.of("irregular")]
             rows.append([scenario, NAMES[outcome.meter], *map(_median, found)])
-            scenario = ""
     return rows
 
 
@@ -268,7 +269,7 @@ def sums(outcomes: Sequence[Outcome], bare_s: float) -> list[list[str]]:
     """Cells in a row: their sum against the truth; the session's drift; CPU time."""
     rows = []
     for scenario in SCENARIOS:
-        for outcome in (o for o in outcomes if o.scenario == scenario and o.meter is not BARE):
+        for outcome in _of(outcomes, scenario):
             cells = outcome.of("in a row")
             true_j, known_j = sum(c.true_j for c in cells), sum(c.joules or 0.0 for c in cells)
             step_j = SCENARIOS[outcome.scenario]["step_ms"] / 1e3 * LOAD_W
@@ -277,8 +278,11 @@ def sums(outcomes: Sequence[Outcome], bare_s: float) -> list[list[str]]:
             row = [_median(cells), f"{known_j - true_j:+.2f} J ({100 * (known_j / true_j - 1):+.1f} %)"]
             row += [_steps(known_j - true_j, step_j), "" if drift is None else f"{drift:+.2f} J"]
             rows.append([scenario, NAMES[outcome.meter], *row, f"{cpu_ms:.1f}"])
-            scenario = ""
     return rows
+
+
+def _of(outcomes: Sequence[Outcome], scenario: str) -> list[Outcome]:
+    return [o for o in outcomes if o.scenario == scenario and o.meter is not BARE]
 
 
 def _steps(joules: float, step_j: float) -> str:
@@ -321,6 +325,7 @@ def main() -> None:
     asked.add_argument("--peers", default="", help=f"folders with the peers, {os.pathsep!r} between them")
     asked.add_argument("--cells", type=int, default=36, help="isolated cells of each length")
     asked.add_argument("--only", default="", help="scenarios whose name contains this")
+    asked.add_argument("--raw", type=Path, help="write each cell there, as JSON")
     asked.add_argument("--quick", action="store_true", help="a smoke run: the numbers mean nothing")
     asked.add_argument("--markdown", action="store_true")
     options = asked.parse_args()
@@ -329,6 +334,8 @@ def main() -> None:
     scenarios = [s for s in SCENARIOS if options.only in s]
     began = time.monotonic()
     outcomes = run(there(METERS, options.peers), scenarios, plan, options.peers)
+    if options.raw:
+        options.raw.write_text(json.dumps([asdict(o) | {"meter": o.meter.name} for o in outcomes]))
     bare = next(o for o in outcomes if o.meter is BARE)
     lengths = [f"{1e3 * s:.0f} ms" if s < 1 else f"{s:.0f} s" for s in LENGTHS_S]
     how = "github" if options.markdown else "simple"

@@ -13,6 +13,7 @@ and its memory is what the process's resident memory grows by, at its highest.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -144,11 +145,14 @@ def measure_export(path: Path, suffix: str, scope: str) -> dict[str, float]:
     ledger = open_ledger(path)
     with Path(os.devnull).open("w") as nowhere:  # what is imported, and SQLite's own cache
         report.write(ledger, Selection("session", session(1).id), suffix, nowhere)
+    given = itertools.count()
+    real = ledger.records
+    ledger.records = lambda selection: (record for record in real(selection) if next(given) >= 0)  # type: ignore
     before, began = peak_bytes(reset=True), time.perf_counter()
     with tempfile.TemporaryFile("w", dir=path.parent) as out:
         report.write(ledger, selections()[scope], suffix, out)
     took = time.perf_counter() - began
-    return {"grown": peak_bytes() - before, "took": took, "count": sum(1 for _ in ledger.records(selections()[scope]))}
+    return {"grown": peak_bytes() - before, "took": took, "count": next(given)}
 
 
 def peak_bytes(reset: bool = False) -> int:

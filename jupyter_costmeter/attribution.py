@@ -145,15 +145,29 @@ def _gpus(usage: Usage, devices: Sequence[Device], looked: bool, by: str) -> Ite
     for figure in usage.figures:
         if figure.name != "gpu_energy_j":
             continue
-        device = known.get(figure.device or "")
-        if device is None:
-            yield from _energy(figure, usage.wall_s, None, _upper_bound(None))
-        elif device.use.held is False:
-            yield Figure("gpu_energy_j", None, UNSEEN if unseen else NOT_HELD, figure.device)
-        else:
-            yield from _energy(_sampled(figure, device), usage.wall_s, device, _share(device, by))
-            yield from _time(usage, device)
-            yield from _peak(usage, device)
+        yield from (_seen_by(figure, made) for made in _gpu(usage, figure, known.get(figure.device or ""), unseen, by))
+
+
+def _gpu(usage: Usage, figure: Figure, device: Device | None, unseen: bool, by: str) -> Iterator[Figure]:
+    if device is None:
+        yield from _energy(figure, usage.wall_s, None, _upper_bound(None))
+    elif device.use.held is False:
+        yield Figure("gpu_energy_j", None, UNSEEN if unseen else NOT_HELD, figure.device)
+    else:
+        yield from _energy(_sampled(figure, device), usage.wall_s, device, _share(device, by))
+        yield from _time(usage, device)
+        yield from _peak(usage, device)
+
+
+def _seen_by(energy: Figure, made: Figure) -> Figure:
+    """Its source names who looked at this GPU, as the energy's does: NVML, AMD SMI, Apple, or that it is simulated."""
+    word, counter, _ = (energy.source or "").partition(" energy counter")
+    if not counter:
+        return made
+    source = (made.source or "").replace("NVML", word)
+    if word == "simulated" and word not in source:
+        source = f"{word}: {source}"
+    return made if source == made.source else replace(made, provenance=replace(made.provenance, source=source))
 
 
 def _sampled(figure: Figure, device: Device) -> Figure:

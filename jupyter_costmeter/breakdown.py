@@ -40,8 +40,13 @@ def utilisation(summary: Summary) -> Utilisation | None:
 
 
 def _lacking(summary: Summary, whole: str, part: str) -> bool:
-    """Whether some bucket has the whole, but says nothing of the part."""
-    return any(b.total(whole) is not None and b.total(part) is None for b in summary.buckets)
+    """Whether the cells, or what lies between them (both its buckets together), have the whole and say no part."""
+    for between in (False, True):
+        there = [b for b in summary.buckets if (b.bucket != "cell") is between]
+        has_whole, has_part = (any(b.total(name) is not None for b in there) for name in (whole, part))
+        if has_whole and not has_part:
+            return True
+    return False
 
 
 def _weaker(one: Method | None, other: Method | None) -> Method | None:

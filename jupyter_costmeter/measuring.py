@@ -39,6 +39,7 @@ class measure:
     @guard.guarded("measure")
     def _open(self) -> None:
         self._session = session.current()
+        self._session.ready()
         self._run = self._session.open(label=self.label)
 
     @guard.guarded("measure")

@@ -62,9 +62,12 @@ class Meter:
         parts: the sensors and models; each is opened here.
         clock: monotonic seconds.
         gpu_share: how the energy of a GPU that others use, too, is split (``CostMeter.gpu_share``).
+        wait: open the drivers' sensors, too, which may take seconds; else ``join`` does that.
     """
 
-    def __init__(self, parts: Parts, clock: Clock = time.perf_counter, gpu_share: str = "auto") -> None:
+    def __init__(
+        self, parts: Parts, clock: Clock = time.perf_counter, gpu_share: str = "auto", wait: bool = True
+    ) -> None:
         self.clock = clock
         self.gpu_share = gpu_share
         self.windows: list[Window] = []
@@ -72,19 +75,42 @@ class Meter:
         self.statuses: list[Status] = []
         self.models = [m for m in parts.models if self._opened(m)]
         self._tracers = [t for t in parts.tracers if self._opened(t)]
-        self._sensors = [s for s in parts.sensors if self._opened(s)]
+        self._starting = [s for s in parts.sensors if s.may_hang]
+        self._sensors = [s for s in parts.sensors if not s.may_hang and self._opened(s)]
         self._late = [s for s in parts.late if self._opened(s)]
         self._unsettled: list[Window] = []
         self._unobserved: list[Window] = []
         self._taking, self._observing = threading.Lock(), threading.Lock()
-        ready = {status.name for status in self.statuses if status.ok}
-        self.reader = Reader([s for s in self._sensors if s.name in ready], clock)
-        self.counters = Counters(self.reader)
-        # One that is not ready has channels that say why, and is not asked.
-        self._silent = [s for s in self._sensors if s.name not in ready]
         self._late_now: list[Reading] = []
         self._moving = False  # whether a late sensor is urgent; changes only as it is taken
+        self.joined = threading.Event()
+        self._before: list[Reading] = []  # the drivers' counters as they joined
+        self._prepare(self._sensors)
         self.take()
+        if wait or not self._starting:
+            self.join()
+
+    def _prepare(self, sensors: Sequence[Sensor]) -> None:
+        ready = {status.name for status in self.statuses if status.ok}
+        self.reader = Reader([s for s in sensors if s.name in ready], self.clock)
+        self.counters = Counters(self.reader)
+        # One that is not ready has channels that say why, and is not asked.
+        self._silent = [s for s in sensors if s.name not in ready]
+
+    def join(self) -> None:
+        """Open the drivers' sensors: importing pynvml and starting NVML takes 0.1 s, or 3 where no one else uses it.
+
+        They come last, so that what was sampled before keeps its order.
+        """
+        self._sensors = [*self._sensors, *(s for s in self._starting if self._opened(s))]
+        self._starting = []
+        known = len(self.reader.sensors)
+        self._prepare(self._sensors)
+        first = self.reader.sample()
+        self._before = first.readings
+        if len(self.reader.sensors) > known:
+            self.counters.note(first, 0)
+        self.joined.set()
 
     def _opened(self, sensor: Any) -> bool:
         """One that cannot even be opened is left out: its status says so."""
@@ -235,8 +261,9 @@ class Meter:
 
     def _figures(self, window: Window, end: Sample) -> Iterator[Figure]:
         start = window.start
-        for at, sensor in enumerate(self.reader.sensors):
-            raw = accounting.figures(sensor.channels, start.readings[at], end.readings[at])
+        earlier = [*start.readings, *self._before[len(start.readings) :]]
+        for at, sensor in enumerate(self.reader.sensors[: len(end.readings)]):
+            raw = accounting.figures(sensor.channels, earlier[at], end.readings[at])
             for of, figure in enumerate(raw):
                 yield self.counters.better((at, of), figure, start, end)
         for sensor in self._silent:

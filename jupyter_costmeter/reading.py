@@ -7,15 +7,18 @@ moment ago; else another thread is asked, and is waited for a quarter of a secon
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from . import guard
 from .plugins import Sensor
 from .record import DeviceUse, Reading
 
+Answer = TypeVar("Answer")
 #: Seconds for which a sensor that has answered is trusted to answer again.
 FRESH_S = 1.5
 #: Seconds that a cell waits for a sensor at most, and once.
@@ -37,7 +40,8 @@ class Patient:
     def __init__(self, sensor: Sensor) -> None:
         self.sensor = sensor
         self._answered_at = time.monotonic()  # it has just been opened
-        self._since: float | None = None  # when somebody began to read it who has no answer yet
+        self._calls: dict[int, float] = {}  # of those who have no answer yet: when they began
+        self._numbers = itertools.count()
         self._asked: queue.SimpleQueue[queue.SimpleQueue[Reading]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pending = False
@@ -45,11 +49,11 @@ class Patient:
     @property
     def silent_s(self) -> float:
         """Seconds since when it owes somebody an answer; 0 where it owes none."""
-        return time.monotonic() - self._since if self._since is not None else 0.0
+        return time.monotonic() - min(self._calls.values(), default=time.monotonic())
 
     def read(self) -> Reading:
         """On the user's path: an answer within ``WAIT_S``, or none."""
-        if self._since is None and time.monotonic() - self._answered_at < FRESH_S:
+        if not self._calls and time.monotonic() - self._answered_at < FRESH_S:
             return self.now()
         if self._pending or self.silent_s > WAIT_S:
             return self._nothing()
@@ -57,19 +61,21 @@ class Patient:
 
     def now(self) -> Reading:
         """Directly, however long it takes."""
-        self._since = time.monotonic()
-        try:
-            return self.sensor.read()
-        finally:
-            self._since, self._answered_at = None, time.monotonic()
+        reading = self._called(self.sensor.read)
+        self._answered_at = time.monotonic()
+        return reading
 
     def observe(self) -> tuple[DeviceUse, ...]:
         """Off the user's path, however long it takes."""
-        self._since = time.monotonic()
+        return self._called(self.sensor.observe)
+
+    def _called(self, ask: Callable[[], Answer]) -> Answer:
+        number = next(self._numbers)
+        self._calls[number] = time.monotonic()
         try:
-            return self.sensor.observe()
+            return ask()
         finally:
-            self._since, self._answered_at = None, time.monotonic()
+            del self._calls[number]
 
     def _ask(self) -> Reading:
         if self._thread is None:

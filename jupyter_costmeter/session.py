@@ -25,7 +25,7 @@ from .ledger import LedgerState, Selection
 from .ledger.writer import Writer
 from .meter import Meter, Parts, Window, built_in
 from .overhead import Overhead
-from .reading import Sample
+from .reading import WAIT_S, Sample
 from .record import (
     Bucket,
     CellRecord,
@@ -98,13 +98,15 @@ class Session:
         self.cells_only = False  # in a kernel, where a block outside of every cell is background work
         self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
         self.overhead = Overhead()
-        self.meter = Meter(replace(parts, sensors=[*parts.sensors, self.overhead]), gpu_share=settings.gpu_share)
+        parts = replace(parts, sensors=[*parts.sensors, self.overhead])
+        self.meter = Meter(parts, gpu_share=settings.gpu_share, wait=False)
         self.writer = Writer(settings.ledger_file, self.info, self.overhead)
         self.listeners: list[Callable[[Event], None]] = []
         self._stacks: dict[int, list[Run]] = {}
         self._closed: deque[Run] = deque()
         self._top: Run | None = None  # the cell that runs and lies in no other
         self._seq = itertools.count(1)
+        self._ready = False
         self.tally = Tally()
         self.gaps = Gaps(self.meter, self.tally.add)
         self._settling = threading.Lock()
@@ -124,6 +126,7 @@ class Session:
         return replace(info, notebook=_clean(info.notebook), project=_clean(info.project))
 
     def _get_ready(self) -> None:
+        self.meter.join()
         self.meter.observe()
         self.meter.counters.calibrate()
 
@@ -132,6 +135,13 @@ class Session:
         self.sampler.start()
 
     # On the user's path
+
+    def ready(self) -> None:
+        """Wait, once and for a quarter of a second at most, until the drivers' sensors have joined."""
+        if not self._ready:
+            self._ready = True
+            self.start()
+            self.meter.joined.wait(WAIT_S)
 
     def open(self, cell_id: str | None = None, code: str | None = None, label: str | None = None) -> Run:
         """Start metering a cell (which has code) or a block."""

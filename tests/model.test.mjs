@@ -225,6 +225,9 @@ test('what nobody looked at makes the used share a bound, or unknown', () => {
   assert.equal(told({ value: 8 }, { value: null }).share, null);
   const silent = [{ bucket: 'held_idle', totals: totals({ gpu_reserved_s: { value: 4 } }) }];
   assert.equal(told({ value: 8 }, { value: 2 }, silent).bound, '≥');
+  const work = totals({ gpu_reserved_s: { value: 1 }, gpu_busy_s: { value: 1 } });
+  const both = [...silent, { bucket: 'background', totals: work }];
+  assert.equal(told({ value: 8 }, { value: 2 }, both).bound, '');
 });
 
 test('the time of a GPU held idle goes on, and ends when a cell runs', () => {

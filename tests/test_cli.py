@@ -16,7 +16,7 @@ from shell import Ran, cell, costmeter, fill, here, session
 from jupyter_costmeter import cli, commands
 from jupyter_costmeter.version import __version__
 
-WORDS = ["summary", "report", "last", "cells", "doctor", "export", "help", "run", "enable", "disable"]
+WORDS = ["summary", "report", "last", "cells", "doctor", "export", "help", "run", "demo", "enable", "disable"]
 
 
 def said(ran: Ran, code: int = 0) -> str:

@@ -96,6 +96,7 @@ def test_the_wheel_holds_both_halves(wheel: Path) -> None:
     lab = f"{data}/share/jupyter/labextensions/jupyter-costmeter"
     for name in (
         "jupyter_costmeter/py.typed",
+        "jupyter_costmeter/demo.ipynb",
         "jupyter_costmeter/sensors/nvml/sensor.py",
         f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_costmeter.json",
         f"{lab}/install.json",

@@ -156,6 +156,10 @@ def test_gpu_time_that_nobody_looked_at_makes_the_use_a_bound() -> None:
     made = accounting.totals(accounting.parts([hour, half, hour]))
     (line,) = pages.used_of_held(Summary(1, 0, 1, 1.0, made, silent))  # type: ignore[arg-type]
     assert "(≥ 25 %" in line
+    worked = BucketTotal("background", 1.0, accounting.totals(accounting.parts([hour, half])))
+    made = accounting.totals(accounting.parts([hour, half, hour, hour, half]))  # a gap's work is in one of its buckets
+    (line,) = pages.used_of_held(Summary(1, 0, 1, 1.0, made, (*silent, worked)))  # type: ignore[arg-type]
+    assert "(33 %" in line
     held = Figure("gpu_reserved_s", None, Provenance(None, None, None, "processes cannot be seen"))
     made = accounting.totals(accounting.parts([hour, half, held, half]))
     (line,) = pages.used_of_held(Summary(2, 0, 1, 1.0, made))

@@ -89,3 +89,19 @@ def test_one_that_raises_costs_its_own_figures_only(sensor: Hanging, monkeypatch
     other.name = "other"
     monkeypatch.setattr(sensor, "read", lambda: 1 / 0)
     assert Reader([sensor, other], time.perf_counter).sample().readings == [(None,), (1.0,)]
+
+
+def test_one_of_whom_one_call_hangs_is_not_asked_because_another_is_answered(
+    sensor: Hanging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Reader([sensor], time.perf_counter)
+    monkeypatch.setattr(sensor, "observe", tuple)
+    monkeypatch.setattr(reading, "FRESH_S", 0.0)
+    sensor.answers.clear()
+    taken(reader)
+    monkeypatch.setattr(reading, "FRESH_S", 1.5)
+    reader.observe(sensor)
+    value, waited = taken(reader)
+    assert value == (None,)
+    assert waited < WAIT_S / 2
+    sensor.answers.set()

@@ -77,6 +77,7 @@ class Hooks:
         """A cell begins. The guard is written out here: a wrapper costs 5 µs of a cold cell."""
         began = time.perf_counter()
         try:
+            self.session.ready()
             self._open(info)
         except Exception as error:
             guard.report("the hook before a cell", error)

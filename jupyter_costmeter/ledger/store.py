@@ -290,9 +290,8 @@ class Ledger:
 
 def _newest(connection: sa.Connection) -> tuple[int, str] | None:
     """Number and writer of the newest migration, ``None`` for an empty file."""
-    if not sa.inspect(connection).has_table("migration"):
-        return None
-    return _latest(connection)
+    there = file.driver(connection).execute("SELECT 1 FROM sqlite_master WHERE name = 'migration'").fetchone()
+    return _latest(connection) if there else None
 
 
 def _latest(connection: sa.Connection) -> tuple[int, str] | None:

@@ -176,16 +176,22 @@ class _GrowingMarks(_Marks):
     """Without a reset: a peak is known where it is a new high."""
 
     def __init__(self, torch: Any) -> None:
-        self._highest = torch.cuda.max_memory_allocated
+        self._ask = torch.cuda.max_memory_allocated
         self._before: dict[int, float] = {}
 
     def used(self, ordinal: int) -> bool:
         return bool(self._highest(ordinal))
 
     def take(self, ordinal: int) -> float | None:
-        highest, before = float(self._highest(ordinal)), self._before.get(ordinal, 0.0)
+        highest, before = self._highest(ordinal), self._before.get(ordinal, 0.0)
         self._before[ordinal] = highest
         return highest if highest > before else None
+
+    def _highest(self, ordinal: int) -> float:
+        try:
+            return float(self._ask(ordinal))
+        except RuntimeError:  # an allocator of the user's own
+            return 0.0
 
 
 def _uses_cuda(torch: Any) -> bool:

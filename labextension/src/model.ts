@@ -96,6 +96,15 @@ function weaker(one: Method | null, other: Method | null): Method | null {
   return WEAKER.indexOf(one) > WEAKER.indexOf(other) ? one : other;
 }
 
+/** Whether the cells, or what lies between them (both its buckets together), say no busy time. */
+function isSilent({ buckets }: Summary): boolean {
+  return [true, false].some(ofCells => {
+    const there = buckets.filter(({ bucket }) => (bucket === 'cell') === ofCells);
+    const has = (name: string): boolean => there.some(one => totalOf(one, name) !== undefined);
+    return has('gpu_reserved_s') && !has('gpu_busy_s');
+  });
+}
+
 /** How much of the GPU time that was held was used; null where none was held. */
 export function utilisation(summary: Summary): Utilisation | null {
   const held = totalOf(summary, 'gpu_reserved_s');
@@ -103,10 +112,7 @@ export function utilisation(summary: Summary): Utilisation | null {
   if (!held?.value) {
     return null;
   }
-  const silent = summary.buckets.some(
-    one => totalOf(one, 'gpu_reserved_s') && !totalOf(one, 'gpu_busy_s')
-  );
-  const lacks = busy === null || busy.missing > 0 || silent;
+  const lacks = busy === null || busy.missing > 0 || isSilent(summary);
   if (busy === null || busy.value === null || (lacks && held.missing > 0)) {
     return { held, busy, share: null, bound: '', method: null };
   }

@@ -71,10 +71,15 @@ def test_the_first_session(lab: Server, page: Page) -> None:
     shot(page, "quickstart")
     summary = ledger_of(lab).summary(Selection("notebook", str(lab.work / name)))
     assert summary.failed == 1
+    in_cells = summary.bucket("cell")
+    assert in_cells is not None
+    assert (energy := in_cells.total("energy_j")) is not None
     for scope in ("session", "notebook", "project"):
         for total in summary.totals:
-            if total.name in ("energy_j", "cpu_s", "peak_rss_bytes"):
-                assert figure(page, scope, total.name) == pytest.approx(total.value)
+            # the session knows the last gap between cells, the ledger only once it is 10 s long
+            if total.name in ("energy_j", "cpu_s", "peak_rss_bytes") and (scope, total.name[:4]) != ("session", "ener"):
+                assert figure(page, scope, total.name) == pytest.approx(total.value, rel=0.1 if scope == "session" else 1e-6)
+        assert figure(page, scope, "energy_j.cell") == pytest.approx(energy.value)
         assert figure(page, scope, "wall_s") == pytest.approx(summary.wall_s)
     dearest = page.locator(".jp-Costmeter-cell")
     expect(dearest.first).to_contain_text("search")
@@ -436,6 +441,7 @@ def assert_as_simulated(page: Page, server: Server, sim: SimulatedNvml, idle_s: 
         share = float(bar.get_attribute("data-share") or "nan")
         assert share == pytest.approx(parts["held_idle"] / sum(parts.values()))
     used = page.locator(".jp-Costmeter-used")
+    expect(used).to_contain_text("used ~")  # not a bound
     held_s = fourth[1] - third[0]
     assert float(used.get_attribute("data-held") or "nan") == pytest.approx(held_s, rel=0.05)
     assert float(used.get_attribute("data-share") or "nan") == pytest.approx(0.8 * (1 - idle_s / held_s), rel=0.1)

@@ -289,14 +289,13 @@ def test_without_torchs_private_functions_only_a_new_high_is_known(missing: str,
     sensor.close()
 
 
-def test_an_allocator_of_the_users_own_is_asked_for_new_highs_only(torch: Callable[..., Torch]) -> None:
+def test_an_allocator_of_the_users_own_that_keeps_no_statistics_has_no_figure(torch: Callable[..., Torch]) -> None:
     fake, sensor = torch(), opened()
 
     def refuses(device: int) -> dict[str, Any]:
         raise RuntimeError("CUDAPluggableAllocator does not yet support getDeviceStats")
 
-    fake._C._cuda_memoryStats = refuses
-    fake.cuda.max_memory_allocated = lambda device=0: 0
+    fake._C._cuda_memoryStats = fake.cuda.max_memory_allocated = refuses
     assert sensor.take() == ()
     assert fake._C._cuda_memoryStats is refuses
 

@@ -13,7 +13,8 @@ export function Used({ summary }: { summary: Summary }): React.JSX.Element | nul
   }
   const { held, busy, share, bound, method } = found;
   const mark = (method === 'measured' ? '' : '~') + percent(share ?? 0);
-  const used = share === null ? words.__('use not known') : words.__('used %1', `${bound}${mark}`);
+  const shown = bound === '' ? mark : `${bound} ${mark}`;
+  const used = share === null ? words.__('use not known') : words.__('used %1', shown);
   const hover = [
     explain(words.__('GPU time held'), held, energyUnit, words),
     ...(busy === null ? [] : [explain(words.__('GPU time used'), busy, energyUnit, words)])
