@@ -2,10 +2,10 @@
 
 ``python benchmarks/attribution.py [--peers FOLDER] [--cells 36] [--quick] [--markdown]``
 
-Each meter has a real ipykernel of its own for each behaviour of the energy counter, with a
-simulated GPU (tests/nvml) under the real pynvml. A cell sets its GPU's power as it begins and as
-it ends, and sleeps in between, so all kernels run at the same time. The truth is the exact
-integral of the power between the meter's own two readings of the counter.
+For each behaviour of the energy counter there is a real ipykernel with ours and one with the
+peers, each with a simulated GPU (tests/nvml) under the real pynvml. A cell sets its GPU's power as
+it begins and as it ends, and sleeps in between, so all kernels run at the same time. The truth is
+the exact integral of the power between the meter's own two readings of the counter.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import random
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -26,8 +27,20 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import start_new_kernel
-from peers import BARE, CODECARBON_TASKS, COSTMETER, OURS, ROOT, ZEUS_APPROX, ZEUS_WINDOWS, Meter
-from peers import environment, library, setup, there
+from peers import (
+    BARE,
+    CODECARBON_TASKS,
+    COSTMETER,
+    OURS,
+    ROOT,
+    ZEUS_APPROX,
+    ZEUS_WINDOWS,
+    Meter,
+    environment,
+    library,
+    staged,
+    there,
+)
 from tabulate import tabulate
 
 from jupyter_costmeter.ledger import Selection
@@ -92,28 +105,29 @@ class Outcome:
 
 
 class Kernel:
-    """One meter in a kernel of its own, on one simulated GPU."""
+    """Some meters in a kernel, on one simulated GPU."""
 
-    def __init__(self, meter: Meter, scenario: str, folder: Path, built: Path, peers: str) -> None:
-        self.meter, self.scenario = meter, scenario
-        name = f"{NAMES.get(meter, meter.name)} {scenario}".replace(" ", "-").replace(",", "")
+    def __init__(self, meters: Sequence[Meter], scenario: str, folder: Path, built: Path, peers: str) -> None:
+        self.meters, self.scenario = meters, scenario
+        name = f"{meters[0].name} {scenario}".replace(" ", "-").replace(",", "")
         self.data, control = folder / name, folder / f"{name}.gpu"
         control.touch()
         env = {**environment(built, control), "JUPYTER_DATA_DIR": str(self.data)}
-        self.manager, self.client = start_new_kernel(env=env, cwd=str(folder), stderr=subprocess.DEVNULL)
-        staging = STAGE.format(
-            benchmarks=str(ROOT / "benchmarks"), built=str(built), control=str(control), fields=SCENARIOS[scenario]
+        self.manager, self.client = start_new_kernel(
+            startup_timeout=300, env=env, cwd=str(folder), stderr=subprocess.DEVNULL
         )
-        self.run(staging)
-        self.run(setup(meter, peers))
-        self.run(f"_stage.watch(get_ipython(), {meter.counter!r})")
+        fields = SCENARIOS[scenario]
+        self.run(
+            STAGE.format(benchmarks=str(ROOT / "benchmarks"), built=str(built), control=str(control), fields=fields)
+        )
+        for meter in meters:
+            self.run(staged(meter, peers))
 
     def run(self, code: str, cell_id: str = "") -> None:
         self.client.session.metadata = {"cellId": cell_id} if cell_id else {}
-        shown: list[Any] = []
-        reply = self.client.execute_interactive(code, output_hook=shown.append, timeout=120)
+        reply = self.client.execute_interactive(code, output_hook=lambda _: None, timeout=120)
         if reply["content"]["status"] != "ok":
-            raise RuntimeError(f"{self.meter.name}, {self.scenario}: {reply['content']}")
+            raise RuntimeError(f"{self.meters}, {self.scenario}: {reply['content']}")
 
     def burst(self, cells: Sequence[tuple[str, str]]) -> None:
         """All cells at once, as "Run All" does; until the last has ended."""
@@ -158,15 +172,15 @@ class Run:
     plan: Plan
     part: float  # of the isolated cells before the sequences
     alone: threading.Lock
-    outcome: Outcome = field(init=False)
+    outcomes: dict[str, Outcome] = field(init=False)
     _asked: dict[str, tuple[str, float]] = field(default_factory=dict)
     _rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.outcome = Outcome(self.kernel.meter, self.kernel.scenario)
+        self.outcomes = {m.name: Outcome(m, self.kernel.scenario) for m in self.kernel.meters}
         self._rng = random.Random(f"{self.kernel.scenario} {self.part:.0f}")
 
-    def whole(self) -> Outcome:
+    def whole(self) -> list[Outcome]:
         lengths = [length for length in LENGTHS_S for _ in range(self.plan.cells)]
         random.Random(self.kernel.scenario).shuffle(lengths)
         cut = round(self.part * len(lengths))
@@ -177,7 +191,7 @@ class Run:
             self._phase("in a row", [0.01] * self.plan.in_a_row)
         self._phase("isolated", lengths[cut:])
         self._collect()
-        return self.outcome
+        return list(self.outcomes.values())
 
     def _phase(self, kind: str, lengths: Sequence[float]) -> None:
         """Some cells of a kind; over all of them, what the whole session's total grew by less the truth."""
@@ -189,15 +203,15 @@ class Run:
         cpu_s = self.kernel.value("__import__('time').process_time()")
         self._cells(kind, lengths)
         time.sleep(1.5)
+        first = next(iter(self.outcomes.values()))
         if kind == "isolated":
-            self.outcome.cpu_s += self.kernel.value("__import__('time').process_time()") - cpu_s
-            self.outcome.isolated += len(lengths)
+            first.cpu_s += self.kernel.value("__import__('time').process_time()") - cpu_s
+            first.isolated += len(lengths)
         after = self._total()
         if before is not None and after is not None:
             true_j = self.kernel.value(f"_stage.true_j({before[1]!r}, {after[1]!r})")
             drift = after[0] - before[0] - true_j
-            worst = self.outcome.drift_j.get(kind, 0.0)
-            self.outcome.drift_j[kind] = max(worst, drift, key=abs)
+            first.drift_j[kind] = max(first.drift_j.get(kind, 0.0), drift, key=abs)
 
     def _cells(self, kind: str, lengths: Sequence[float]) -> None:
         cells = [self._cell(kind, length) for length in lengths]
@@ -216,20 +230,18 @@ class Run:
 
     def _total(self) -> tuple[float, float] | None:
         """The session's GPU joules up to the end of the last cell, and when that was."""
-        if self.kernel.meter is not COSTMETER:
+        if COSTMETER not in self.kernel.meters:
             return None
         self.kernel.value("get_ipython().costmeter.session.flush()")
         joules = self.kernel.value("get_ipython().costmeter.session.summary().total('gpu_energy_j').value")
-        return joules, self.kernel.value("_stage.windows[-1][2]")
+        return joules, self.kernel.value("_stage.windows[-1][3]")
 
     def _collect(self) -> None:
-        stated = dict(_recorded(self.kernel.data)) if self.kernel.meter is COSTMETER else {}
-        for cell_id, true_j, joules, _, _ in self.kernel.value("_stage.results()"):
-            if cell_id not in self._asked:
-                continue
-            kind, length_s = self._asked[cell_id]
-            ours = stated.get(cell_id, (None, None))
-            self.outcome.cells.append(Cell(kind, length_s, true_j, *(ours if stated else (joules, None))))
+        stated = dict(_recorded(self.kernel.data)) if COSTMETER in self.kernel.meters else {}
+        for name, cell_id, true_j, joules in self.kernel.value("_stage.results()"):
+            if cell_id in self._asked:
+                known = stated.get(cell_id, (None, None)) if name == OURS else (joules, None)
+                self.outcomes[name].cells.append(Cell(*self._asked[cell_id], true_j, *known))
 
 
 def _recorded(data: Path) -> Iterator[tuple[str, tuple[float | None, float | None]]]:
@@ -266,7 +278,7 @@ def intervals(outcomes: Sequence[Outcome]) -> list[list[str]]:
 
 
 def sums(outcomes: Sequence[Outcome], bare_s: float) -> list[list[str]]:
-    """Cells in a row: their sum against the truth; the session's drift; CPU time."""
+    """Cells in a row: their sum against the truth; of ours the session's drift and CPU time."""
     rows = []
     for scenario in SCENARIOS:
         for outcome in _of(outcomes, scenario):
@@ -275,9 +287,9 @@ def sums(outcomes: Sequence[Outcome], bare_s: float) -> list[list[str]]:
             step_j = SCENARIOS[outcome.scenario]["step_ms"] / 1e3 * LOAD_W
             drift = max(outcome.drift_j.values(), key=abs, default=None)
             cpu_ms = 1e3 * (outcome.cpu_s / max(1, outcome.isolated) - bare_s)
-            row = [_median(cells), f"{known_j - true_j:+.2f} J ({100 * (known_j / true_j - 1):+.1f} %)"]
+            row = [_median(cells), f"{known_j - true_j:+.2f} J of {true_j:.0f}"]
             row += [_steps(known_j - true_j, step_j), "" if drift is None else f"{drift:+.2f} J"]
-            rows.append([scenario, NAMES[outcome.meter], *row, f"{cpu_ms:.1f}"])
+            rows.append([scenario, NAMES[outcome.meter], *row, f"{cpu_ms:.1f}" if outcome.drift_j else ""])
     return rows
 
 
@@ -307,14 +319,16 @@ def run(meters: Sequence[Meter], scenarios: Sequence[str], plan: Plan, peers: st
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         built = library(folder)
-        wanted = [(meter, scenario) for scenario in scenarios for meter in meters]
-        wanted.append((BARE, scenarios[-1]))
+        teams: list[Sequence[Meter]] = [[COSTMETER], [m for m in meters if m is not COSTMETER]]
+        wanted = [(team, scenario) for scenario in scenarios for team in teams if team]
+        wanted.append(([BARE], scenarios[-1]))
         with ThreadPoolExecutor(3) as starting:
             kernels = list(starting.map(lambda one: Kernel(*one, folder, built, peers), wanted))
         time.sleep(3.0)
+        print(f"{len(kernels)} kernels", file=sys.stderr)
         runs = [Run(k, plan, (i + 0.5) / len(kernels), alone) for i, k in enumerate(kernels)]
         with ThreadPoolExecutor(len(runs)) as all_at_once:
-            outcomes = list(all_at_once.map(Run.whole, runs))
+            outcomes = [outcome for found in all_at_once.map(Run.whole, runs) for outcome in found]
         for kernel in kernels:
             kernel.stop()
     return outcomes
@@ -330,7 +344,7 @@ def main() -> None:
     asked.add_argument("--markdown", action="store_true")
     options = asked.parse_args()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    plan = Plan(2, (0.3, 0.6), 1, 20) if options.quick else Plan(options.cells, (0.6, 3.0), 3, 100)
+    plan = Plan(2, (0.3, 0.6), 1, 20) if options.quick else Plan(options.cells, (0.6, 3.0), 2, 100)
     scenarios = [s for s in SCENARIOS if options.only in s]
     began = time.monotonic()
     outcomes = run(there(METERS, options.peers), scenarios, plan, options.peers)

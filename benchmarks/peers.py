@@ -32,8 +32,9 @@ class Meter:
 
     Args:
         name: in the tables.
-        setup: the code that does it; it appends each cell's joules to ``_joules``.
+        setup: the code that does it.
         needs: the module that must be importable.
+        hooked: whether it has to be hooked to the cells by us.
         counter: ``module:attribute`` of what it reads the energy counter with.
         gpu: whether it is given the simulated GPU.
     """
@@ -41,23 +42,26 @@ class Meter:
     name: str
     setup: str = "pass"
     needs: str = ""
+    hooked: bool = False
     counter: str = ""
     gpu: bool = False
 
 
+#: How it is hooked to each cell; the setup defines ``_begin()`` and ``_end()``, which answers joules.
 HOOKED = """
-_joules = []
 get_ipython().events.register("pre_run_cell", lambda info: _begin())
 get_ipython().events.register("post_run_cell", lambda result: _end())
 """
 ZEUS = """
+from importlib.util import find_spec as _find
 from zeus.monitor import ZeusMonitor as _Monitor
 _monitor = _Monitor(gpu_indices=[0], approx_instant_energy={approx})
+_sync = _find("torch") is not None  # it synchronises by default, and raises without torch
 def _begin():
-    _monitor.begin_window("cell", restart=True)
+    _monitor.begin_window("cell", sync_execution=_sync, restart=True)
 def _end():
     if "cell" in _monitor.measurement_states:  # not the cell that sets it up
-        _joules.append(_monitor.end_window("cell").gpu_energy[0])
+        return _monitor.end_window("cell", sync_execution=_sync).gpu_energy[0]
 """
 CODECARBON = """
 from codecarbon import OfflineEmissionsTracker as _Tracker
@@ -66,9 +70,8 @@ _tracker.start_task("warm"); _tracker.stop_task("warm")
 def _begin():
     _tracker.start_task("cell")
 def _end():
-    _data = _tracker.stop_task()
-    if _data is not None:
-        _joules.append(_data.gpu_energy * 3.6e6)
+    data = _tracker.stop_task()
+    return data and data.gpu_energy * 3.6e6
 """
 JUMPER = """
 get_ipython().run_line_magic("load_ext", "jumper_extension")
@@ -80,10 +83,10 @@ CODECARBON_ENERGY = "codecarbon.core.gpu_device:GPUDevice._get_energy_kwh"
 BARE = Meter("bare")
 COSTMETER = Meter(OURS, "get_ipython().run_line_magic('load_ext', 'jupyter_costmeter')")
 COSTMETER_GPU = Meter(f"{OURS}, GPU held", COSTMETER.setup, gpu=True)
-CODECARBON_TASKS = Meter("codecarbon tasks", CODECARBON + HOOKED, "codecarbon", CODECARBON_ENERGY)
-CODECARBON_GPU = Meter("codecarbon tasks, GPU", CODECARBON + HOOKED, "codecarbon", CODECARBON_ENERGY, gpu=True)
-ZEUS_WINDOWS = Meter("zeus windows, GPU", ZEUS.format(approx=False) + HOOKED, "zeus.monitor", NVML_ENERGY, gpu=True)
-ZEUS_APPROX = Meter("zeus, instant power", ZEUS.format(approx=True) + HOOKED, "zeus.monitor", NVML_ENERGY, gpu=True)
+CODECARBON_TASKS = Meter("codecarbon tasks", CODECARBON, "codecarbon", True, CODECARBON_ENERGY)
+CODECARBON_GPU = Meter("codecarbon tasks, GPU", CODECARBON, "codecarbon", True, CODECARBON_ENERGY, True)
+ZEUS_WINDOWS = Meter("zeus windows, GPU", ZEUS.format(approx=False), "zeus.monitor", True, NVML_ENERGY, True)
+ZEUS_APPROX = Meter("zeus, instant power", ZEUS.format(approx=True), "zeus.monitor", True, NVML_ENERGY, True)
 JUMPER_GPU = Meter("jumper-extension, GPU", JUMPER, "jumper_extension", gpu=True)
 
 
@@ -102,7 +105,15 @@ def there(meters: Iterable[Meter], folders: str) -> list[Meter]:
 
 def setup(meter: Meter, folders: str) -> str:
     """The code that sets it up in a kernel. Peers' folders come last: what is installed here wins."""
-    return f"{_path(folders)}\n{meter.setup}" if meter.needs else meter.setup
+    code = meter.setup + HOOKED if meter.hooked else meter.setup
+    return f"{_path(folders)}\n{code}" if meter.needs else code
+
+
+def staged(meter: Meter, folders: str) -> str:
+    """The code that sets it up in a kernel with a ``_stage``, which then knows each window's truth."""
+    if not meter.hooked:
+        return f"{meter.setup}\n_stage.follow(get_ipython())"
+    return f"{_path(folders)}\n_stage.hook(get_ipython(), {meter.name!r}, {meter.setup!r}, {meter.counter!r})"
 
 
 def _path(folders: str) -> str:
@@ -133,7 +144,7 @@ FIELD_VALUE = (
 
 
 def library(folder: Path) -> Path:
-    """Build the simulated NVML of the tests, with what peers need more; and an ``nvidia-smi``, which codecarbon runs."""
+    """Build the simulated NVML of the tests, with what peers need more, and an ``nvidia-smi`` for codecarbon."""
     sim = _sim()
     source = sim.SOURCE.read_text()
     more = [f"int {name}{body}" for name, body in MORE.items() if f"{name}(" not in source]
@@ -182,8 +193,8 @@ class Stage:
         self.sim = simulated(Path(built), Path(control), **fields)
         self.sim.process(0, os.getpid(), 1 << 30)
         self.history = list(self.sim.gpus[0].segments)
-        self.windows: list[tuple[str, float, float, float | None]] = []
-        self._read_at = 0.0  # when the meter last read the counter at an edge
+        self.windows: list[tuple[str, str, float, float, float | None]] = []
+        self._read_at = 0.0  # when a meter last read the counter at an edge
 
     def work(self, seconds: float, watts: float) -> None:
         """What a cell does: the GPU draws that power, while the CPU waits for it."""
@@ -204,27 +215,46 @@ class Stage:
         found: float = whole.energy_j(end_s) - whole.energy_j(start_s)
         return found
 
-    def watch(self, ip: Any, counter: str) -> None:
-        """Note each cell's window as its meter sees it: when it read the counter before and after.
+    def hook(self, ip: Any, name: str, code: str, counter: str) -> None:
+        """Hook a peer to each cell, noting when it reads the counter."""
+        scope: dict[str, Any] = {}
+        exec(code, scope)
+        self._wrap(counter)
+        self._note(ip, name, scope["_begin"], scope["_end"])
 
-        Args:
-            counter: where a peer reads it; empty for ours, which says when it did.
-        """
-        if counter:
-            self._wrap(counter)
-        elif (ours := getattr(ip, "costmeter", None)) is not None:
-            self._follow(ours.session.meter)
-        trigger, started = ip.events.trigger, []
+    def follow(self, ip: Any) -> None:
+        """Ours, if it is loaded, says itself when its windows begin and end."""
+        if (ours := getattr(ip, "costmeter", None)) is None:
+            return
+        meter = ours.session.meter
+        opens, closes = meter.open_window, meter.close_window
 
-        def noting(event: str, *args: Any, **kwargs: Any) -> None:
-            trigger(event, *args, **kwargs)
-            if event == "pre_run_cell":
-                started.append((args[0].cell_id, self._read_at))
-            elif event == "post_run_cell" and started:
-                joules = ip.user_ns.get("_joules") or [None]
-                self.windows.append((*started.pop(), self._read_at, joules[-1]))
+        def opened() -> Any:
+            window = opens()
+            self._read_at = window.start.t_s
+            return window
 
-        ip.events.trigger = noting
+        def closed(window: Any) -> None:
+            closes(window)
+            self._read_at = window.end.t_s
+
+        meter.open_window, meter.close_window = opened, closed
+        self._note(ip, OURS, lambda: None, lambda: None)
+
+    def _note(self, ip: Any, name: str, begin: Callable[[], Any], end: Callable[[], float | None]) -> None:
+        started: list[tuple[str, float]] = []
+
+        def before(info: Any) -> None:
+            begin()
+            started[:] = [(info.cell_id, self._read_at)]
+
+        def after(result: Any) -> None:
+            joules = end()
+            if started and started[0][0]:
+                self.windows.append((name, *started.pop(), self._read_at, joules))
+
+        ip.events.register("pre_run_cell", before)
+        ip.events.register("post_run_cell", after)
 
     def _wrap(self, counter: str) -> None:
         module, _, path = counter.partition(":")
@@ -240,23 +270,9 @@ class Stage:
             self._read_at = (began + time.monotonic()) / 2
             return answer
 
-        setattr(holder, name, reading)
+        if getattr(read, "__name__", "") != "reading":
+            setattr(holder, name, reading)
 
-    def _follow(self, meter: Any) -> None:
-        opens, closes = meter.open_window, meter.close_window
-
-        def opened() -> Any:
-            window = opens()
-            self._read_at = window.start.t_s
-            return window
-
-        def closed(window: Any) -> None:
-            closes(window)
-            self._read_at = window.end.t_s
-
-        meter.open_window, meter.close_window = opened, closed
-
-    def results(self) -> list[tuple[str, float, float | None, float, float]]:
-        """Of each cell: its id, the true joules of its window, a peer's figure, the window's start and end."""
-        known = [w for w in self.windows if w[0]]
-        return [(cell, self.true_j(start, end), joules, start, end) for cell, start, end, joules in known]
+    def results(self) -> list[tuple[str, str, float, float | None]]:
+        """Of each meter's windows: its name, the cell's id, the true joules, a peer's figure."""
+        return [(name, cell, self.true_j(start, end), joules) for name, cell, start, end, joules in self.windows]

@@ -8,7 +8,7 @@ upper bound.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import hypot
 
@@ -26,6 +26,9 @@ PARTLY_RESERVED = Provenance("modelled", "wall time, upper bound: this GPU was h
 BUSY = Provenance("modelled", "NVML utilisation samples, whole device", 0.1)
 PEAK = Provenance("measured", "NVML process memory, highest of the readings (lower bound)", 0.05)
 IDLE = Provenance("modelled", "this GPU's power between cells × time", 0.2)
+CPU_IDLE = Provenance("modelled", "lowest power of this package between cells × this kernel's share", 0.3)
+#: Of these devices the lowest power between cells is noted.
+IDLING = ("gpu_energy_j", "package_energy_j")
 NO_IDLE = Provenance(None, IDLE.source, reason="no gap between cells was long enough to know this GPU's idle power")
 
 
@@ -72,6 +75,7 @@ def attributed(
     devices: Sequence[Device] = (),
     looked: bool = True,
     gpu_share: str = "auto",
+    idle_w: Mapping[str, float] | None = None,
 ) -> Usage:
     """The process tree's part of what the machine's counters say.
 
@@ -81,9 +85,10 @@ def attributed(
         devices: the GPUs, as they were seen over the window.
         looked: whether any look fell into the window, not only after it.
         gpu_share: by what a GPU's energy is split among its users; ``auto``: the best that is known.
+        idle_w: what a CPU package draws when idle, as far as that is known.
     """
     usage = _with_cpu(Usage(wall_s, tuple(raw)))
-    shared = [*_by_cpu_time(usage), *_by_memory(usage)]
+    shared = [*_by_cpu_time(usage, idle_w or {}), *_by_memory(usage)]
     own = [f for f in usage.figures if f.name not in GPU]
     return replace(usage, figures=(*own, *shared, *_gpus(usage, devices, looked, gpu_share)))
 
@@ -107,12 +112,17 @@ def _value(usage: Usage, name: str) -> float | None:
     return figure.value if figure else None
 
 
-def _by_cpu_time(usage: Usage) -> Iterator[Figure]:
-    """Package energy by this tree's CPU seconds over the machine's."""
+def _by_cpu_time(usage: Usage, idle_w: Mapping[str, float]) -> Iterator[Figure]:
+    """Package energy by this tree's CPU seconds over the machine's, and the part of it that is idle power."""
     own, machine = _value(usage, "cpu_s"), _value(usage, "machine_cpu_s")
     share = min(1.0, own / machine) if own is not None and machine else None
     why = "the machine's CPU time did not move in this window"
-    yield from _shared(usage, "package_energy_j", "cpu_energy_j", share, "CPU time", why)
+    for figure in _shared(usage, "package_energy_j", "cpu_energy_j", share, "CPU time", why):
+        yield figure
+        watts = idle_w.get(figure.device or "")
+        if figure.value is not None and watts is not None and share is not None:
+            idle_j = min(figure.value, share * watts * usage.wall_s)
+            yield Figure("cpu_idle_energy_j", idle_j, CPU_IDLE, figure.device)
 
 
 def _by_memory(usage: Usage) -> Iterator[Figure]:

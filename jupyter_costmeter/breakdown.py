@@ -82,7 +82,14 @@ def above_idle(summary: Summary, device: Literal["cpu", "gpu"]) -> AboveIdle | N
     return AboveIdle(Total("above_idle_j", "J", value, method, None, 0, width, idle.sources, why), bound)
 
 
+#: What was used outside of cells is worth a word from this share of the total on.
+WORTH = 0.01
+
+
 def by_bucket(summary: Summary, name: str) -> list[tuple[Bucket, Total]]:
-    """The buckets that hold some of a total; none where all of it was used in cells."""
+    """The buckets that hold some of a total; none where (nearly) all of it was used in cells."""
     found = [(b.bucket, t) for b in summary.buckets if (t := b.total(name)) is not None and t.value != 0]
-    return found if any(bucket != "cell" for bucket, _ in found) else []
+    others = [t.value for bucket, t in found if bucket != "cell"]
+    whole = sum(t.value or 0.0 for _, t in found)
+    known = sum(value or 0.0 for value in others)
+    return found if None in others or known > WORTH * whole else []

@@ -52,6 +52,12 @@ class Gaps:
 
     # Off the user's path
 
+    @property
+    def since_s(self) -> float:
+        """When the gap of now began, by the meter's clock."""
+        last = self._last[0]
+        return (last.end or last.start if isinstance(last, Window) else last).t_s
+
     def take(self) -> list[Window]:
         """The gaps that have ended so far, to be settled and then added."""
         for _ in range(len(self._edges)):
@@ -87,8 +93,7 @@ class Gaps:
     def held(self, until_s: float | None = None) -> tuple[Held, ...]:
         """The GPUs that this process tree holds: in the gap of now, or in the one that ended then."""
         last = self._last[0]
-        since = last.end or last.start if isinstance(last, Window) else last
-        idle_s = (until_s or self.meter.clock()) - since.t_s
+        idle_s = (until_s or self.meter.clock()) - self.since_s
         earlier = last.seen if isinstance(last, Window) else {}
         names = self.meter.names
         return tuple(

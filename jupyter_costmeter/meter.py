@@ -17,10 +17,12 @@ from . import accounting, attribution, guard, plugins
 from .attribution import Device
 from .counters import Counters
 from .plugins import LateSensor, Model, Sensor, Tracer
-from .reading import Reader, Sample
+from .reading import WAIT_S, Reader, Sample
 from .record import DeviceUse, Figure, Reading, Status, Usage
 
 Clock = Callable[[], float]
+#: A gap so long (seconds) tells what a device draws idle.
+CALM_S = 1.0
 #: A look at the GPUs so soon after a window's opening (seconds) shows them as they were before it.
 AT_ONCE_S = 0.05
 
@@ -42,6 +44,7 @@ class Window:
     end: Sample | None = None
     seen: dict[str, DeviceUse] = field(default_factory=dict)
     looked: bool = False
+    between: bool = False  # it lies between cells
 
 
 @dataclass
@@ -84,6 +87,7 @@ class Meter:
         self._late_now: list[Reading] = []
         self._moving = False  # whether a late sensor is urgent; changes only as it is taken
         self.joined = threading.Event()
+        self._calm_w: dict[str, float] = {}
         self._before: list[Reading] = []  # the drivers' counters as they joined
         self._prepare(self._sensors)
         self.take()
@@ -160,7 +164,7 @@ class Meter:
         start = before.end or before.start if isinstance(before, Window) else before
         earlier = before.late_end or before.late_start if isinstance(before, Window) else self._late_now
         seen = tuple(before.seen.values()) or before.uses if isinstance(before, Window) else self.uses
-        found = Window(start, seen, time.time(), earlier, looked=True)
+        found = Window(start, seen, time.time(), earlier, looked=True, between=True)
         found.end = after.start if isinstance(after, Window) else after
         found.late_end = after.late_start if isinstance(after, Window) else self._late_now
         for use in after.uses if isinstance(after, Window) else self.uses:
@@ -207,6 +211,13 @@ class Meter:
         return any(use.held is not False for use in self.uses)
 
     @property
+    def silent(self) -> list[Status]:
+        """The sensors that owe an answer."""
+        late = [(name, p.silent_s) for name, p in self.reader.patients.items() if p.silent_s > WAIT_S]
+        why = "its driver hangs; cells do not wait for it, and their figures lack it meanwhile"
+        return [Status(name, False, f"has not answered for {seconds:.0f} s: {why}") for name, seconds in late]
+
+    @property
     def names(self) -> dict[str, str]:
         """The devices' models."""
         return {device: name for s in self._sensors for device, name in getattr(s, "names", {}).items()}
@@ -232,20 +243,22 @@ class Meter:
                 window.looked = True
         return self.uses
 
-    def settle(self, ended: Iterable[Window]) -> None:
-        """Fix the stepped counters at the edges of these windows."""
+    def settle(self, ended: Sequence[Window], keep_s: float) -> None:
+        """Fix the stepped counters at the edges of these windows; those from ``keep_s`` on are wanted later, too."""
         until = max((w.end.t_s for w in ended if w.end is not None), default=None)
         open_since = [w.start.t_s for w in [*self.windows, *ended]]
         if until is not None:
             with self._observing:
-                self.counters.settle(until, min([until, *open_since]))
+                self.counters.settle(until, min([until, keep_s, *open_since]))
 
     def usage(self, window: Window, end: Sample) -> Usage:
         """What the window consumed up to ``end``: attribution, then the models for what is missing."""
         wall_s = end.t_s - window.start.t_s
         devices = [self._device(use, window) for use in window.seen.values()]
         figures = [*self._figures(window, end), *self._traced(window, end)]
-        usage = attribution.attributed(wall_s, figures, devices, window.looked, self.gpu_share)
+        if window.between and wall_s >= CALM_S:
+            self._note_calm(figures, wall_s)
+        usage = attribution.attributed(wall_s, figures, devices, window.looked, self.gpu_share, self._calm_w)
         for model in self.models:
             try:
                 usage = model.estimate(usage)
@@ -253,11 +266,18 @@ class Meter:
                 guard.report(f"model {model.name}", error)
         return accounting.kept(usage)
 
+    def _note_calm(self, figures: Sequence[Figure], wall_s: float) -> None:
+        """The lowest power of each device between cells is what it draws idle."""
+        for figure in figures:
+            if figure.name in attribution.IDLING and figure.value and figure.device:
+                watts = figure.value / wall_s
+                self._calm_w[figure.device] = min(watts, self._calm_w.get(figure.device, watts))
+
     def _device(self, use: DeviceUse, window: Window) -> Device:
         before = next((u for u in window.uses if u.device == use.device), None)
         sampled = [s.sampled_provenance.get(use.device) for s in self._sensors if hasattr(s, "sampled_provenance")]
         origin = next((found for found in sampled if found), None)
-        return Device(use, before, self.counters.idle_w(use.device), origin)
+        return Device(use, before, self.counters.idle_w(use.device) or self._calm_w.get(use.device), origin)
 
     def _figures(self, window: Window, end: Sample) -> Iterator[Figure]:
         start = window.start

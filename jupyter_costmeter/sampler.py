@@ -34,6 +34,7 @@ class Sampler:
         interval_s: seconds between two ticks.
         first: what the thread does before anything else, as nobody waits for it.
         at_once: look at what has just begun to run, as the thread was asleep before.
+        presses: whether what has ended must be looked at now, since counters move on.
         running: whether a window is open.
         ended: whether closed windows wait to be settled.
         tick: look at what runs.
@@ -47,6 +48,7 @@ class Sampler:
         interval_s: float,
         first: Callable[[], object],
         at_once: Callable[[], object],
+        presses: Callable[[], bool],
         running: Callable[[], bool],
         ended: Callable[[], bool],
         tick: Callable[[], None],
@@ -57,7 +59,7 @@ class Sampler:
         self.interval_s = interval_s
         self.overhead = overhead
         self.defer: Callable[[Callable[[], None]], object] = lambda tell: tell()
-        self._running, self._ended = running, ended
+        self._running, self._ended, self._presses = running, ended, presses
         self._first = guard.guarded("the sampler's first look")(first)
         self._at_once = guard.guarded("a look at what has just begun")(at_once)
         self._tick = guard.guarded("the sampler's tick")(tick)
@@ -68,6 +70,7 @@ class Sampler:
         self._tick_at: float | None = None
         self._look_at = math.inf  # when the thread looks by itself
         self._told = False
+        self._looking = False
 
     def start(self) -> None:
         """Before the first cell: starting a thread takes 100 µs."""
@@ -90,7 +93,7 @@ class Sampler:
     def _tell(self) -> None:
         self._told = False
         self._after()
-        if self._look_at > time.monotonic() + SETTLE_S:
+        if self._look_at > time.monotonic() + SETTLE_S or (self._presses() and not self._looking):
             self.start()
             self._inbox.put(None)
 
@@ -119,7 +122,10 @@ class Sampler:
                 if self._look_at == math.inf and self._running():
                     with self.overhead.working():
                         self._at_once()
-                self._look_at = time.monotonic() + (SETTLE_S if self._ended() else FIRST_S)
+                ended = self._ended()
+                self._look_at = time.monotonic() + (SETTLE_S if ended else FIRST_S)
+                if ended and self._presses():
+                    self._look()
 
     def _wait(self) -> threading.Event | None:
         """Until woken (a question that somebody waits for comes with it), or empty when it is time to look."""
@@ -129,16 +135,17 @@ class Sampler:
 
     def _look(self) -> None:
         """Settle what has ended, tick if that is due, and note when to look again."""
-        settled = self._ended()
+        settled = self._looking = self._ended()
         with self.overhead.working():
             if settled:
                 self._settle()
             self._tick_if_due()
+        self._looking = False
         rest = time.monotonic() + LINGER_S if settled else math.inf
         self._look_at = self._tick_at or rest
         # What opened or closed since saw an old time to look, and did not wake us.
         if self._ended() or (self._tick_at is None and self._running()):
-            self._look_at = time.monotonic() + SETTLE_S
+            self._look_at = time.monotonic() + (0.0 if self._ended() and self._presses() else SETTLE_S)
 
     def _tick_if_due(self) -> None:
         if not self._running():

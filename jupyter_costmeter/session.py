@@ -114,6 +114,7 @@ class Session:
             settings.tick_s,
             first=self._get_ready,
             at_once=lambda: self.meter.holds and self.meter.observe(),
+            presses=lambda: self.meter.follows,
             running=lambda: bool(self._stacks),
             ended=lambda: bool(self._closed),
             tick=self._tick,
@@ -222,7 +223,7 @@ class Session:
         self.meter.take()
         self.meter.observe()
         windows = [run.window for run in list(self._closed)[:ended]]
-        self.meter.settle([*windows, *self.gaps.take()])
+        self.meter.settle([*windows, *self.gaps.take()], self.gaps.since_s)
         between = [self._gap_record(*found) for found in self.gaps.settled(self._usage)]
         records = [self._settled(self._closed.popleft()) for _ in range(ended)]
         self.writer.append([*between, *records])
@@ -353,7 +354,7 @@ class Session:
     @property
     def sensors(self) -> list[Status]:
         failures = [Status("bug", False, text, "report this as a bug") for text in guard.failures()]
-        return [*self.meter.statuses, *self.problems, *failures]
+        return [*self.meter.statuses, *self.meter.silent, *self.problems, *failures]
 
     def moved_to(self, notebook: str) -> None:
         """The notebook has another path from now on (renamed, or known only now)."""

@@ -196,6 +196,21 @@ test('where all was used in cells there is nothing to break down', () => {
   assert.deepEqual(parts({ ...summary, buckets: [cells, idle] }, 'energy_j'), []);
 });
 
+test('less than a hundredth outside of cells is not worth a word', () => {
+  const told = joules =>
+    parts(
+      {
+        ...summary,
+        buckets: [
+          { bucket: 'cell', totals: totals({ energy_j: { value: 100 - joules } }) },
+          { bucket: 'background', totals: totals({ energy_j: { value: joules } }) }
+        ]
+      },
+      'energy_j'
+    ).length;
+  assert.deepEqual([0.9, 1.1].map(told), [0, 2]);
+});
+
 test('a bucket that could not be measured is there, without a share', () => {
   const idle = { bucket: 'held_idle', totals: totals({ energy_j: { value: null } }) };
   const [cells, lost] = parts({ ...summary, buckets: [summary.buckets[0], idle] }, 'energy_j');

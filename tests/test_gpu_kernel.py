@@ -8,10 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from kernels import Kernel
+from kernels import ALL, Kernel
 from nvml.sim import GPU_IS_LOST, SimulatedNvml, build
 
 from jupyter_costmeter import accounting
+from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord, Total
 
 Records = Callable[[Kernel], list[CellRecord]]
@@ -71,7 +72,9 @@ def test_a_gpu_that_this_kernel_does_not_use_costs_it_nothing(gpu_kernel: Kernel
     assert "did not use" in (figure.reason or "")
 
 
-def test_a_gpu_that_others_use_too_is_shared_by_memory(gpu_kernel: Kernel, sim: SimulatedNvml, records: Records) -> None:
+def test_a_gpu_that_others_use_too_is_shared_by_memory(
+    gpu_kernel: Kernel, sim: SimulatedNvml, records: Records
+) -> None:
     sim.process(0, gpu_kernel.pid, 1 << 30)
     sim.process(0, 1, 1 << 30)
     gpu_kernel.run("time.sleep(0.5)")
@@ -145,3 +148,49 @@ def test_memory_is_the_highest_of_the_looks(gpu_kernel: Kernel, sim: SimulatedNv
     sim.process(0, gpu_kernel.pid, 1 << 30)
     gpu_kernel.listen(lambda m: m["event"] == "closed")
     assert total(records(gpu_kernel)[-1], "peak_gpu_bytes").value == 30 << 30
+
+
+def test_cells_under_the_counters_step(
+    sim: SimulatedNvml, start_kernel: Callable[..., Kernel], records: Records
+) -> None:
+    """A counter that moves each 100 ms shows 0 or 30 J for a 30 ms cell of 9 J; peers say so (PEERS, fault 5)."""
+    sim.gpus[0].step_ms = 100.0
+    sim.write()
+    kernel = start_kernel(**sim.env())
+    sim.process(0, kernel.pid, 1 << 30)
+    kernel.run("import time")
+    time.sleep(2.0)
+    for number in range(6):
+        kernel.run("time.sleep(0.03)", f"short {number}")
+        time.sleep(0.7)
+    found = [r for r in records(kernel) if (r.cell_id or "").startswith("short")]
+    energies = [r.usage.figure("gpu_energy_j") for r in found]
+    assert len(found) == 6
+    for record, energy in zip(found, energies, strict=True):
+        assert energy is not None
+        assert energy.value == pytest.approx(300 * record.wall_s, rel=0.35)
+        assert "around the edges" in (energy.source or "")
+        assert (energy.uncertainty or 0) > 0.05
+
+
+def test_what_is_held_between_cells_is_told_and_in_its_bucket(
+    gpu_kernel: Kernel, sim: SimulatedNvml, ledger: Ledger
+) -> None:
+    sim.process(0, gpu_kernel.pid, 14 << 30)
+    gpu_kernel.run("time.sleep(0.5)", "train")
+    time.sleep(0.6)
+    sim.set(power_w=60.0, utilization=0.0)
+    time.sleep(2.5)
+    held = gpu_kernel.value("[(h.used_bytes, h.idle_s) for h in get_ipython().costmeter.session.held()]")
+    assert held[0][0] == 14 << 30
+    assert 2.5 < held[0][1] < 6.0
+    gpu_kernel.run("1", "next")
+    gpu_kernel.flush()
+    whole = ledger.summary(ALL)
+    idle = whole.bucket("held_idle")
+    assert idle is not None
+    energy, reserved = idle.total("gpu_energy_j"), idle.total("gpu_reserved_s")
+    assert energy is not None
+    assert reserved is not None
+    assert 60 * 2.5 < (energy.value or 0) < 300 * 3 + 60 * 5
+    assert (reserved.value or 0) > 2.5

@@ -109,6 +109,14 @@ def test_nothing_is_said_of_buckets_where_there_are_only_cells() -> None:
     assert "in cells" not in page.text()
 
 
+@pytest.mark.parametrize(("idle_j", "said"), [(0.9, False), (1.1, True)])
+def test_less_than_a_hundredth_outside_of_cells_is_not_worth_a_word(idle_j: float, said: bool) -> None:
+    inside, outside = totals(gpu_energy_j=(100 - idle_j, "measured")), totals(gpu_energy_j=(idle_j, "measured"))
+    buckets = (BucketTotal("cell", 1.0, inside), BucketTotal("held_idle", 9.0, outside))
+    page = pages.summary_page("x", Summary(1, 0, 1, 1.0, totals(gpu_energy_j=(100.0, "measured")), buckets))
+    assert ("held idle" in page.text()) is said
+
+
 def test_a_bucket_that_could_not_be_measured_is_a_dash_with_its_reason() -> None:
     there, lost = totals(gpu_energy_j=(5.0, "measured")), totals(gpu_energy_j=(None, None))
     whole = totals(gpu_energy_j=(5.0, "measured"), cpu_energy_j=(None, None))

@@ -69,14 +69,20 @@ export interface Part {
   share: number;
 }
 
-/** Where a total lies; nothing where all of it was used in cells. */
+/** What was used outside of cells is worth a word from this share of the total on. */
+const WORTH = 0.01;
+
+/** Where a total lies; nothing where (nearly) all of it was used in cells. */
 export function parts({ buckets }: Summary, name: string): Part[] {
   const found = buckets.flatMap(({ bucket, totals }) => {
     const total = totalOf({ totals }, name);
     return total === undefined || total.value === 0 ? [] : [{ bucket, total }];
   });
-  const all = found.reduce((sum, { total }) => sum + (total.value ?? 0), 0);
-  return found.some(({ bucket }) => bucket !== 'cell')
+  const sum = (some: typeof found): number =>
+    some.reduce((n, one) => n + (one.total.value ?? 0), 0);
+  const others = found.filter(({ bucket }) => bucket !== 'cell');
+  const all = sum(found);
+  return others.some(({ total }) => total.value === null) || sum(others) > WORTH * all
     ? found.map(one => ({ ...one, share: all > 0 ? (one.total.value ?? 0) / all : 0 }))
     : [];
 }

@@ -74,12 +74,14 @@ def test_the_first_session(lab: Server, page: Page) -> None:
     in_cells = summary.bucket("cell")
     assert in_cells is not None
     assert (energy := in_cells.total("energy_j")) is not None
+    assert energy.value is not None
     for scope in ("session", "notebook", "project"):
+        # the session knows what came since the last cells, the ledger only once it is 10 s long
+        names = ("peak_rss_bytes",) if scope == "session" else ("energy_j", "cpu_s", "peak_rss_bytes")
         for total in summary.totals:
-            # the session knows the last gap between cells, the ledger only once it is 10 s long
-            if total.name in ("energy_j", "cpu_s", "peak_rss_bytes") and (scope, total.name[:4]) != ("session", "ener"):
-                assert figure(page, scope, total.name) == pytest.approx(total.value, rel=0.1 if scope == "session" else 1e-6)
-        assert figure(page, scope, "energy_j.cell") == pytest.approx(energy.value)
+            if total.name in names:
+                assert figure(page, scope, total.name) == pytest.approx(total.value)
+        assert energy.value <= figure(page, scope, "energy_j") < 1.2 * energy.value
         assert figure(page, scope, "wall_s") == pytest.approx(summary.wall_s)
     dearest = page.locator(".jp-Costmeter-cell")
     expect(dearest.first).to_contain_text("search")

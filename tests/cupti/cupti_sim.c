@@ -126,7 +126,7 @@ int cuptiActivityRegisterCallbacks(request_t asks, complete_t gives) {
     return 0;
 }
 int cuptiActivityEnable(int kind) {
-    if (enable_fail)
+    if (enable_fail && kind == KERNEL)
         return enable_fail;
     enabled[kind] = 1;
     return 0;

@@ -83,6 +83,7 @@ def test_copies_and_memsets_are_not_kernels(sim: SimulatedCupti, tracing: CuptiT
     sim.kernel(0, 2)
     sim.kernel(3, 9, kind=MEMCPY)
     sim.kernel(10, 19, kind=MEMSET)
+    assert not sim.lib.sim_enabled(MEMCPY), "nor do they cost the user anything"
     assert busy(tracing, start, tracing.mark()) == {sim.uuid(): 2.0}
 
 
@@ -98,14 +99,19 @@ def test_launches_of_other_threads_count(sim: SimulatedCupti, tracing: CuptiTrac
     assert busy(tracing, start, tracing.mark()) == {sim.uuid(): 4.0}
 
 
-def test_correlation_ids_that_start_again_at_zero_change_nothing(sim: SimulatedCupti, tracing: CuptiTracer) -> None:
-    sim.lib.sim_correlation(2**32 - 4)
+@pytest.mark.parametrize("left", range(1, 9))
+def test_correlation_ids_that_start_again_at_zero_change_nothing(
+    left: int, sim: SimulatedCupti, tracing: CuptiTracer
+) -> None:
+    sim.lib.sim_correlation(2**32 - left)
     marks = []
-    for at in range(8):
+    for at in range(4):
         marks.append(tracing.mark())
-        sim.kernel(10 * at, 10 * at + at)
+        for piece in range(3):
+            sim.kernel(10 * at + 2 * piece, 10 * at + 2 * piece + at / 4)
     marks.append(tracing.mark())
-    assert [only(tracing, *pair).value for pair in zip(marks, marks[1:], strict=False)] == [*range(8)]
+    found = [only(tracing, *pair).value for pair in zip(marks, marks[1:], strict=False)]
+    assert found == [0.0, 0.75, 1.5, 2.25]
 
 
 Step = tuple[str, int, int, int]  # what, device, start and length in seconds

@@ -69,3 +69,13 @@ def test_a_million_kernels_of_two_spans_are_three_numbers() -> None:
     assert set(device.settled) <= {(1,), (2,), (1, 2)}
     assert len(device.recent) <= 12
     assert device.busy_ns(1, 3) == 40_001
+
+
+def test_a_kernel_reported_long_after_its_time_is_named_and_counted_from_where_nothing_is_settled() -> None:
+    device = Device()
+    device.add([(at, at + 1, 1) for at in range(0, 200, 10)])
+    assert device.until == 100
+    assert device.add([(55, 105, 2), (150, 155, 3)]) == {2}
+    assert device.busy_ns(2, 3) == 5
+    assert device.busy_ns(1, 2) == 20
+    assert device.busy_ns(1, 4) == 20 + 4 + 4
