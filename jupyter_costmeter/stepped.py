@@ -36,6 +36,8 @@ SPILL_S = 0.01
 FALL_TRUST = 0.25
 #: Seconds after which a GPU's power has fallen to what it draws between cells.
 FALLEN_S = 0.35
+#: The part of its usual idle power that a device draws at least.
+LEAST = 0.5
 #: A spill of less than this share of the power is none.
 SEEN = 0.02
 
@@ -74,7 +76,8 @@ class Track:
     _idle_s: float = 0.0  # of how many seconds idle_w is the mean
     _smoothed: tuple[Refresh, Refresh] | None = None
     _fixed: dict[float, Estimate] = field(default_factory=dict)
-    _floor: float = -inf
+    _settled_s: float = -inf
+    _last: tuple[float, float] = (-inf, 0.0)  # the last edge's time and value
 
     def read(self, t_s: float, value: float | None) -> None:
         """A reading; one from before the last one tells nothing new."""
@@ -96,16 +99,23 @@ class Track:
         """The counter went backwards: what was known before tells nothing about what comes."""
         self.readings.clear()
         self.epoch += 1
-        self._floor = -inf
+        self._last = (-inf, 0.0)
 
     def settle(self, until_s: float) -> None:
         """Find the values at the edges up to then, in their order, by the readings so far; for good."""
         for t, _ in self.edges:
-            if t <= until_s and t not in self._fixed:
+            if self._settled_s < t <= until_s and t not in self._fixed:
                 found = self._found(t)
                 if found is not None:
-                    self._floor = max(found.value, self._floor)
-                    self._fixed[t] = Estimate(self._floor, found.error, self.epoch)
+                    self._fixed[t] = self._risen(t, found)
+        self._settled_s = max(self._settled_s, until_s)
+
+    def _risen(self, t_s: float, found: Estimate) -> Estimate:
+        """Not below what it was at the edge before, and what such a device draws at least."""
+        at, value = self._last
+        least = value + LEAST * (self.idle_w or 0.0) * max(0.0, t_s - at) if at > -inf else -inf
+        self._last = (t_s, max(found.value, least))
+        return Estimate(self._last[1], max(found.error, least - found.value), self.epoch)
 
     def at(self, t_s: float) -> Estimate | None:
         """The counter's value at an edge that is settled; ``None`` where no reading was near it."""

@@ -252,14 +252,15 @@ def test_another_ones_wrapper_is_left_in_place(torch: Callable[..., Torch]) -> N
 
 def test_all_threads_read_right_while_we_take(torch: Callable[..., Torch]) -> None:
     fake, sensor = torch(), opened()
-    fake.gpus[0].change(1000)
-    fake.gpus[0].change(-1000)
-    wrong: list[int] = []
+    fake.gpus[0].change(1)
+    sensor.take()  # our wrappers: C functions are entered or not, the fakes can be stopped half-way
+    peak, wrong = [1], []
 
     def read() -> None:
         for _ in range(300):
-            if (found := fake.cuda.max_memory_allocated()) != 1000:
-                wrong.append(found)
+            least = peak[0]
+            if (found := fake.cuda.max_memory_allocated()) < least:
+                wrong.append((found, least))
 
     threads = [threading.Thread(target=read) for _ in range(4)]
     before, _ = sys.getswitchinterval(), sys.setswitchinterval(1e-6)
@@ -267,7 +268,10 @@ def test_all_threads_read_right_while_we_take(torch: Callable[..., Torch]) -> No
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            sensor.take()
+            fake.gpus[0].change(peak[0])
+            fake.gpus[0].change(-peak[0])
+            peak[0] += 1
+            assert sensor.take() == (float(peak[0]),)
     finally:
         sys.setswitchinterval(before)
     assert not wrong
