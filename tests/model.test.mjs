@@ -253,7 +253,7 @@ test('the time of a GPU held idle goes on, and ends when a cell runs', () => {
   const [held] = model.heldNow();
   assert.equal(held.idle_s, 90 + 3000);
   assert.equal(held.used_bytes, 15e9);
-  model.hear(message({ seq: 8 })); // a cell runs
+  model.hear(message({ seq: 8, held: [held] })); // a cell runs
   assert.deepEqual(model.heldNow(), []);
   model.hear(message({ seq: 9, running: [], held: [{ ...held, idle_s: 0.2 }] }));
   assert.equal(model.heldNow()[0].idle_s, 0.2);

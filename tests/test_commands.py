@@ -315,3 +315,17 @@ def test_memory_answers_as_the_ledger_does(
         assert (one.name, one.method, one.missing) == (other.name, other.method, other.missing)
         assert one.value == pytest.approx(other.value)
     ledger.close()
+
+
+def test_memory_knows_the_buckets_of_a_notebook_that_was_moved(ledger: Ledger) -> None:
+    """A part of the session only: its records are added up anew."""
+    moved = [replace(r, session_id="aaa1", notebook="/home/ada/paper/new.ipynb") for r in (golden.IDLING, golden.AFTER)]
+    records = [cell(INFO, 1), replace(cell(INFO, 2, outcome="error"), notebook=moved[0].notebook), *moved]
+    ledger.append(INFO, records)
+    selection = Selection("notebook", moved[0].notebook)
+    mine, whole = Recent(INFO, records, ledger.summary(ALL)).summary(selection), ledger.summary(selection)
+    assert (mine.cells, mine.failed, mine.sessions, mine.wall_s) == (1, 1, 1, 2.0)
+    assert (mine.cells, mine.failed, mine.sessions, mine.wall_s) == (whole.cells, whole.failed, 1, whole.wall_s)
+    told = [(b.bucket, b.wall_s, [(t.name, t.value) for t in b.totals]) for b in mine.buckets]
+    assert told == [(b.bucket, b.wall_s, [(t.name, t.value) for t in b.totals]) for b in whole.buckets]
+    assert [name for name, _, _ in told] == ["cell", "held_idle", "background"]
