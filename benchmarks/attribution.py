@@ -323,7 +323,7 @@ def run(meters: Sequence[Meter], scenarios: Sequence[str], plan: Plan, peers: st
         wanted = [(team, scenario) for scenario in scenarios for team in teams if team]
         wanted.append(([BARE], scenarios[-1]))
         with ThreadPoolExecutor(3) as starting:
-            kernels = list(starting.map(lambda one: Kernel(*one, folder, built, peers), wanted))
+            kernels = list(starting.map(lambda one: Kernel(one[0], one[1], folder, built, peers), wanted))
         time.sleep(3.0)
         print(f"{len(kernels)} kernels", file=sys.stderr)
         runs = [Run(k, plan, (i + 0.5) / len(kernels), alone) for i, k in enumerate(kernels)]

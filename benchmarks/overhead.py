@@ -1,11 +1,12 @@
-"""What metering costs a kernel: ours and codecarbon's tasks beside a bare kernel, interleaved in one run.
+"""What metering costs a kernel: ours and its peers beside a bare kernel, interleaved in one run.
 
-``python benchmarks/overhead.py [--cells 400] [--loads 7] [--idle 20] [--markdown]``
+``python benchmarks/overhead.py [--peers FOLDER] [--cells 400] [--loads 7] [--idle 20] [--markdown]``
 
-Each meter runs in a real ipykernel of its own. Cells are run in turn on all of them, so that a
+Each meter runs in a real ipykernel of its own; those marked "GPU" hold a simulated one, whose
+energy counter is refreshed each 100 ms. Cells are run in turn on all of them, so that a
 busy machine is busy for all. Columns: time to load on top of a bare kernel; both hooks of a
 no-op cell; wall time of a no-op cell, from the kernel's "busy" to its "idle"; CPU seconds and voluntary context
-switches of an idle kernel; resident memory after the background imports.
+switches of an idle kernel with its children; resident memory after the background imports.
 """
 
 from __future__ import annotations
@@ -13,26 +14,34 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import psutil
 from jupyter_client.manager import start_new_kernel
+from peers import (
+    BARE,
+    CODECARBON_GPU,
+    CODECARBON_TASKS,
+    COSTMETER,
+    COSTMETER_GPU,
+    JUMPER_GPU,
+    ZEUS_WINDOWS,
+    Meter,
+    environment,
+    library,
+    setup,
+    simulated,
+    there,
+)
 from tabulate import tabulate
 
-LOAD = {
-    "bare": "pass",
-    "jupyter_costmeter": "get_ipython().run_line_magic('load_ext', 'jupyter_costmeter')",
-    "codecarbon tasks": """
-from codecarbon import OfflineEmissionsTracker as _Tracker
-_tracker = _Tracker(country_iso_code="FRA", save_to_file=False, log_level="critical", allow_multiple_runs=True)
-_tracker.start_task("warm"); _tracker.stop_task("warm")
-get_ipython().events.register("pre_run_cell", lambda info: _tracker.start_task("cell"))
-get_ipython().events.register("post_run_cell", lambda result: _tracker.stop_task("cell"))
-""",
-}
+METERS = (BARE, COSTMETER, COSTMETER_GPU, CODECARBON_TASKS, CODECARBON_GPU, ZEUS_WINDOWS, JUMPER_GPU)
 #: Times both triggers from outside, so that each meter is measured alike.
 PROBE = """
 import time as _time
@@ -52,7 +61,9 @@ HOOKS = (
 
 @dataclass
 class Kernel:
-    name: str
+    meter: Meter
+    built: Path
+    peers: str
     manager: Any = None
     client: Any = None
     load_s: list[float] = field(default_factory=list)
@@ -63,8 +74,16 @@ class Kernel:
     rss: int = 0
 
     def start(self) -> None:
-        self.manager, self.client = start_new_kernel()
-        began = self.run(f"import time as _t; _b = _t.perf_counter()\n{LOAD[self.name]}\n_l = _t.perf_counter() - _b")
+        env = dict(os.environ)
+        if self.meter.gpu:
+            control = self.built / f"{id(self)}.gpu"
+            gpu = simulated(self.built, control, step_ms=100.0)
+            env = environment(self.built, control)
+        self.manager, self.client = start_new_kernel(env=env, stderr=subprocess.DEVNULL)
+        if self.meter.gpu:
+            gpu.process(0, int(self.manager.provisioner.pid), 1 << 30)
+        code = setup(self.meter, self.peers)
+        began = self.run(f"import time as _t; _b = _t.perf_counter()\n{code}\n_l = _t.perf_counter() - _b")
         assert began["status"] == "ok", began
         self.load_s.append(float(self.value("_l")))
 
@@ -74,7 +93,8 @@ class Kernel:
 
     def run(self, code: str, **more: Any) -> dict[str, Any]:
         reply: dict[str, Any] = self.client.execute_interactive(code, output_hook=lambda _: None, timeout=120, **more)
-        return reply["content"]
+        content: dict[str, Any] = reply["content"]
+        return content
 
     def cell_s(self, code: str) -> float:
         """Seconds between the kernel's own "busy" and "idle" for a cell: no client's work is in it."""
@@ -98,13 +118,13 @@ class Kernel:
         return psutil.Process(int(self.value("__import__('os').getpid()")))
 
 
-def loads(count: int) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {name: [] for name in LOAD}
+def loads(count: int, meters: Sequence[Meter], built: Path, peers: str) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {meter.name: [] for meter in meters}
     for _ in range(count):
-        for name in LOAD:
-            kernel = Kernel(name)
+        for meter in meters:
+            kernel = Kernel(meter, built, peers)
             kernel.start()
-            found[name] += kernel.load_s
+            found[meter.name] += kernel.load_s
             kernel.stop()
     return found
 
@@ -131,20 +151,29 @@ def idle(kernels: list[Kernel], seconds: float) -> None:
     for kernel, process, (cpu, wakes) in zip(kernels, processes, before, strict=True):
         cpu_now, wakes_now = _load(process)
         kernel.idle_cpu_s, kernel.idle_wakes = cpu_now - cpu, wakes_now - wakes
-        kernel.rss = process.memory_info().rss
+        kernel.rss = sum(p.memory_info().rss for p in _family(process))
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """It and its children: a meter's collector may be a process of its own."""
+    return [process, *process.children(recursive=True)]
 
 
 def _load(process: psutil.Process) -> tuple[float, int]:
     """CPU seconds, and how often any of its threads woke."""
-    times, wakes = process.cpu_times(), 0
-    for thread in process.threads():
-        with open(f"/proc/{process.pid}/task/{thread.id}/status") as file:
-            wakes += next(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt"))
-    return times.user + times.system, wakes
+    cpu_s, wakes = 0.0, 0
+    for one in _family(process):
+        times = one.cpu_times()
+        cpu_s += times.user + times.system
+        for thread in one.threads():
+            with open(f"/proc/{one.pid}/task/{thread.id}/status") as file:
+                wakes += next(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt"))
+    return cpu_s, wakes
 
 
 def main() -> None:
     asked = argparse.ArgumentParser()
+    asked.add_argument("--peers", default="", help=f"folders with the peers, {os.pathsep!r} between them")
     asked.add_argument("--cells", type=int, default=400)
     asked.add_argument("--loads", type=int, default=7)
     asked.add_argument("--idle", type=float, default=20)
@@ -152,8 +181,10 @@ def main() -> None:
     options = asked.parse_args()
     os.environ["JUPYTER_DATA_DIR"] = tempfile.mkdtemp()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages have their bytecode
-    load_s = loads(options.loads)
-    kernels = [Kernel(name) for name in LOAD]
+    built = library(Path(tempfile.mkdtemp()))
+    meters = there(METERS, options.peers)
+    load_s = loads(options.loads, meters, built, options.peers)
+    kernels = [Kernel(meter, built, options.peers) for meter in meters]
     for kernel in kernels:
         kernel.start()
     cells(kernels, options.cells)
@@ -163,8 +194,8 @@ def main() -> None:
     bare = kernels[0]
     rows = [
         [
-            k.name,
-            f"{1e3 * statistics.median(load_s[k.name]):.0f}",
+            k.meter.name,
+            f"{1e3 * statistics.median(load_s[k.meter.name]):.0f}",
             f"{1e6 * k.hooks_s:.0f}",
             f"{1e3 * statistics.median(k.cells_s):.2f}",
             f"{statistics.median(k.cells_s) / statistics.median(bare.cells_s):.2f}",

@@ -13,7 +13,7 @@ from math import hypot
 
 from .reading import Reader, Sample
 from .record import Channel, Figure, Provenance, Reading
-from .refreshes import Grid, calibrated
+from .refreshes import calibrated
 from .stepped import OLD_S, Track
 
 #: Seconds between two readings while a step is waited for.
@@ -22,6 +22,8 @@ POLL_S = 0.0008
 FAST_S, SILENT_S = 0.65, 0.35
 #: A counter that shows less than this share of its power while it is read fast is distorted by that (FACTS §4).
 DISTORTED = 0.85
+#: The same where its steps are not known, so that the power is known to a step only.
+UNSURE = 0.5
 #: After an end: so many readings more, this many seconds apart (or a step, if that is longer), to see the power fall.
 AFTER, AFTER_S = 3, 0.1
 #: Half-widths that are told apart, so that few provenances come of it.
@@ -70,18 +72,19 @@ class Counters:
         if not self.found:
             return
         began = self._polled(FAST_S, self._calibrated)
-        if not any(c.follows for c in self.found.values()):
+        if all(c.track.grid is not None and not c.follows for c in self.found.values()):
             return
-        fast = self._mean_w(began)
-        quiet = self._reader.clock()
+        fast, quiet = self._mean_w(began), self._reader.clock()
         time.sleep(SILENT_S)
         self._read()
         self.digest()
         slow = self._mean_w(quiet)
         for place, counter in self.found.items():
-            if counter.follows and place in fast and place in slow and fast[place] < DISTORTED * slow[place]:
-                counter.track.grid = None
-                counter.how = "reading it often distorts it on this GPU, so it is read at the edges only"
+            if counter.track.grid is None or counter.follows:
+                trusted = DISTORTED if counter.follows else UNSURE
+                if place in fast and place in slow and fast[place] < trusted * slow[place]:
+                    counter.track.grid = None
+                    counter.how = "reading it often distorts it on this GPU, so it is read at the edges only"
 
     def _calibrated(self) -> bool:
         """Whether the readings so far tell each counter's grid."""
@@ -110,12 +113,14 @@ class Counters:
         return began
 
     def _mean_w(self, since_s: float) -> dict[Place, float]:
-        """Mean power by the refreshes since then, where there were two."""
+        """Mean power since then: by the refreshes, or where they are not known by what was read."""
         found = {}
         for place, counter in self.found.items():
-            moved = counter.track.refreshed(since_s) if counter.follows else []
-            if len(moved) > 1:
-                found[place] = (moved[-1].value - moved[0].value) / (moved[-1].at_s - moved[0].at_s)
+            known = [(p.at_s, p.value) for p in counter.track.refreshed(since_s)] if counter.follows else []
+            read = [(t, value) for t, value in counter.track.readings if t >= since_s - POLL_S * 8]
+            (t0, first), (t1, last) = (known or read or [(0.0, 0.0)])[0], (known or read or [(0.0, 0.0)])[-1]
+            if t1 > t0:
+                found[place] = (last - first) / (t1 - t0)
         return found
 
     def follow(self, running: Callable[[], bool]) -> None:
@@ -127,7 +132,7 @@ class Counters:
         step = max(c.track.grid.step_s for c in counters if c.track.grid)
         before = [c.track.readings[-1][1] if c.track.readings else None for c in counters]
         end = time.monotonic() + 2.5 * step
-        time.sleep(min(self._until(c.track.grid) for c in counters if c.track.grid))
+        time.sleep(min(self._until(c) for c in counters))
         while time.monotonic() < end:
             self._read()
             self.digest()
@@ -145,16 +150,21 @@ class Counters:
             self._read()
         self.digest()
 
-    def _until(self, grid: Grid) -> float:
-        """Seconds until shortly before the next refresh."""
-        now = self._reader.clock()
+    def _until(self, counter: Counter) -> float:
+        """Seconds until shortly before the next refresh; none where the last one may still be to come."""
+        now, grid = self._reader.clock(), counter.track.grid
+        assert grid is not None
         at, slack = grid.before(now)
-        return max(0.0, at + grid.step_s - now - 2 * slack - 0.003) if slack < grid.step_s / 4 else 0.0
+        margin = 2 * slack + 0.003
+        if slack > grid.step_s / 4 or now - at < margin:
+            return 0.0
+        return max(0.0, at + grid.step_s - now - margin)
 
     def _read(self) -> None:
         for at in sorted({at for at, _ in self.found}):
+            t_s = self._reader.clock()
             reading = self._reader.read(self._reader.sensors[at])
-            self._log.append((self._reader.clock(), at, [reading], None))
+            self._log.append((t_s, at, [reading], None))
 
     def digest(self) -> None:
         """Give what was read to the tracks, in the order of time."""

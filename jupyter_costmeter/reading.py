@@ -116,19 +116,26 @@ class Reader:
         self.sensors = sensors
         self.clock = clock
         self.patients = {s.name: Patient(s) for s in sensors if s.may_hang}
-        self._reads = [self.patients[s.name].read if s.may_hang else s.read for s in sensors]
+        self._reads = [(self.patients[s.name].read, True) if s.may_hang else (s.read, False) for s in sensors]
 
     def sample(self, marks: tuple[object, ...] = ()) -> Sample:
-        """All sensors at one instant; one that fails reads as not measured."""
+        """All sensors at one instant; one that fails reads as not measured.
+
+        The time is that just before the drivers' counters, which come last: they are the ones that move fast, and
+        after a driver's call another thread may run first.
+        """
         readings: list[Reading] = []
-        for read in self._reads:
+        t_s = None
+        for read, late in self._reads:
+            if late and t_s is None:
+                t_s = self.clock()
             try:
                 readings.append(read())
             except Exception as error:
                 sensor = self.sensors[len(readings)]
                 guard.report(f"sensor {sensor.name}", error)
                 readings.append((None,) * len(sensor.channels))
-        return Sample(self.clock(), readings, marks)
+        return Sample(self.clock() if t_s is None else t_s, readings, marks)
 
     def read(self, sensor: Sensor) -> Reading:
         """One sensor, off the user's path."""

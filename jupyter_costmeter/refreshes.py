@@ -16,6 +16,8 @@ from statistics import median
 TIGHT_S = 0.006
 #: A counter refreshed more often than this (seconds) is taken as it is read.
 FINE_S = 0.003
+#: A counter that has moved at more than this share of the readings is taken as it is read, however slow they came.
+FRESH = 0.8
 #: So many refreshes that were seen tell the grid.
 KEPT = 24
 
@@ -103,7 +105,8 @@ def calibrated(readings: Sequence[tuple[float, float]]) -> Grid | None:
     if len(seen) < 3:
         return None
     step = median(b - a for a, b in pairwise(seen))
-    return Grid(step if step >= FINE_S else 0.0, seen)
+    always = len(seen) > FRESH * sum(b - a < TIGHT_S for (a, _), (b, _) in pairwise(readings))
+    return Grid(0.0 if always or step < FINE_S else step, seen)
 
 
 def refreshes(readings: Sequence[tuple[float, float]], grid: Grid) -> list[Refresh]:

@@ -146,6 +146,7 @@ class Track:
             return self._as_read(t_s)
         points = refreshes(self.readings, self.grid)
         spans = self._spans(points)
+        points = _certain(points, spans)
         index = bisect_right(points, t_s, key=lambda p: p.at_s)
         if index == 0:
             return Estimate(points[0].value, abs(self._watts(spans, points, t_s) * self.grid.step_s))
@@ -196,7 +197,8 @@ class Track:
     def _idle(self, gap: _Span, inside: list[Refresh]) -> float | None:
         """The power of a gap: by its refreshes after the clocks have fallen, else that of the gaps before."""
         step = self.grid.step_s if self.grid else 0.0
-        settled = [p for p in inside if p.at_s >= gap.start_s + max(3.5 * step, FALLEN_S)]
+        fallen = max(3.5 * step, FALLEN_S, 5 * (self.fall_s or 0.0))
+        settled = [p for p in inside if p.at_s >= gap.start_s + fallen]
         if len(settled) > 1:
             return self._settled(settled[0], settled[-1])
         if len(inside) > 2:
@@ -237,11 +239,23 @@ class Track:
         for piece in pieces:
             piece.watts = self._power(piece.span, points)
             piece.begins = piece.span.start_s > before.at_s
+        for work, gap in pairwise(pieces[:-1]):
+            self._falling(work, gap)
         spill, doubt = self._spill(pieces, points, index + 1)
         _divide(pieces, after.value - before.value, spill)
         earlier = [p for p in pieces if p.end_s <= t_s]
         value = before.value + sum(p.joules for p in earlier)
         return Estimate(value, _error(pieces, len(earlier), before, after, doubt))
+
+    def _falling(self, work: _Piece, gap: _Piece) -> None:
+        """A gap too short for the power to have fallen: by the fall that was seen after other cells."""
+        if gap.span.works or not gap.begins or None in (self.fall_s, self.idle_w, work.watts) or not gap.seconds:
+            return
+        assert self.fall_s is not None
+        assert self.idle_w is not None
+        assert work.watts is not None
+        excess = max(0.0, work.watts - self.idle_w) * self.fall_s * (1 - exp(-gap.seconds / self.fall_s))
+        gap.watts = self.idle_w + excess / gap.seconds
 
     def _spill(self, pieces: list[_Piece], points: list[Refresh], index: int) -> tuple[float, float]:
         """Joules above idle in the last gap's piece, and how far that is in doubt.
@@ -286,6 +300,18 @@ class _Piece:
     @property
     def seconds(self) -> float:
         return self.end_s - self.start_s
+
+
+def _certain(points: list[Refresh], spans: list[_Span]) -> list[Refresh]:
+    """Without those of which it is not known whether they lie in a window or beside it."""
+    works = [s for s in spans if s.works]
+    unsure = {
+        p for p in points for s in works
+        if s.start_s - p.slack_s < p.at_s < s.end_s + p.slack_s
+        and min(abs(p.at_s - s.start_s), abs(p.at_s - s.end_s)) < p.slack_s - 0.001
+        and s.start_s < p.at_s < s.end_s
+    }  # fmt: skip
+    return [p for p in points if p not in unsure]
 
 
 def _slope(one: Refresh, two: Refresh) -> float:

@@ -105,48 +105,6 @@ def test_peaks_do_not_add_up() -> None:
     assert total_of("peak_rss_bytes", *(Figure("peak_rss_bytes", v, COUNTED) for v in (3e9, 5e9, 1e9))).value == 5e9
 
 
-def test_package_energy_is_split_by_cpu_time_and_called_modelled() -> None:
-    raw = [
-        Figure("own_cpu_s", 3.0, COUNTED),
-        Figure("children_cpu_s", 1.0, COUNTED),
-        Figure("meter_cpu_s", 1.0, COUNTED),
-        Figure("machine_cpu_s", 12.0, COUNTED),
-        Figure("package_energy_j", 100.0, COUNTED, "package-0"),
-        Figure("package_energy_j", 60.0, COUNTED, "package-1"),
-    ]
-    usage = accounting.kept(accounting.attributed(10.0, raw, [], []))
-    total = total_of("cpu_energy_j", *usage.figures)
-    assert total_of("cpu_s", *usage.figures).value == 3.0  # the meter's own thread is nobody's cell
-    assert total.value == pytest.approx(160 * 3 / 12)
-    assert total.method == "modelled"
-
-
-@pytest.mark.parametrize(
-    ("use", "value", "method"),
-    [
-        (DeviceUse("GPU-1", held=True), 50.0, "measured"),
-        (DeviceUse("GPU-1", held=True, foreign=2), 50.0, "modelled"),
-        (DeviceUse("GPU-1", held=None), 50.0, "modelled"),
-        (DeviceUse("GPU-1", held=False, foreign=2), None, None),
-    ],
-)
-def test_whose_joules_a_gpus_are(use: DeviceUse, value: float | None, method: str | None) -> None:
-    usage = accounting.attributed(2.0, [Figure("gpu_energy_j", 50.0, COUNTED, "GPU-1")], [], [use])
-    energy = usage.figure("gpu_energy_j")
-    assert energy is not None
-    assert (energy.value, energy.method) == (value, method)
-    reserved = usage.figure("gpu_reserved_s")
-    assert (reserved.value if reserved else None) == (2.0 if use.held else None)
-
-
-def test_busy_time_never_exceeds_the_windows() -> None:
-    before, after = DeviceUse("G", True, busy_s=1.0), DeviceUse("G", True, busy_s=9.0)
-    usage = accounting.attributed(2.0, [Figure("gpu_energy_j", 50.0, COUNTED, "G")], [before], [after])
-    busy = usage.figure("gpu_busy_s")
-    assert busy is not None
-    assert busy.value == 2.0
-
-
 def test_power_is_the_energy_between_two_looks() -> None:
     before = Usage(1.0, (Figure("cpu_energy_j", 10.0, COUNTED),))
     after = Usage(3.0, (Figure("cpu_energy_j", 40.0, COUNTED),))
@@ -154,21 +112,6 @@ def test_power_is_the_energy_between_two_looks() -> None:
     assert found is not None
     assert (found.value, found.unit, found.method) == (15.0, "W", "measured")
     assert accounting.power(after, after) is None
-
-
-@pytest.mark.parametrize(("looked", "cpu_s", "missing"), [(False, 0.3, True), (False, 0.01, False), (True, 9.0, False)])
-def test_a_child_that_nobody_saw_leaves_the_gpu_not_measured(looked: bool, cpu_s: float, missing: bool) -> None:
-    raw = [
-        Figure("own_cpu_s", 0.1, COUNTED),
-        Figure("children_cpu_s", cpu_s, COUNTED),
-        Figure("gpu_energy_j", 60.0, COUNTED, "G"),
-    ]
-    usage = accounting.attributed(0.2, raw, [], [DeviceUse("G", held=False)], looked)
-    energy = usage.figure("gpu_energy_j")
-    assert energy is not None
-    assert energy.value is None
-    assert energy.provenance.absent is not missing
-    assert energy.reason
 
 
 def test_several_looks_at_a_gpu_are_one() -> None:

@@ -367,7 +367,7 @@ def _wakes(pid: int) -> int:
 
 
 def test_our_own_failure_is_logged_once_and_the_cell_goes_on(kernel: Kernel, records: Records) -> None:
-    kernel.run("get_ipython().costmeter.session.meter.reader._reads[0] = lambda: 1/0")
+    kernel.run("get_ipython().costmeter.session.meter.reader._reads[0] = (lambda: 1/0, False)")
     kernel.run("print('the user is here')")
     assert kernel.text == "the user is here\n"
     kernel.run("2")

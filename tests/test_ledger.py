@@ -15,7 +15,7 @@ import golden
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from kernels import ALL, Kernel
+from kernels import ALL, Kernel, cells
 
 from jupyter_costmeter import accounting
 from jupyter_costmeter.errors import LedgerTooNew, LedgerUnwritable
@@ -91,6 +91,23 @@ def test_the_summary_is_the_sum_of_the_records(ledger: Ledger) -> None:
         assert total.value == pytest.approx(by_name[total.name].value)
         assert total.missing == by_name[total.name].missing
         assert total.uncertainty == pytest.approx(by_name[total.name].uncertainty)
+
+
+def test_what_is_no_cells_is_counted_and_not_shown_as_a_cell(ledger: Ledger) -> None:
+    records = [record(1), record(2, bucket="held_idle"), record(3, bucket="background"), record(4, bucket="held_idle")]
+    ledger.append(SESSION, records)
+    found = ledger.summary(ALL)
+    assert (found.cells, found.wall_s) == (1, golden.FIRST.wall_s)
+    assert [(b.bucket, b.wall_s / golden.FIRST.wall_s) for b in found.buckets] == [
+        ("cell", 1), ("held_idle", 2), ("background", 1),
+    ]  # fmt: skip
+    everything, idle, one = (s.total("gpu_energy_j") for s in (found, found.buckets[1], found.buckets[0]))
+    assert everything is not None
+    assert idle is not None
+    assert one is not None
+    assert (everything.value, idle.value, one.value) == (4 * 3600.0, 2 * 3600.0, 3600.0)
+    assert [r.seq for r in ledger.dearest(ALL, 9)] == [r.seq for r in ledger.latest(ALL, 9)] == [1]
+    assert list(ledger.records(ALL)) == records or _same(ledger, records)
 
 
 def test_scopes(ledger: Ledger) -> None:
@@ -202,13 +219,13 @@ def test_a_full_disk_keeps_records_in_memory_until_there_is_room(kernel: Kernel,
     assert not kernel.value("get_ipython().costmeter.session.flush(3)")
     state = kernel.value("(lambda s: (s.ok, s.waiting, s.message))(get_ipython().costmeter.session.ledger)")
     assert state[0] is False
-    assert state[1] == 2
+    assert state[1] >= 2  # with what lay between the cells
     assert "free space" in state[2]
     kernel.run("%cost")
     assert "2 cells" in kernel.text or "3 cells" in kernel.text
     kernel.run("resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))")
     kernel.flush()
-    assert [r.cell_id for r in ledger.records(ALL)][:3] == ["fits", None, "does not"]
+    assert [r.cell_id for r in cells(ledger)][:3] == ["fits", None, "does not"]
 
 
 def test_a_read_only_file_is_not_written(ledger: Ledger) -> None:
@@ -262,7 +279,7 @@ def test_several_processes_write_at_once(home: Path, ledger: Ledger) -> None:
     ]
     for worker in workers:
         assert worker.communicate(timeout=60)[1] == ""
-    found = [r.label for r in ledger.records(ALL)]
+    found = [str(r.label) for r in cells(ledger)]
     assert sorted(found) == sorted(f"{n}-{i}" for n in range(6) for i in range(40))
 
 
@@ -272,7 +289,7 @@ def test_two_kernels_share_one_ledger(start_kernel: Callable[..., Kernel], ledge
         kernel.run("1")
     one.flush()
     two.flush()
-    counts = Counter(found.notebook for found in ledger.records(ALL))
+    counts = Counter(found.notebook for found in cells(ledger))
     assert sorted(counts.values()) == [1, 2]
 
 
@@ -334,3 +351,20 @@ def test_a_cell_that_was_taken_for_killed_and_lives_is_put_right(ledger: Ledger)
     assert (found.outcome, found.wall_s) == ("ok", golden.FIRST.wall_s)
     ledger.append(gone, [record(5, outcome="killed")])
     assert [r.outcome for r in ledger.records(ALL)] == ["ok"]
+
+
+def test_a_flush_waits_for_what_comes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a process would say at its end that a record is lost, and lose it."""
+    writer = Writer(tmp_path / "l.sqlite", SESSION, Overhead())
+    append, late = Ledger.append, iter([record(2), record(3)])
+
+    def slow(self: Ledger, info: SessionInfo, records: list[CellRecord]) -> None:
+        append(self, info, records)
+        for one in late:
+            writer.append([one])
+            break
+
+    monkeypatch.setattr(Ledger, "append", slow)
+    writer.append([record(1)])
+    assert writer.flush(20)
+    assert [r.seq for r in open_ledger(writer.path).records(ALL)] == [1, 2, 3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -19,7 +20,7 @@ from pathlib import Path
 
 import golden
 import pytest
-from kernels import ALL, LOAD, Kernel
+from kernels import ALL, LOAD, Kernel, cells
 
 from jupyter_costmeter.errors import LedgerUnwritable
 from jupyter_costmeter.ledger import file, open_ledger
@@ -88,7 +89,7 @@ def test_two_hundred_processes_at_once_lose_and_double_nothing(home: Path, ledge
     out, err = crowd.communicate(timeout=200)
     assert err == ""
     assert out.split() == ["200", "0"]
-    labels = [r.label for r in ledger.records(ALL)]
+    labels = [str(r.label) for r in cells(ledger)]
     assert labels.count("inner") == 1000
     assert sorted(x for x in labels if x != "inner") == sorted(f"{n}-{i}" for n in range(200) for i in range(5))
     found = ledger.summary(ALL)
@@ -134,8 +135,8 @@ def test_no_cell_waits_for_a_disk_that_does_not_answer(
     assert ledger.summary(ALL).cells == 0
     (home / "go").touch()
     kernel.flush()
-    cells = [r.cell_id for r in ledger.records(ALL)]
-    assert [c for c in cells if c] == [f"cell-{i}" for i in range(8)]
+    ids = [r.cell_id for r in cells(ledger)]
+    assert [i for i in ids if i] == [f"cell-{i}" for i in range(8)]
 
 
 WORK = """
@@ -149,7 +150,7 @@ for i in range(5):
 def test_a_process_with_a_disk_of_two_seconds_a_write_saves_all_before_it_ends(home: Path, ledger: Ledger) -> None:
     out, err = script(home, SLOW.format(seconds=2) + WORK).communicate(timeout=60)
     assert (out, err) == ("", "")
-    assert [r.label for r in ledger.records(ALL)] == [f"block {i}" for i in range(5)]
+    assert [r.label for r in cells(ledger)] == [f"block {i}" for i in range(5)]
 
 
 #: At its end a process waits ten seconds; this one waits one.
@@ -164,7 +165,9 @@ def test_a_process_whose_disk_never_answers_ends_and_says_what_is_lost(home: Pat
     out, err = script(home, BLOCKED.format(seconds=0) + HASTY + WORK).communicate(timeout=60)
     assert out == ""
     assert str(ledger.path) in err
-    assert "not saved: 5" in err
+    lost = re.search(r"not saved: (\d+)", err)
+    assert lost is not None
+    assert int(lost[1]) >= 5  # with what lay between the blocks
     assert "Traceback" not in err
     assert list(ledger.records(ALL)) == []
 
@@ -247,7 +250,7 @@ def test_a_process_that_ends_while_another_writes_saves_all(home: Path, ledger: 
             ends.wait(1)  # it waits for the lock
     _, err = ends.communicate(timeout=60)
     assert err == ""
-    assert [r.label for r in ledger.records(ALL)] == [f"block {i}" for i in range(5)]
+    assert [r.label for r in cells(ledger)] == [f"block {i}" for i in range(5)]
 
 
 # kill -9
@@ -265,7 +268,7 @@ for i in itertools.count():
 
 
 def test_kill_9_at_any_moment_loses_nothing_that_was_saved(home: Path, ledger: Ledger) -> None:
-    chance, saved = random.Random(7), 0
+    chance = random.Random(7)
     for _ in range(5):
         victim = script(home, TELLING)
         assert victim.stdout is not None
@@ -273,13 +276,10 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_saved(home: Path, ledger: L
         time.sleep(chance.uniform(0.0, 0.4))
         victim.send_signal(signal.SIGKILL)
         told += [int(line) for line in victim.communicate()[0].split()]
-        assert told == list(range(len(told)))
-        saved += len(told)
         newest = ledger.latest(ALL, 1)[0].session_id
-        own = [r for r in ledger.records(ALL) if r.session_id == newest]
-        assert [r.label for r in own][: len(told)] == [str(i) for i in told]
-        assert len(own) - len(told) <= 1
-    assert saved <= ledger.summary(ALL).cells <= saved + 5
+        own = [r.label for r in cells(ledger) if r.session_id == newest]
+        assert own == [str(i) for i in range(len(own))]
+        assert max(told) < len(own) <= max(told) + 2
     assert_sound(ledger)
 
 

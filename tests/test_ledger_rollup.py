@@ -188,6 +188,17 @@ def test_the_highest_of_a_killed_cell_is_taken_back(ledger: Ledger) -> None:
         assert total.value == 5.0
 
 
+@pytest.mark.parametrize("name", ["cpu_energy_j", "peak_rss_bytes"])
+@pytest.mark.parametrize("values", [(5.0, None, 7.0), (None, 7.0, 5.0)])
+def test_what_is_missing_takes_nothing_away(ledger: Ledger, name: str, values: tuple[float | None, ...]) -> None:
+    for seq, value in enumerate(values):
+        usage = Usage(1.0, (Figure(name, value, golden.TDP),))
+        ledger.append(golden.SESSION, [replace(golden.FIRST, id=f"r{seq}", usage=usage)])
+    total = ledger.summary(ALL).total(name)
+    assert total is not None
+    assert (total.value, total.missing) == (12.0 if name == "cpu_energy_j" else 7.0, 1)
+
+
 def test_many_projects_are_read_in_one_order(ledger: Ledger) -> None:
     made = [replace(golden.FIRST, id=f"r{i}", seq=i, started_at=i, project=f"/p/{i * 7 % 40}") for i in range(400)]
     ledger.append(golden.SESSION, made)

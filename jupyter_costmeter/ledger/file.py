@@ -17,6 +17,8 @@ from ..errors import LedgerError, LedgerUnwritable
 
 #: Seconds that a writer waits for the others; appends take about a millisecond.
 BUSY_S = 30
+#: What a WAL that had to be longer (a migration's) is cut to.
+WAL_BYTES = 16 * 2**20
 #: What SQLite says of a file that is not, or no longer, a database (sqlite3 result codes 11 and 26).
 BROKEN = ("malformed", "not a database", "file is encrypted")
 
@@ -66,6 +68,7 @@ def _set_up(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
 
 
 def _begin(connection: sa.Connection) -> None:

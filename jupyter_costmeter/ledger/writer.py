@@ -75,11 +75,15 @@ class Writer:
         """
         if self._thread is None or os.getpid() != self._pid:
             return not self._waiting
-        work = _Work(until=time.monotonic() + timeout_s)
-        self._inbox.put(work)
-        if not work.done.wait(timeout_s) and self._waiting and self._message is None:
-            self._message = f"the ledger {self.path} has not taken them in {timeout_s:g} s (a slow disk, or locked)"
-        return not self._waiting
+        until = time.monotonic() + timeout_s
+        while True:  # once more if a record came while it was waited for
+            work = _Work(until=until)
+            self._inbox.put(work)
+            in_time = work.done.wait(max(0.0, until - time.monotonic()))
+            if not in_time and self._waiting and self._message is None:
+                self._message = f"the ledger {self.path} has not taken them in {timeout_s:g} s (a slow disk, or locked)"
+            if not in_time or not self._waiting or self._message is not None:
+                return not self._waiting
 
     def _hand_over(self, work: _Work) -> None:
         if os.getpid() != self._pid:  # a forked child has no writer, and must not write the parent's records
