@@ -64,7 +64,7 @@ def _probed(settings: config.CostMeter) -> list[Status]:
     parts = meter.built_in(settings.sensors)
     probed = meter.Meter(parts)
     probed.close()
-    return [*probed.statuses, *parts.problems]
+    return [*probed.states, *parts.problems]
 
 
 def _readable(path: Path) -> LedgerState:

@@ -8,7 +8,7 @@ from types import TracebackType
 from . import accounting, guard, session
 from .format import quantity, total_text
 from .record import CellRecord, Figure, Outcome, Total
-from .session import Run
+from .runs import Run
 
 #: Seconds that a forked worker waits for the ledger.
 FLUSH_S = 5.0

@@ -167,7 +167,8 @@ class Meter:
         found = Window(start, seen, time.time(), earlier, looked=True, between=True)
         found.end = after.start if isinstance(after, Window) else after
         found.late_end = after.late_start if isinstance(after, Window) else self._late_now
-        for use in after.uses if isinstance(after, Window) else self.uses:
+        # Where nobody had looked yet as the gap ended: as it was seen since.
+        for use in (after.uses if isinstance(after, Window) else ()) or self.uses:
             found.seen[use.device] = use
         return found
 
@@ -211,8 +212,12 @@ class Meter:
         return any(use.held is not False for use in self.uses)
 
     @property
-    def silent(self) -> list[Status]:
-        """The sensors that owe an answer."""
+    def states(self) -> list[Status]:
+        """Of all sensors, as they are now: those that owe an answer, too."""
+        now = {tracer.name: tracer.status() for tracer in self._tracers}
+        return [*(now.get(status.name, status) for status in self.statuses), *self._silent_ones()]
+
+    def _silent_ones(self) -> list[Status]:
         late = [(name, p.silent_s) for name, p in self.reader.patients.items() if p.silent_s > WAIT_S]
         why = "its driver hangs; cells do not wait for it, and their figures lack it meanwhile"
         return [Status(name, False, f"has not answered for {seconds:.0f} s: {why}") for name, seconds in late]
@@ -291,7 +296,8 @@ class Meter:
             yield from accounting.figures(sensor.channels, nothing, nothing)
         late_end = window.late_end or self._late_now
         for late, before, after in zip(self._late, window.late_start, late_end, strict=True):
-            yield from accounting.figures(late.channels, before, after)
+            count = len(late.channels)  # which may have grown since
+            yield from accounting.figures(late.channels, _padded(before, count), _padded(after, count))
 
     def _traced(self, window: Window, end: Sample) -> Iterator[Figure]:
         """What the tracers saw being launched in the window."""
@@ -317,6 +323,10 @@ def _fold(window: Window, uses: Sequence[DeviceUse]) -> None:
     for use in uses:
         before = window.seen.get(use.device) or began.get(use.device)
         window.seen[use.device] = before.and_then(use) if before else use
+
+
+def _padded(reading: Reading, count: int) -> Reading:
+    return (*reading, *(None,) * (count - len(reading)))
 
 
 def _highest(one: float | None, other: float | None) -> float | None:

@@ -6,6 +6,8 @@ They are named here so that ``%load_ext`` need not scan the installed packages f
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import IO, Any, Literal, Protocol
 
@@ -76,8 +78,14 @@ class Tracer(Protocol):
     """Something that knows what was launched between two marks, exactly, but only some time later."""
 
     name: str
+    #: A context manager that counts, as the tool's own, what the tracer's thread does.
+    working: Callable[[], AbstractContextManager[None]]
 
     def open(self) -> Status: ...
+
+    def status(self) -> Status:
+        """As it is now: it may begin to trace long after it was opened."""
+        ...
 
     def mark(self) -> object:
         """At a window's edge, on the user's path: a point in the order of launches. Raises nothing."""
@@ -126,8 +134,9 @@ BUILT_IN: dict[Family, dict[str, str]] = {
     "late": {
         "memory": "jupyter_costmeter.sensors.memory:MemoryMark",
         "children": "jupyter_costmeter.sensors.children:ChildrenSensor",
+        "torch_memory": "jupyter_costmeter.sensors.torch_memory:TorchMemory",
     },
-    "tracers": {},
+    "tracers": {"cupti": "jupyter_costmeter.tracers.cupti:CuptiTracer"},
     "models": {"power": "jupyter_costmeter.sensors.model:PowerModel"},
     "exporters": {
         "json": "jupyter_costmeter.exporters.json:JsonExporter",

@@ -40,6 +40,7 @@ class Sampler:
         tick: look at what runs.
         after: read what may be read late, on the user's thread when the cell has been answered.
         settle: deal with what has ended.
+        rest: what there is to do before the thread falls asleep.
         overhead: where the thread's own work is counted.
     """
 
@@ -54,6 +55,7 @@ class Sampler:
         tick: Callable[[], None],
         after: Callable[[], None],
         settle: Callable[[], None],
+        rest: Callable[[], None],
         overhead: Overhead,
     ) -> None:
         self.interval_s = interval_s
@@ -65,6 +67,7 @@ class Sampler:
         self._tick = guard.guarded("the sampler's tick")(tick)
         self._after = guard.guarded("reading after a cell")(after)
         self._settle = guard.guarded("settling a cell")(settle)
+        self._rest = guard.guarded("what comes before resting")(rest)
         self._inbox: queue.SimpleQueue[threading.Event | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._tick_at: float | None = None
@@ -146,6 +149,9 @@ class Sampler:
         # What opened or closed since saw an old time to look, and did not wake us.
         if self._ended() or (self._tick_at is None and self._running()):
             self._look_at = time.monotonic() + (0.0 if self._ended() and self._presses() else SETTLE_S)
+        elif self._look_at == math.inf:
+            with self.overhead.working():
+                self._rest()
 
     def _tick_if_due(self) -> None:
         if not self._running():

@@ -7,13 +7,12 @@ thread does the rest.
 from __future__ import annotations
 
 import atexit
-import hashlib
 import itertools
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from traitlets.config import Config
@@ -37,39 +36,16 @@ from .record import (
     Total,
     Usage,
 )
+from .runs import Event, Run, clean, code_hash
 from .sampler import Sampler
 from .tally import Tally
 
+#: Seconds that a process's end waits for a ledger that is locked or slow.
+EXIT_S = 60.0
 #: A cell that has run for less than this (seconds) may be one that asks what is held.
 ASKING_S = 5.0
 #: Seconds that somebody waits for a settling that goes on elsewhere (a sensor may hang there).
 SETTLING_S = 3.0
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """A cell's run (or a ``measure`` block) while it is metered."""
-
-    window: Window
-    seq: int
-    thread: int
-    code: str | None = None
-    cell_id: str | None = None
-    execution_count: int | None = None
-    label: str | None = None
-    outcome: Outcome = "ok"
-    error_type: str | None = None
-    parent: Run | None = None
-    seen: Usage | None = None  # at the last tick
-    record: CellRecord | None = None  # once settled
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What listeners are told: what runs now (with its power), and what has just ended."""
-
-    running: tuple[tuple[CellRecord, Total | None], ...]
-    closed: tuple[CellRecord, ...]
 
 
 class Session:
@@ -98,6 +74,8 @@ class Session:
         self.cells_only = False  # in a kernel, where a block outside of every cell is background work
         self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
         self.overhead = Overhead()
+        for tracer in parts.tracers:
+            tracer.working = self.overhead.working
         parts = replace(parts, sensors=[*parts.sensors, self.overhead])
         self.meter = Meter(parts, gpu_share=settings.gpu_share, wait=False)
         self.writer = Writer(settings.ledger_file, self.info, self.overhead)
@@ -120,11 +98,12 @@ class Session:
             tick=self._tick,
             after=self.meter.take,
             settle=self.settle,
+            rest=self._rest,
             overhead=self.overhead,
         )
 
     def _placed(self, info: SessionInfo) -> SessionInfo:
-        return replace(info, notebook=_clean(info.notebook), project=_clean(info.project))
+        return replace(info, notebook=clean(info.notebook), project=clean(info.project))
 
     def _get_ready(self) -> None:
         self.meter.join()
@@ -277,11 +256,11 @@ class Session:
             outcome=run.outcome,
             notebook=self.info.notebook,
             project=self.info.project,
-            cell_id=_clean(run.cell_id),
+            cell_id=clean(run.cell_id),
             execution_count=run.execution_count,
-            code_hash=_hash(run.code),
-            label=_clean(run.label),
-            error_type=_clean(run.error_type),
+            code_hash=code_hash(run.code),
+            label=clean(run.label),
+            error_type=clean(run.error_type),
             parent_id=self._parent_id(run),
         )
 
@@ -324,12 +303,16 @@ class Session:
 
     # Reading
 
-    def flush(self, timeout_s: float = 5.0) -> bool:
-        """Settle what has ended and wait for the ledger; whether all of it is in the file."""
-        self.settle()
+    def _rest(self) -> None:
+        """Nothing runs any more: what is short of a record becomes one, so that the ledger lags by nothing."""
         rest = [self._gap_record(*found) for found in self.gaps.rest()]
         if rest:
             self.writer.append(rest)
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Settle what has ended and wait for the ledger; whether all of it is in the file."""
+        self.settle()
+        self._rest()
         return self.writer.flush(timeout_s)
 
     def running(self) -> tuple[tuple[CellRecord, Total | None], ...]:
@@ -354,7 +337,7 @@ class Session:
     @property
     def sensors(self) -> list[Status]:
         failures = [Status("bug", False, text, "report this as a bug") for text in guard.failures()]
-        return [*self.meter.statuses, *self.meter.silent, *self.problems, *failures]
+        return [*self.meter.states, *self.problems, *failures]
 
     def moved_to(self, notebook: str) -> None:
         """The notebook has another path from now on (renamed, or known only now)."""
@@ -362,15 +345,6 @@ class Session:
             project = place.project_of(notebook, self.settings.project)
             self.info = self._placed(replace(self.info, notebook=notebook, project=project))
             self.writer.info = self.info
-
-
-def _hash(code: str | None) -> str | None:
-    return None if code is None else hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _clean(text: str | None) -> str | None:
-    """A lone surrogate can neither be stored nor sent."""
-    return text if text is None else text.encode("utf-8", "backslashreplace").decode()
 
 
 _current: Session | None = None
@@ -402,5 +376,5 @@ def _at_exit(session: Session) -> None:
         return
     session.close_all()
     session.gaps.close()
-    if not session.flush(timeout_s=10.0):
+    if not session.flush(EXIT_S):
         guard.log.warning("jupyter_costmeter: %s; not saved: %d", session.ledger.message, session.ledger.waiting)

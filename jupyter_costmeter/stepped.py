@@ -43,10 +43,11 @@ SEEN = 0.02
 
 
 class Estimate(NamedTuple):
-    """A counter's value at an instant, and by how much it may be wrong; both in the counter's unit."""
+    """A counter's value at an instant, by how much it may be wrong, and what it cannot exceed."""
 
     value: float
     error: float
+    most: float = inf
     epoch: int = 0
 
 
@@ -113,9 +114,10 @@ class Track:
     def _risen(self, t_s: float, found: Estimate) -> Estimate:
         """Not below what it was at the edge before, and what such a device draws at least."""
         at, value = self._last
-        least = value + LEAST * (self.idle_w or 0.0) * max(0.0, t_s - at) if at > -inf else -inf
+        drawn = LEAST * (self.idle_w or 0.0) * max(0.0, t_s - at) if at > -inf else 0.0
+        least = max(value, min(value + drawn, found.most)) if at > -inf else -inf
         self._last = (t_s, max(found.value, least))
-        return Estimate(self._last[1], max(found.error, least - found.value), self.epoch)
+        return Estimate(self._last[1], max(found.error, least - found.value), found.most, self.epoch)
 
     def at(self, t_s: float) -> Estimate | None:
         """The counter's value at an edge that is settled; ``None`` where no reading was near it."""
@@ -159,12 +161,12 @@ class Track:
         index = bisect_left(self.readings, (t_s, -inf))
         near = self.readings[max(0, index - 1) : index + 1]
         if not near or (near[-1][0] < t_s and len(near) == 1):
-            return Estimate(near[0][1], 0.0) if near else None
+            return Estimate(near[0][1], 0.0, near[0][1]) if near else None
         error = 0.0 if self.grid else OLD_S * self._mean_w(index)
         (t1, v1), (t0, v0) = near[-1], near[0]
         if t1 in (t_s, t0):
-            return Estimate(v1, error)
-        return Estimate(v0 + (v1 - v0) * (t_s - t0) / (t1 - t0), (v1 - v0) / 2 + error)
+            return Estimate(v1, error, v1)
+        return Estimate(v0 + (v1 - v0) * (t_s - t0) / (t1 - t0), (v1 - v0) / 2 + error, v1)
 
     def _mean_w(self, index: int) -> float:
         (t0, v0), (t1, v1) = self.readings[max(0, index - 8)], self.readings[-1]
@@ -245,7 +247,7 @@ class Track:
         _divide(pieces, after.value - before.value, spill)
         earlier = [p for p in pieces if p.end_s <= t_s]
         value = before.value + sum(p.joules for p in earlier)
-        return Estimate(value, _error(pieces, len(earlier), before, after, doubt))
+        return Estimate(value, _error(pieces, len(earlier), before, after, doubt), after.value)
 
     def _falling(self, work: _Piece, gap: _Piece) -> None:
         """A gap too short for the power to have fallen: by the fall that was seen after other cells."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from .. import guard, session
 from ..record import Outcome
-from ..session import Run
+from ..runs import Run
 from .label import take_label
 from .live import Live
 from .magic import CostMagics

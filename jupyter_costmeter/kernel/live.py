@@ -13,7 +13,8 @@ from zmq import ZMQError
 
 from .. import wire
 from ..record import Held
-from ..session import Event, Session
+from ..runs import Event
+from ..session import Session
 
 
 class _Announcement:
