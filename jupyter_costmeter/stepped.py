@@ -229,7 +229,7 @@ class Track:
     def _beyond(self, last: Refresh, spans: list[_Span], points: list[Refresh], t_s: float) -> Estimate:
         """No later refresh is known: on at the power of the time."""
         more = self._watts(spans, points, t_s) * (t_s - last.at_s)
-        return Estimate(last.value + more, max(more, 0.0))
+        return Estimate(last.value + more, max(more, 0.0), last.value + 2 * max(more, 0.0))
 
     def _between(self, points: list[Refresh], index: int, spans: list[_Span], t_s: float) -> Estimate:
         before, after = points[index], points[index + 1]
