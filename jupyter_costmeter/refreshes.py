@@ -90,7 +90,7 @@ class Grid:
             self.step_s = sum((k - mean_k) * (t - mean_t) for k, t in self._seen) / spread
         left = [t - mean_t - (k - mean_k) * self.step_s for k, t in self._seen]
         rms = sqrt(sum(x * x for x in left) / max(1, count - 2))
-        self.jitter_s = max(0.0005, 1.5 * rms)
+        self.jitter_s = max(0.0005, 2 * rms)
         self.anchor_s = mean_t + (self._seen[-1][0] - mean_k) * self.step_s
         if count > 2 and spread:
             self.drift = max(0.0002, 2 * rms / sqrt(spread) / self.step_s)

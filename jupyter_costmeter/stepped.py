@@ -244,10 +244,20 @@ class Track:
         for work, gap in pairwise(pieces[:-1]):
             self._falling(work, gap)
         spill, doubt = self._spill(pieces, points, index + 1)
-        _divide(pieces, after.value - before.value, spill)
+        _divide(pieces, after.value - before.value, spill, self.idle_w or 0.0, self.fall_s or 0.0)
         earlier = [p for p in pieces if p.end_s <= t_s]
         value = before.value + sum(p.joules for p in earlier)
+        doubt = max(doubt, self._unfallen(pieces, spill))
         return Estimate(value, _error(pieces, len(earlier), before, after, doubt), after.value)
+
+    def _unfallen(self, pieces: list[_Piece], spill: float) -> float:
+        """Joules of work that may lie in the gaps after it, where these are too short to show it."""
+        falls = [
+            max(0.0, _mean(work) - (self.idle_w or 0.0)) * _tail_s(gap.seconds, self.fall_s or 0.0)
+            for work, gap in pairwise(pieces)
+            if work.span.works and not gap.span.works and not (spill and gap is pieces[-1])
+        ]
+        return max(falls, default=0.0)
 
     def _falling(self, work: _Piece, gap: _Piece) -> None:
         """A gap too short for the power to have fallen: by the fall that was seen after other cells."""
@@ -320,27 +330,44 @@ def _slope(one: Refresh, two: Refresh) -> float:
     return (two.value - one.value) / max(two.at_s - one.at_s, 1e-9)
 
 
-def _divide(pieces: list[_Piece], joules: float, spill: float) -> None:
-    """Share out a step's energy: what goes on keeps its power, what begins takes the rest."""
+def _divide(pieces: list[_Piece], joules: float, spill: float, idle_w: float, fall_s: float) -> None:
+    """Share out a step's energy: what goes on keeps its power, what begins takes the rest.
+
+    Work of unknown power takes it together with the gaps after it, in which its power falls.
+    """
     for piece in pieces:
-        piece.joules = (piece.watts or 0.0) * piece.seconds
+        piece.joules = (piece.watts if piece.watts is not None else idle_w) * piece.seconds
     pieces[-1].joules += spill
-    unknown = [p for p in pieces if p.watts is None]
     rest = joules - sum(p.joules for p in pieces)
-    takers = unknown or [p for p in pieces if p.begins] or pieces
-    long = sum(p.seconds for p in takers)
-    if rest < 0 and sum(p.joules for p in takers) + rest < 0:
-        total = sum(p.joules for p in pieces)
+    weights = _weights(pieces, fall_s if not spill else 0.0)
+    if rest < 0 and any(p.watts is None for p in pieces):  # less than idle: all of it in proportion to time
+        rest, weights = rest + sum(p.joules for p in pieces if p.watts is None), _weights(pieces, 0.0)
         for piece in pieces:
-            piece.joules *= joules / total
-        return
-    for piece in takers:
-        share = piece.seconds / long if long > 0 else 1 / len(takers)
-        piece.joules += rest * share
+            piece.joules = piece.joules if piece.watts is not None else 0.0
+    for piece, weight in zip(pieces, weights, strict=True):
+        piece.joules += rest * weight
     if any(p.joules < 0 for p in pieces):
         floor = [max(0.0, p.joules) for p in pieces]
         for piece, value in zip(pieces, floor, strict=True):
-            piece.joules = value * joules / sum(floor)
+            piece.joules = value * joules / sum(floor) if sum(floor) else joules / len(pieces)
+
+
+def _weights(pieces: list[_Piece], fall_s: float) -> list[float]:
+    """By which the pieces take what is left over; they sum to 1."""
+    unknown = any(p.watts is None for p in pieces)
+    begins = any(p.begins for p in pieces)
+    found = []
+    for before, piece in zip([None, *pieces], pieces, strict=False):
+        takes = piece.watts is None if unknown else piece.begins or not begins
+        tail = unknown and before is not None and before.watts is None and not piece.span.works
+        found.append(piece.seconds if takes else _tail_s(piece.seconds, fall_s) if tail else 0.0)
+    total = sum(found)
+    return [weight / total if total > 0 else 1 / len(found) for weight in found]
+
+
+def _tail_s(seconds: float, fall_s: float) -> float:
+    """For how long a power that falls was, so to speak, there in full."""
+    return fall_s * (1 - exp(-seconds / fall_s)) if fall_s > 0 else 0.0
 
 
 def _error(pieces: list[_Piece], cut: int, before: Refresh, after: Refresh, doubt: float) -> float:
