@@ -39,6 +39,7 @@ class Patient:
 
     def __init__(self, sensor: Sensor) -> None:
         self.sensor = sensor
+        self._read = sensor.read
         self._answered_at = time.monotonic()  # it has just been opened
         self._calls: dict[int, float] = {}  # of those who have no answer yet: when they began
         self._numbers = itertools.count()
@@ -53,8 +54,16 @@ class Patient:
 
     def read(self) -> Reading:
         """On the user's path: an answer within ``WAIT_S``, or none."""
-        if not self._calls and time.monotonic() - self._answered_at < FRESH_S:
-            return self.now()
+        began = time.monotonic()
+        if not self._calls and began - self._answered_at < FRESH_S:
+            number = next(self._numbers)  # as in _called, written out: each call costs a cold cell microseconds
+            self._calls[number] = began
+            try:
+                reading = self._read()
+            finally:
+                del self._calls[number]
+            self._answered_at = began
+            return reading
         if self._pending or self.silent_s > WAIT_S:
             return self._nothing()
         return self._ask()
