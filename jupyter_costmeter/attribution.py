@@ -27,6 +27,11 @@ BUSY = Provenance("modelled", "NVML utilisation samples, whole device", 0.1)
 PEAK = Provenance("measured", "NVML process memory, highest of the readings (lower bound)", 0.05)
 IDLE = Provenance("modelled", "this GPU's power between cells × time", 0.2)
 CPU_IDLE = Provenance("modelled", "lowest power of this package between cells × this kernel's share", 0.3)
+BY_POWER = Provenance("modelled", "this GPU's power stayed idle, and so did the driver's last samples", 0.5)
+#: A gap whose power is below this many times the idle power, and whose last samples show less than so many
+#: busy seconds, was idle.
+CALM, QUIET_S = 1.2, 0.15
+UNWATCHED = "nobody looked between cells, and the driver keeps its samples for some 20 s"
 #: Of these devices the lowest power between cells is noted.
 IDLING = ("gpu_energy_j", "package_energy_j")
 NO_IDLE = Provenance(None, IDLE.source, reason="no gap between cells was long enough to know this GPU's idle power")
@@ -47,9 +52,14 @@ class Device:
     before: DeviceUse | None = None
     idle_w: float | None = None
     sampled: Provenance | None = None
+    watched: bool = True  # somebody looked often enough for the driver's samples to cover the window
 
     def moved(self, name: str) -> float | None:
         """By how much a cumulative figure of the looks has grown."""
+        return self.sampled_since(name) if self.watched else None
+
+    def sampled_since(self, name: str) -> float | None:
+        """The same by the samples that there are, though they may not cover the window."""
         now, then = getattr(self.use, name), getattr(self.before, name, None)
         return None if now is None or then is None else max(0.0, now - then)
 
@@ -183,6 +193,8 @@ def _seen_by(energy: Figure, made: Figure) -> Figure:
 def _sampled(figure: Figure, device: Device) -> Figure:
     """Where the GPU has no energy counter: its power samples, integrated."""
     joules = device.moved("sampled_j")
+    if figure.value is None and device.sampled is not None and not device.watched:
+        return replace(figure, provenance=Provenance(None, device.sampled.source, reason=UNWATCHED))
     if figure.value is not None or joules is None or device.sampled is None:
         return figure
     return replace(figure, value=joules, provenance=device.sampled)
@@ -269,16 +281,23 @@ def _time(usage: Usage, device: Device) -> Iterator[Figure]:
     if traced is not None and traced.value is not None:
         yield traced
         return
-    yield _busy(wall_s, device, f"; not traced: {traced.reason}" if traced is not None else "")
+    energy = usage.figure("gpu_energy_j", use.device)
+    drawn = energy.value if energy is not None else None
+    yield _busy(wall_s, device, drawn, f"; not traced: {traced.reason}" if traced is not None else "")
 
 
-def _busy(wall_s: float, device: Device, note: str) -> Figure:
-    """By the driver's samples."""
+def _busy(wall_s: float, device: Device, drawn_j: float | None, note: str) -> Figure:
+    """By the driver's samples; where they cover only the end of a long gap, and show nothing, by its power, too."""
+    last = device.sampled_since("busy_s")
+    quiet = drawn_j is not None and device.idle_w is not None and drawn_j <= CALM * device.idle_w * wall_s
+    if not device.watched and last is not None and last < QUIET_S and quiet:
+        return Figure("gpu_busy_s", last, BY_POWER, device.use.device)
     moved, known = device.moved("busy_s"), device.use.busy_s is not None
     origin = replace(BUSY, source=f"{BUSY.source}{note}")
     if moved is not None:
         return Figure("gpu_busy_s", min(wall_s, moved), origin, device.use.device)
     why = "it was not yet known when the cell began" if known else "this driver gives no utilisation samples"
+    why = why if device.watched else UNWATCHED
     return Figure("gpu_busy_s", None, Provenance(None, origin.source, reason=why), device.use.device)
 
 

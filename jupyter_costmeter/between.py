@@ -16,6 +16,8 @@ from .record import HIGHEST, Bucket, Figure, Provenance, Usage
 BUSY = 0.01
 #: Gaps are put together until they are so long (seconds), so that quick cells do not triple the ledger.
 LONG_S = 10.0
+#: Of these the part above idle is told by the idle power, also where nobody saw whether the GPU was busy.
+ENERGIES = ("gpu_energy_j", "gpu_device_energy_j")
 CPU = ("cpu_s", "cpu_energy_j", "cpu_idle_energy_j")
 #: A ratio of one moment, and high-water marks: they do not add up over gaps.
 DROPPED = ("gpu_share", *HIGHEST)
@@ -28,7 +30,7 @@ def split(gap: Usage) -> dict[Bucket, Usage]:
     found: dict[Bucket, Usage] = {}
     for bucket in ("held_idle", "background"):
         figures = tuple(figure for where, figure in parts if where == bucket)
-        if any(figure.value is not None for figure in figures):
+        if any(figure.value is not None or not figure.provenance.absent for figure in figures):
             found[bucket] = Usage(gap.wall_s, figures)
     return found
 
@@ -46,9 +48,12 @@ def _parted(figure: Figure, gap: Usage) -> Iterator[tuple[Bucket, Figure]]:
 
 def _work(figure: Figure, gap: Usage) -> float:
     """The part (0 to 1) of a GPU's figure that is work rather than waiting."""
+    if figure.device is None or not figure.name.startswith("gpu_"):
+        return 0.0
     busy = gap.figure("gpu_busy_s", figure.device)
     share = (busy.value or 0.0) / gap.wall_s if busy and gap.wall_s > 0 else 0.0
-    if figure.device is None or not figure.name.startswith("gpu_") or share < BUSY:
+    known = busy is not None and busy.value is not None
+    if (known and share < BUSY) or (not known and figure.name not in ENERGIES):
         return 0.0
     if figure.name == "gpu_idle_energy_j":
         return 0.0

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from math import hypot
 
+from . import guard
 from .reading import Reader, Sample
 from .record import Channel, Figure, Provenance, Reading
 from .refreshes import calibrated
@@ -28,6 +29,8 @@ UNSURE = 0.5
 AFTER, AFTER_S = 3, 0.1
 #: Half-widths that are told apart, so that few provenances come of it.
 WIDTHS = (0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+UNKNOWN = "its steps are not known yet"
+HIDDEN = "shorter than its counter can tell"
 BACKWARDS = "the counter went backwards (reset, or the device came back)"
 
 Place = tuple[int, int]  # of a sensor among the sensors, of a channel among its channels
@@ -39,7 +42,7 @@ class Counter:
 
     channel: Channel
     track: Track
-    how: str = "its steps are not known yet"
+    how: str = UNKNOWN
 
     @property
     def follows(self) -> bool:
@@ -57,7 +60,7 @@ class Counters:
             (at, of): Counter(channel, Track())
             for at, sensor in enumerate(reader.sensors)
             for of, channel in enumerate(sensor.channels)
-            if channel.stepped and channel.provenance.method is not None
+            if channel.stepped
         }
 
     def note(self, sample: Sample, opened: int) -> None:
@@ -174,15 +177,25 @@ class Counters:
                 if opened is not None:
                     counter.track.edge(t_s, opened)
                 if only is None or only == at:
-                    reading = readings[at] if only is None else readings[0]
-                    counter.track.read(t_s, reading[of])
+                    found = readings[at : at + 1] if only is None else readings
+                    if found:  # none where it was read before this sensor joined
+                        counter.track.read(t_s, found[0][of])
 
-    def settle(self, until_s: float, forget_s: float) -> None:
-        """Fix the counters' values at the edges up to then; nobody asks for those before ``forget_s`` any more."""
+    @property
+    def unknown(self) -> bool:
+        """Whether the steps of some counter are not known, though nothing speaks against learning them."""
+        return any(c.track.grid is None and c.how == UNKNOWN for c in self.found.values())
+
+    def settle(self, until_s: float, wanted: Collection[float]) -> None:
+        """Fix the counters' values at the edges up to then; of the earlier ones only those ``wanted`` are kept."""
         self.digest()
         for counter in self.found.values():
-            counter.track.settle(until_s)
-            counter.track.forget(forget_s)
+            try:
+                counter.track.settle(until_s)
+                counter.track.forget(wanted)
+            except Exception as error:  # its windows fall back to what was read at their edges
+                guard.report(f"the steps of {counter.channel.provenance.source}", error)
+                counter.track = Track(epoch=counter.track.epoch + 1)
 
     def idle_w(self, device: str | None) -> float | None:
         """What that device draws between cells, in watts, as far as is known."""
@@ -201,8 +214,10 @@ class Counters:
             return replace(figure, provenance=replace(origin, uncertainty=_width(figure.value, error, 0.05)))
         if one.epoch != two.epoch:
             return replace(figure, value=None, provenance=Provenance(None, origin.source, reason=BACKWARDS))
-        value = two.value - one.value
-        width = _width(value, hypot(one.error, two.error), origin.uncertainty or 0.0)
+        value, error = two.value - one.value, hypot(one.error, two.error)
+        if value <= 0 < error:
+            return replace(figure, value=None, provenance=Provenance(None, source, reason=HIDDEN))
+        width = _width(value, error, origin.uncertainty or 0.0)
         return replace(figure, value=value, provenance=replace(origin, source=source, uncertainty=width))
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from . import between
-from .meter import Meter, Window
+from .meter import COVERED_S, Meter, Window
 from .reading import Sample
 from .record import Bucket, DeviceUse, Held, Usage
 
@@ -98,14 +98,14 @@ class Gaps:
         names = self.meter.names
         return tuple(
             Held(use.device, names.get(use.device), use.used_bytes, idle_s, _busy(use, earlier, idle_s))
-            for use in self.meter.observe()
+            for use in (self.meter.uses if self.meter.hangs else self.meter.observe())
             if use.held
         )
 
 
 def _busy(use: DeviceUse, earlier: dict[str, DeviceUse], seconds: float) -> float | None:
-    """The share of that time in which a GPU was busy, by the driver's samples."""
+    """The share of that time in which a GPU was busy, by the driver's samples: of a long time, of its end."""
     before = earlier.get(use.device)
     if use.busy_s is None or before is None or before.busy_s is None or seconds <= 0:
         return None
-    return min(1.0, max(0.0, use.busy_s - before.busy_s) / seconds)
+    return min(1.0, max(0.0, use.busy_s - before.busy_s) / min(seconds, COVERED_S))

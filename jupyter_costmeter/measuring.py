@@ -24,7 +24,7 @@ class measure:
     """
 
     def __init__(self, label: str | None = None) -> None:
-        self.label = label
+        self.label = None if label is None else str(label)
         self._session: session.Session | None = None
         self._run: Run | None = None
         self._closed = False
@@ -60,8 +60,10 @@ class measure:
 
     @guard.guarded("measure")
     def _settle(self) -> None:
+        """Once: a driver that hangs is not waited for again."""
         if self._closed and self._session and self._run and self._run.record is None:
-            self._session.settle()
+            self._closed = False
+            self._session.flush(FLUSH_S)
 
     @property
     def wall_s(self) -> float | None:

@@ -23,6 +23,9 @@ from .record import DeviceUse, Figure, Reading, Status, Usage
 Clock = Callable[[], float]
 #: A gap so long (seconds) tells what a device draws idle.
 CALM_S = 1.0
+STARTING = "its driver was still starting"
+#: The driver keeps some 20 s of its samples: of a longer time in which nobody looked they tell the end only.
+COVERED_S = 15.0
 #: A look at the GPUs so soon after a window's opening (seconds) shows them as they were before it.
 AT_ONCE_S = 0.05
 
@@ -88,6 +91,7 @@ class Meter:
         self._moving = False  # whether a late sensor is urgent; changes only as it is taken
         self.joined = threading.Event()
         self._calm_w: dict[str, float] = {}
+        self._tries = 3  # to learn the counters' steps, after the first
         self._before: list[Reading] = []  # the drivers' counters as they joined
         self._prepare(self._sensors)
         self.take()
@@ -113,7 +117,7 @@ class Meter:
         first = self.reader.sample()
         self._before = first.readings
         if len(self.reader.sensors) > known:
-            self.counters.note(first, 0)
+            self.counters.note(first, len(self.windows))  # those that are open now are not known to it
         self.joined.set()
 
     def _opened(self, sensor: Any) -> bool:
@@ -137,6 +141,11 @@ class Meter:
         sample = self.sample()
         self.counters.note(sample, 0)
         return sample
+
+    def drop(self) -> None:
+        """Forget the windows that are open: an interrupt left them so."""
+        self.counters.note(self.sample(), -len(self.windows))
+        self.windows.clear()
 
     def open_window(self) -> Window:
         """Start metering a span. Costs the sensors' reads; raises nothing of theirs."""
@@ -230,7 +239,18 @@ class Meter:
     @property
     def follows(self) -> bool:
         """Whether reading on after an end would tell more."""
-        return self.holds and any(counter.follows for counter in self.counters.found.values())
+        return self.holds and not self.hangs and any(counter.follows for counter in self.counters.found.values())
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a driver owes an answer for longer than anybody waits."""
+        return any(patient.silent_s > WAIT_S for patient in self.reader.patients.values())
+
+    def recalibrate(self) -> None:
+        """Learn the counters' steps after all, where the first cell kept us from it. Takes a second."""
+        if self.holds and not self.hangs and self._tries and self.counters.unknown:
+            self._tries -= 1
+            self.counters.calibrate()
 
     def observe(self) -> tuple[DeviceUse, ...]:
         """Look at what has no counter: who holds which GPU. May take milliseconds."""
@@ -248,13 +268,13 @@ class Meter:
                 window.looked = True
         return self.uses
 
-    def settle(self, ended: Sequence[Window], keep_s: float) -> None:
-        """Fix the stepped counters at the edges of these windows; those from ``keep_s`` on are wanted later, too."""
+    def settle(self, ended: Sequence[Window], keep: Iterable[float]) -> None:
+        """Fix the stepped counters at the edges of these windows; their values at ``keep`` are wanted later, too."""
         until = max((w.end.t_s for w in ended if w.end is not None), default=None)
-        open_since = [w.start.t_s for w in [*self.windows, *ended]]
+        wanted = {*keep, *(w.start.t_s for w in [*self.windows, *ended]), *(w.end.t_s for w in ended if w.end)}
         if until is not None:
             with self._observing:
-                self.counters.settle(until, min([until, keep_s, *open_since]))
+                self.counters.settle(until, wanted)
 
     def usage(self, window: Window, end: Sample) -> Usage:
         """What the window consumed up to ``end``: attribution, then the models for what is missing."""
@@ -282,7 +302,10 @@ class Meter:
         before = next((u for u in window.uses if u.device == use.device), None)
         sampled = [s.sampled_provenance.get(use.device) for s in self._sensors if hasattr(s, "sampled_provenance")]
         origin = next((found for found in sampled if found), None)
-        return Device(use, before, self.counters.idle_w(use.device) or self._calm_w.get(use.device), origin)
+        idle_w = self.counters.idle_w(use.device) or self._calm_w.get(use.device)
+        end = window.end or window.start
+        watched = not window.between or end.t_s - window.start.t_s <= COVERED_S
+        return Device(use, before, idle_w, origin, watched)
 
     def _figures(self, window: Window, end: Sample) -> Iterator[Figure]:
         start = window.start
@@ -291,6 +314,9 @@ class Meter:
             raw = accounting.figures(sensor.channels, earlier[at], end.readings[at])
             for of, figure in enumerate(raw):
                 yield self.counters.better((at, of), figure, start, end)
+        for sensor in self.reader.sensors[len(end.readings) :]:
+            for channel in sensor.channels:
+                yield Figure(channel.name, None, accounting.missing(channel.provenance, STARTING), channel.device)
         for sensor in self._silent:
             nothing = (None,) * len(sensor.channels)
             yield from accounting.figures(sensor.channels, nothing, nothing)

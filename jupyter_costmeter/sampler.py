@@ -100,12 +100,14 @@ class Sampler:
             self.start()
             self._inbox.put(None)
 
-    def flush(self, timeout_s: float) -> None:
-        """Wait until what has ended so far is settled."""
-        if self._thread is not None and self._thread.is_alive():
-            done = threading.Event()
-            self._inbox.put(done)
-            done.wait(timeout_s)
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until what has ended so far is settled, that long at most; whether there is a thread to do it."""
+        if self._thread is None or not self._thread.is_alive() or self._thread is threading.current_thread():
+            return False
+        done = threading.Event()
+        self._inbox.put(done)
+        done.wait(timeout_s)
+        return True
 
     # On the thread
 

@@ -98,7 +98,7 @@ class Session:
             tick=self._tick,
             after=self.meter.take,
             settle=self.settle,
-            rest=self._rest,
+            rest=self._resting,
             overhead=self.overhead,
         )
 
@@ -129,12 +129,14 @@ class Session:
         stack = self._stacks.setdefault(thread, [])
         alone = not stack and len(self._stacks) == 1
         if alone and self.meter.windows:
-            self.meter.windows.clear()  # an interrupt hit a hook between two of its lines
-        parent = None if alone else self._parent(stack, code is not None)
+            self.meter.drop()  # an interrupt hit a hook between two of its lines
+        counts = not (self.cells_only and code is None)
+        first = counts and self._top is None  # whatever of earlier ones is still open
+        parent = None if alone or first else self._parent(stack, code is not None)
         window = self.meter.open_window()
         run = Run(window, next(self._seq), thread, code, cell_id, label=label, parent=parent)
         stack.append(run)
-        if parent is None and not (self.cells_only and code is None):
+        if parent is None and counts:
             self.gaps.ended(window)
             self._top = run
         self.sampler.opened()
@@ -196,18 +198,22 @@ class Session:
             self._settling.release()
 
     def _settle(self, follow: bool) -> None:
-        ended = len(self._closed)  # what ends from here on is not looked at yet
+        closed = list(self._closed)  # what ends from here on is not looked at yet
+        ended = len(closed)
         if ended and follow and self.meter.follows:
             self.meter.counters.follow(lambda: bool(self._stacks))
         self.meter.take()
         self.meter.observe()
-        windows = [run.window for run in list(self._closed)[:ended]]
-        self.meter.settle([*windows, *self.gaps.take()], self.gaps.since_s)
-        between = [self._gap_record(*found) for found in self.gaps.settled(self._usage)]
-        records = [self._settled(self._closed.popleft()) for _ in range(ended)]
-        self.writer.append([*between, *records])
+        gaps = self.gaps.take()
+        keep = [self.gaps.since_s, *(run.window.start.t_s for run in list(self._closed)[ended:])]
+        self.meter.settle([*(run.window for run in closed), *gaps], keep)
+        self.writer.append([self._gap_record(*found) for found in self.gaps.settled(self._usage)])
+        settled = [self._settled(self._closed.popleft()) for _ in range(ended)]
+        records = [record for record in settled if record is not None]
+        self.writer.append(records)
         self._tell(Event(self._running(self.meter.sample()), tuple(records)))
 
+    @guard.guarded("the record of a cell")
     def _settled(self, run: Run) -> CellRecord:
         run.record = record = self._record(run, self._usage(run.window))
         self.tally.add_cell(record)
@@ -309,11 +315,25 @@ class Session:
         if rest:
             self.writer.append(rest)
 
-    def flush(self, timeout_s: float = 5.0) -> bool:
-        """Settle what has ended and wait for the ledger; whether all of it is in the file."""
-        self.settle()
+    def _resting(self) -> None:
         self._rest()
-        return self.writer.flush(timeout_s)
+        self.meter.recalibrate()
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Settle what has ended and wait for the ledger; whether all of it is in the file.
+
+        The settling is the sampler's work: a driver may hang in it, and nobody waits for that long.
+        """
+        asked = self.sampler.flush(SETTLING_S)
+        if not asked or (self.gaps and not self.meter.hangs):
+            self.settle(follow=not asked)
+        self._rest()
+        return self.writer.flush(timeout_s) and not self._closed
+
+    @property
+    def unsettled(self) -> int:
+        """How many runs have ended and are no records yet."""
+        return len(self._closed)
 
     def running(self) -> tuple[tuple[CellRecord, Total | None], ...]:
         return self._running(self.meter.sample())
@@ -377,4 +397,6 @@ def _at_exit(session: Session) -> None:
     session.close_all()
     session.gaps.close()
     if not session.flush(EXIT_S):
-        guard.log.warning("jupyter_costmeter: %s; not saved: %d", session.ledger.message, session.ledger.waiting)
+        lost = session.ledger.waiting + session.unsettled
+        why = session.ledger.message or "a sensor does not answer"
+        guard.log.warning("jupyter_costmeter: %s; not saved: %d", why, lost)

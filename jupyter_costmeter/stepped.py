@@ -13,6 +13,7 @@ telescope: whatever is estimated, nothing is lost and nothing is counted twice.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import exp, hypot, inf, log
@@ -36,6 +37,8 @@ SPILL_S = 0.01
 FALL_TRUST = 0.25
 #: Seconds after which a GPU's power has fallen to what it draws between cells.
 FALLEN_S = 0.35
+#: A smaller value so soon (seconds) after a larger one was read before it, by another thread.
+OUT_OF_ORDER_S = 0.02
 #: The part of its usual idle power that a device draws at least.
 LEAST = 0.5
 #: A spill of less than this share of the power is none.
@@ -85,6 +88,8 @@ class Track:
         if value is None or (self.readings and t_s <= self.readings[-1][0]):
             return
         if self.readings and value < self.readings[-1][1]:
+            if t_s - self.readings[-1][0] < OUT_OF_ORDER_S:
+                return  # two threads read across a refresh, and this one was the first
             self._restart()
         if self.readings and self.grid and self.grid.step_s and value != self.readings[-1][1]:
             last_s = self.readings[-1][0]
@@ -98,14 +103,15 @@ class Track:
 
     def _restart(self) -> None:
         """The counter went backwards: what was known before tells nothing about what comes."""
+        self.settle(self.readings[-1][0])
         self.readings.clear()
         self.epoch += 1
         self._last = (-inf, 0.0)
 
     def settle(self, until_s: float) -> None:
         """Find the values at the edges up to then, in their order, by the readings so far; for good."""
-        for t, _ in self.edges:
-            if self._settled_s < t <= until_s and t not in self._fixed:
+        for t, _ in self.edges[bisect_right(self.edges, (self._settled_s, 2**31)) :]:
+            if t <= until_s and t not in self._fixed:
                 found = self._found(t)
                 if found is not None:
                     self._fixed[t] = self._risen(t, found)
@@ -127,17 +133,17 @@ class Track:
         """The refreshes that are known since then."""
         return [p for p in refreshes(self.readings, self.grid) if p.at_s >= since_s] if self.grid else []
 
-    def forget(self, before_s: float) -> None:
-        """What lies so far back that no window asks for it any more."""
-        self._fixed = {t: e for t, e in self._fixed.items() if t >= before_s}
-        spare = [t for t, _ in self.edges if t not in self._fixed and t >= before_s]
-        needed = min([*spare, self.readings[-1][0] if self.readings else inf])
+    def forget(self, wanted: Collection[float]) -> None:
+        """Keep the values at these edges only, and of the rest what later ones are found by."""
+        self._fixed = {t: e for t, e in self._fixed.items() if t in wanted}
+        unsettled = self.edges[bisect_right(self.edges, (self._settled_s, 2**31)) :]
+        needed = unsettled[0][0] if unsettled else self._settled_s
         del self.readings[: max(0, min(bisect_left(self.readings, (needed, -inf)), len(self.readings)) - KEPT)]
-        oldest = self.readings[0][0] if self.readings else before_s
-        cut = bisect_left(self.edges, (min(before_s, oldest), -2))
-        depth = sum(step for _, step in self.edges[:cut])
+        oldest = min(self.readings[0][0], self._settled_s) if self.readings else self._settled_s
+        cut = bisect_left(self.edges, (oldest, -(2**31)))
         if cut > 1:
-            self.edges[:cut] = [(self.edges[cut - 1][0], depth)]
+            depth = sum(step for _, step in self.edges[:cut])
+            self.edges[:cut] = [(self.edges[cut - 1][0], max(0, depth))]
 
     # The refreshes
 
@@ -148,7 +154,7 @@ class Track:
             return self._as_read(t_s)
         points = refreshes(self.readings, self.grid)
         spans = self._spans(points)
-        points = _certain(points, spans)
+        points = _certain(points, spans) or points
         index = bisect_right(points, t_s, key=lambda p: p.at_s)
         if index == 0:
             return Estimate(points[0].value, abs(self._watts(spans, points, t_s) * self.grid.step_s))
@@ -181,7 +187,7 @@ class Track:
         spans, depth = [], sum(step for t, step in self.edges if t <= first)
         changes = [step for t, step in self.edges if first < t < last]
         for (start, end), change in zip(pairwise(cuts), [0, *changes], strict=True):
-            depth += change
+            depth = max(0, depth + change)
             spans.append(_Span(start, end, depth > 0))
         return spans
 

@@ -162,3 +162,18 @@ def test_torchs_own_peak_goes_before_nvmls() -> None:
     use = DeviceUse("G", True, used_bytes=5e9)
     assert figure(attributed(10.0, [energy, peak], [Device(use)]), "peak_gpu_bytes").value == 3e9
     assert figure(attributed(10.0, [energy], [Device(use)]), "peak_gpu_bytes").value == 5e9
+
+
+@pytest.mark.parametrize(
+    ("busy_s", "idle_w", "value"),
+    [(0.0, 50.0, 0.0), (0.0, 20.0, None), (9.0, 50.0, None), (0.0, None, None)],
+)
+def test_a_long_gap_was_idle_if_its_power_and_its_last_samples_say_so(
+    busy_s: float, idle_w: float | None, value: float | None
+) -> None:
+    """The driver keeps some 20 s of samples: of an hour they tell the end only."""
+    use, before = DeviceUse("G", True, busy_s=5.0 + busy_s), DeviceUse("G", True, busy_s=5.0)
+    busy = figure(gpu(use, before, idle_w=idle_w, watched=False), "gpu_busy_s")  # type: ignore[arg-type]
+    assert busy.value == value
+    assert busy.method == ("modelled" if value is not None else None)
+    assert value is not None or "nobody looked" in (busy.reason or "")

@@ -60,7 +60,7 @@ def energy(counters: Counters, start: Sample, end: Sample) -> Figure:
     before, after = start.readings[0][0], end.readings[0][0]
     assert before is not None
     assert after is not None
-    counters.settle(end.t_s, start.t_s)
+    counters.settle(end.t_s, {start.t_s, end.t_s})
     return counters.better((0, 0), Figure("gpu_energy_j", after - before, COUNTED, "G"), start, end)
 
 

@@ -85,6 +85,9 @@ class Still:
 
     def closed(self) -> None: ...
 
+    def flush(self, timeout_s: float) -> bool:
+        return False
+
 
 def session_on(machine: Machine, folder: Path) -> tuple[Session, Kept]:
     settings_ = CostMeter(ledger_path=str(folder / "ledger.sqlite"))

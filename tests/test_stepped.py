@@ -32,7 +32,7 @@ def isolated(counter: SteppedCounter, seconds: float, cells: int = 40) -> list[t
         truth = counter.true_j(end) - counter.true_j(start)
         value = two.value - one.value
         found.append((abs(value - truth) / truth, abs(value - truth) <= hypot(one.error, two.error) + 0.05 * value))
-        schedule.track.forget(end - 1.0)
+        schedule.track.forget({start, end})
     return found
 
 
@@ -141,6 +141,56 @@ def test_readings_are_forgotten_and_the_edges_that_are_wanted_stay() -> None:
         schedule.now += 1.0
         schedule.read()
         schedule.track.settle(schedule.now)
-        schedule.track.forget(start)
+        schedule.track.forget({start})
     assert len(schedule.track.readings) < 200
+    assert schedule.track.at(start) is not None
+
+
+def test_a_restart_settles_what_was_known_before_it() -> None:
+    """A driver that is reloaded just after a short cell: the cell's energy was known, and stays."""
+    track = Track(Grid(0.0, [0.0]))
+    track.edge(1.0, 1)
+    track.edge(2.0, -1)
+    for t, value in ((1.0, 100.0), (2.0, 175.0), (2.3, 190.0), (2.6, 3.0)):
+        track.read(t, value)
+    track.settle(2.6)
+    before, after = track.at(1.0), track.at(2.0)
+    assert before
+    assert after
+    assert before.epoch == after.epoch
+    assert after.value - before.value == 75.0
+
+
+def test_a_reading_that_another_thread_overtook_is_no_restart() -> None:
+    track = Track(Grid(0.0, [0.0]))
+    track.read(1.0, 100.0)
+    track.read(1.001, 99.0)
+    track.read(2.0, 150.0)
+    assert track.epoch == 0
+
+
+def test_windows_that_were_open_before_the_counter_was_known_do_not_turn_work_into_gaps() -> None:
+    schedule = Schedule(SteppedCounter())
+    schedule.edge(-1)
+    for _ in range(3):
+        schedule.now += 1.0
+        start, end = schedule.work(0.03, 300.0)
+        schedule.follow()
+        schedule.track.settle(end)
+        one, two = schedule.track.at(start), schedule.track.at(end)
+        assert one
+        assert two
+        assert two.value - one.value == pytest.approx(9.0, rel=0.05)
+        schedule.track.forget(set())
+
+
+def test_ten_thousand_blocks_in_one_cell_are_not_kept() -> None:
+    schedule = Schedule(SteppedCounter())
+    start = schedule.edge(1)
+    for _ in range(1000):
+        _, end = schedule.work(0.005, 300.0)
+        schedule.now += 0.01
+        schedule.track.settle(end)
+        schedule.track.forget({start})
+    assert len(schedule.track.edges) < 300
     assert schedule.track.at(start) is not None
