@@ -254,6 +254,8 @@ def _hinted(page: Page, selection: Selection, context: Context) -> Page:
 
 def _hint(selection: Selection, context: Context) -> list[str]:
     """Nothing in this scope, but elsewhere: say so."""
+    if selection.label is not None:
+        return [f"No cell there has the label {selection.label!r}."]
     others = context.ledger.summary(Selection("all")).cells if selection.scope != "all" else 0
     return [f"The ledger has {pages.counted(others)} in all: --all shows them."] if others else []
 

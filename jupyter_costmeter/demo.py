@@ -88,7 +88,7 @@ def _greeting(place: Path, temporary: bool) -> str:
     stays = "a temporary folder" if temporary else "a folder of yours"
     return (
         f"JupyterLab opens {place / NOTEBOOK.name} ({stays}).\n"
-        "The GPU is simulated: it follows what the notebook's Python does, and every figure of it says so.\n"
+        "The GPU is simulated: it follows what the notebook's Python does; the panel and each figure's source say so.\n"
         "Nothing of this gets into your own ledger or settings. Ctrl-C ends it."
     )
 

@@ -184,8 +184,9 @@ def _parts(total: Total, summary: Summary) -> Iterator[list[str]]:
         for bucket, part in breakdown.by_bucket(summary, total.name):
             line = _line(PART + BUCKETS[bucket], part)
             yield [*line[:-1], "" if part.sources else line[-1]]
-    if total.name == "gpu_energy_j" and (whole := summary.total("gpu_device_energy_j")) is not None:
-        yield _line(f"{PART}whole device", whole)  # where it is shared
+    whole = summary.total("gpu_device_energy_j") if total.name == "gpu_energy_j" else None
+    if whole is not None and (whole.value or 0.0) >= (total.value or 0.0):  # else it was shared for a part only
+        yield _line(f"{PART}whole device", whole)
     found = breakdown.above_idle(summary, DEVICES[total.name]) if total.name in DEVICES else None
     if found is not None:
         yield _line(f"{PART}above idle", found.total, found.bound)

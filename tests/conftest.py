@@ -6,12 +6,17 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from kernels import LOAD, Kernel, cells
 
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -239,7 +239,7 @@ def test_a_demo_opens_and_ends_and_leaves_nothing(way: signal.Signals, opened: A
     lab.send_signal(way)
     out, errors = lab.communicate(timeout=15)
     assert lab.returncode == 0, errors
-    assert "every figure of it says so" in out
+    assert "each figure's source say so" in out
     assert out.rstrip().endswith("The demo has ended. Nothing is left of it.")
     assert "Traceback" not in errors
     assert not folder.exists()

@@ -101,7 +101,7 @@ class ReplaySensor:
 
 
 def _channel(device: Device, trace: str) -> Channel:
-    origin = Provenance("measured", f"simulated energy counter (replay of {trace})", device.uncertainty)
+    origin = Provenance("declared", f"simulated energy counter (replay of {trace})", device.uncertainty)
     return Channel("gpu_energy_j", "counter", origin, device.uuid, stepped=device.step_ms > 0)
 
 

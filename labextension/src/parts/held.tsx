@@ -46,7 +46,7 @@ function sentence(held: Held, several: boolean, words: Words): string {
 
 function release(words: Words): string {
   return words.__(
-    'To release it: delete what holds it, then (PyTorch) %1; what the CUDA context itself takes goes only when the kernel is restarted.',
+    'To release it: delete what holds it, then (PyTorch) %1; what the CUDA context itself takes goes only when the kernel is restarted. The totals are as of the last cell.',
     FREE
   );
 }

@@ -41,9 +41,17 @@ export function Warnings(props: WarningsProps): React.JSX.Element {
   );
 }
 
-/** No GPU is no fault: one quiet line, the rest on hover. */
+/** No GPU is no fault: one quiet line, the rest on hover. A simulated one is always said. */
 export function GpuNote({ sensors }: { sensors: readonly Status[] }): React.JSX.Element | null {
   const { words } = useView();
+  const simulated = sensors.find(({ name, ok }) => name === 'replay' && ok);
+  if (simulated !== undefined) {
+    return (
+      <p className="jp-Costmeter-note" data-kind="simulated" title={simulated.message}>
+        {words.__('The GPU is simulated: its figures are invented.')}
+      </p>
+    );
+  }
   const gpu = sensors.find(({ name }) => name === 'nvml');
   if (gpu === undefined || gpu.ok) {
     return null;
