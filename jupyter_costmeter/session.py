@@ -52,8 +52,7 @@ class Session:
     """The metering of this process, from the first ``%load_ext`` or ``measure`` to its end.
 
     Args:
-        settings: what the user set.
-        problems: what was wrong with that.
+        settings, problems: what the user set, and what was wrong with that.
         script: whether the process may be a script's, whose path then stands for the notebook's.
         parts: sensors and models instead of the built-in ones.
     """
@@ -343,7 +342,6 @@ class Session:
         return self.tally.summary()
 
     def cells(self) -> list[CellRecord]:
-        """The newest cells and the dearest, oldest first."""
         return self.tally.cells()
 
     @property
