@@ -65,10 +65,22 @@ def is_still(path: Path) -> bool:
 
 def _set_up(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
-    connection.execute("PRAGMA journal_mode=WAL")
+    _into_wal(connection, time.monotonic() + BUSY_S)
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
+
+
+def _into_wal(connection: Any, until: float) -> None:
+    """A new file is turned into WAL by the first who opens it; SQLite does not wait for one who is at it, so we do."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def _begin(connection: sa.Connection) -> None:
