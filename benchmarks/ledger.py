@@ -48,7 +48,7 @@ GPU_MARK = Provenance("measured", "NVML process memory", 0.05)
 
 def session(number: int) -> SessionInfo:
     notebook = number % NOTEBOOKS
-    project = f"/work/project-{notebook % PROJECTS}"
+    project = f"lab/project-{notebook % PROJECTS}"
     return SessionInfo(
         f"session-{number:08}", 1.7e9 + 3600 * number, "host", "ada", 4242, 1.7e9, f"{project}/n{notebook}.ipynb",
         project, {"python": "3.11.7"},

@@ -198,19 +198,21 @@ class Session:
 
     def _settle(self, follow: bool) -> None:
         closed = list(self._closed)  # what ends from here on is not looked at yet
-        ended = len(closed)
-        if ended and follow and self.meter.follows:
+        self._read_on(closed, follow)
+        self.writer.append([self._gap_record(*found) for found in self.gaps.settled(self._usage)])
+        records = [r for _ in closed if (r := self._settled(self._closed.popleft())) is not None]
+        self.writer.append(records)
+        self._tell(Event(self._running(self.meter.sample()), tuple(records)))
+
+    @guard.guarded("reading on after a cell")  # what fails here costs figures, never records
+    def _read_on(self, closed: list[Run], follow: bool) -> None:
+        if closed and follow and self.meter.follows:
             self.meter.counters.follow(lambda: bool(self._stacks))
         self.meter.take()
         self.meter.observe()
         gaps = self.gaps.take()
-        keep = [self.gaps.since_s, *(run.window.start.t_s for run in list(self._closed)[ended:])]
+        keep = [self.gaps.since_s, *(run.window.start.t_s for run in list(self._closed)[len(closed) :])]
         self.meter.settle([*(run.window for run in closed), *gaps], keep)
-        self.writer.append([self._gap_record(*found) for found in self.gaps.settled(self._usage)])
-        settled = [self._settled(self._closed.popleft()) for _ in range(ended)]
-        records = [record for record in settled if record is not None]
-        self.writer.append(records)
-        self._tell(Event(self._running(self.meter.sample()), tuple(records)))
 
     @guard.guarded("the record of a cell")
     def _settled(self, run: Run) -> CellRecord:
@@ -232,10 +234,7 @@ class Session:
         )
 
     def held(self) -> tuple[Held, ...]:
-        """The GPUs that this process tree holds while no cell runs, or did before the one that asks.
-
-        May take milliseconds.
-        """
+        """The GPUs that this process tree holds while no cell runs, or did before the one that asks. Takes ms."""
         if self._top is None:
             return self.gaps.held()
         began = self._top.window.start.t_s

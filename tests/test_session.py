@@ -220,3 +220,17 @@ def test_quick_cells_do_not_triple_the_ledger(machine: Machine, kept: tuple[Sess
         machine.pass_(0.02, 60.0, 0.0)
     session.flush()
     assert len([r for r in writer.records if r.bucket != "cell"]) <= 4
+
+
+def test_a_failure_of_ours_while_reading_on_costs_no_record(
+    machine: Machine, kept: tuple[Session, Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, writer = kept
+    monkeypatch.setattr(session.meter, "settle", lambda *_: 1 / 0)
+    for _ in range(2):
+        run = session.open(code="1")
+        machine.pass_(1.0, 60.0, 1.0)
+        session.close(run, "ok")
+        session.settle()
+    assert [r.seq for r in writer.records if r.bucket == "cell"] == [1, 2]
+    assert session.unsettled == 0
