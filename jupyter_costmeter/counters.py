@@ -1,6 +1,7 @@
 """The counters that move in steps: reads them around windows' edges, and says what each was there.
 
-``note`` is on the user's path and only keeps a sample; the rest is the sampler's thread's work.
+``note`` is on the user's path and only keeps a sample; the rest is the sampler's thread's work. What knows of
+steps is imported where a counter has some (no machine without a GPU pays for it at ``%load_ext``).
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from math import hypot
+from typing import TYPE_CHECKING
 
 from . import guard
 from .reading import Reader, Sample
 from .record import Channel, Figure, Provenance, Reading
-from .refreshes import calibrated
-from .stepped import OLD_S, Track
+
+if TYPE_CHECKING:
+    from .stepped import Track
 
 #: Seconds between two readings while a step is waited for.
 POLL_S = 0.0008
@@ -57,7 +60,7 @@ class Counters:
         self._reader = reader
         self._log: deque[tuple[float, int | None, list[Reading], int | None]] = deque()
         self.found: dict[Place, Counter] = {
-            (at, of): Counter(channel, Track())
+            (at, of): Counter(channel, _track())
             for at, sensor in enumerate(reader.sensors)
             for of, channel in enumerate(sensor.channels)
             if channel.stepped
@@ -91,6 +94,8 @@ class Counters:
 
     def _calibrated(self) -> bool:
         """Whether the readings so far tell each counter's grid."""
+        from .refreshes import calibrated
+
         for counter in self.found.values():
             grid = calibrated(counter.track.readings)
             if grid is not None:
@@ -195,7 +200,7 @@ class Counters:
                 counter.track.forget(wanted)
             except Exception as error:  # its windows fall back to what was read at their edges
                 guard.report(f"the steps of {counter.channel.provenance.source}", error)
-                counter.track = Track(epoch=counter.track.epoch + 1)
+                counter.track = _track(counter.track.epoch + 1)
 
     def idle_w(self, device: str | None) -> float | None:
         """What that device draws between cells, in watts, as far as is known."""
@@ -210,6 +215,8 @@ class Counters:
         origin = figure.provenance
         source = f"{origin.source}, {counter.how}" if counter.how else origin.source
         if one is None or two is None:  # still running
+            from .stepped import OLD_S
+
             error = OLD_S * figure.value / max(end.t_s - start.t_s, OLD_S)
             return replace(figure, provenance=replace(origin, uncertainty=_width(figure.value, error, 0.05)))
         if one.epoch != two.epoch:
@@ -219,6 +226,12 @@ class Counters:
             return replace(figure, value=None, provenance=Provenance(None, source, reason=HIDDEN))
         width = _width(value, error, origin.uncertainty or 0.0)
         return replace(figure, value=value, provenance=replace(origin, source=source, uncertainty=width))
+
+
+def _track(epoch: int = 0) -> Track:
+    from .stepped import Track
+
+    return Track(epoch=epoch)
 
 
 def _width(value: float, error: float, base: float) -> float:
