@@ -16,6 +16,8 @@ from .errors import CostMeterError, UsageError
 from .ledger import Selection
 from .pages import terminal_width
 from .version import __version__
+from .words import Parser, parse, words_of
+from .words import parser as shared_words
 
 #: 0 well, 1 the notebook or the ledger failed, 2 the words were wrong, 130 Ctrl-C.
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
@@ -56,7 +58,7 @@ def _run(words: list[str]) -> int:
         return 0
     known = parser()
     words, for_lab = _lab_options(words)
-    asked = commands.parse(words or ["help"], known)
+    asked = parse(words or ["help"], known)
     asked.for_lab = for_lab
     own = OWN.get(asked.word)
     if own is not None:
@@ -68,7 +70,7 @@ def _run(words: list[str]) -> int:
 
 def _ledger_option(words: list[str]) -> tuple[str | None, list[str]]:
     """``--ledger FILE`` goes before or after the command."""
-    first = commands.Parser(add_help=False, allow_abbrev=False)
+    first = Parser(add_help=False, allow_abbrev=False)
     first.add_argument("--ledger")
     asked, rest = first.parse_known_args(words)
     if asked.ledger is not None:
@@ -80,7 +82,7 @@ def _lab_options(words: list[str]) -> tuple[list[str], list[str]]:
     """Words of ``demo`` that are not its own are JupyterLab's."""
     if words[:1] != ["demo"]:
         return words, []
-    own = commands.Parser(add_help=False, allow_abbrev=False)
+    own = Parser(add_help=False, allow_abbrev=False)
     own.add_argument("--folder")
     own.add_argument("-h", "--help", action="store_true")
     asked, rest = own.parse_known_args(words[1:])
@@ -101,10 +103,10 @@ def _check_ledger(path: Path) -> None:
         raise UsageError(f"{path} is no ledger (nor any SQLite file)")
 
 
-def parser() -> commands.Parser:
+def parser() -> Parser:
     """The shared commands, and those that only a shell has."""
-    top = commands.parser("jupyter costmeter")
-    words = commands.words_of(top)
+    top = shared_words("jupyter costmeter")
+    words = words_of(top)
     run = words.add_parser("run", help="execute a notebook, metered, and print what it cost", add_help=False)
     run.add_argument("notebook", metavar="NOTEBOOK")
     out = run.add_mutually_exclusive_group()

@@ -1,17 +1,12 @@
-"""The words of ``%cost`` and of ``jupyter costmeter``, spelled once for both.
-
-Raises ``UsageError`` for words it does not know, naming the near one.
-"""
+"""What ``%cost`` and ``jupyter costmeter`` answer to the words of ``words.py``, the same for both."""
 
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
 from . import config, meter, pages, place, report
 from .errors import CostMeterError, LedgerError, UsageError
@@ -22,6 +17,7 @@ from .pages import Page
 from .recent import Reader, Recent, dearness, selected
 from .record import CellRecord, Status
 from .session import Session
+from .words import Parser, check_word, parse, parser, words_of
 
 
 @dataclass(frozen=True)
@@ -80,81 +76,7 @@ def _readable(path: Path) -> LedgerState:
     return LedgerState(True, str(path), f"{path} (nothing was metered yet)")
 
 
-# The words
-
-
-class Parser(argparse.ArgumentParser):
-    """Errors are ``UsageError`` instead of an exit, and name the near word."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
-def parser(prog: str) -> Parser:
-    """All commands that only read; the shell adds its own."""
-    top = Parser(prog=prog, add_help=False, allow_abbrev=False)
-    words = top.add_subparsers(dest="word", parser_class=Parser, metavar="COMMAND")
-    scope = _scope()
-    words.add_parser("summary", parents=[scope], help="the totals", add_help=False)
-    words.add_parser("report", parents=[scope], help="the totals and the dearest cells", add_help=False)
-    words.add_parser("last", parents=[scope], help="all that is known of the last cell", add_help=False)
-    cells = words.add_parser("cells", parents=[scope], help="a line for each of the newest cells", add_help=False)
-    cells.add_argument("-n", type=_count, default=20, metavar="COUNT", help="how many (20)")
-    cells.add_argument("--dearest", action="store_true", help="the dearest first, instead of the newest")
-    words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
-    export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
-    export.add_argument("file", metavar="FILE")
-    export.add_argument("--force", action="store_true", help="replace a file that is there")
-    about = words.add_parser("help", help="this list, or all about one command", add_help=False)
-    about.add_argument("command", metavar="[COMMAND]", nargs="?")
-    return top
-
-
-def _count(text: str) -> int:
-    """A whole number from 1 on, for ``-n``."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of cells")
-    return int(text)
-
-
-def _scope() -> Parser:
-    scope = Parser(add_help=False)
-    one = scope.add_mutually_exclusive_group()
-    one.add_argument("--session", metavar="ID", help="one session (the first letters of its id)")
-    one.add_argument("--notebook", metavar="PATH", nargs="?", const="", help="a notebook, over all its sessions")
-    one.add_argument("--project", metavar="FOLDER", nargs="?", const="", help="a project, over all its notebooks")
-    one.add_argument("--all", action="store_true", help="everything in the ledger")
-    scope.add_argument("--label", help="only cells with this label")
-    return scope
-
-
-def parse(words: Sequence[str], known: Parser) -> argparse.Namespace:
-    """The words, checked.
-
-    Raises:
-        UsageError: an unknown word, with the near one.
-    """
-    if {"-h", "--help"} & set(words):
-        words = ["help", *(word for word in words[:1] if not word.startswith("-"))]
-    if not words or words[0].startswith("-"):
-        words = ["summary", *words]
-    _check_word(words[0], known)
-    return known.parse_args(list(words))
-
-
-def _check_word(word: str, known: Parser) -> None:
-    names = list(words_of(known).choices)
-    if word in ("session", "notebook", "project", "all"):
-        raise UsageError(f"there is no {word!r}; did you mean --{word}?")
-    if word not in names:
-        near = difflib.get_close_matches(word, names, 1, 0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
-        raise UsageError(f"there is no {word!r}; {hint}")
-
-
-def words_of(known: Parser) -> argparse._SubParsersAction[Parser]:
-    """The parser's commands, to list them or to add some."""
-    return next(a for a in known._actions if isinstance(a, argparse._SubParsersAction))
+# The answers
 
 
 def run(words: Sequence[str], context: Context, known: Parser | None = None) -> Page:
@@ -370,7 +292,7 @@ def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
 def _help(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     action = words_of(known)
     if asked.command:
-        _check_word(asked.command, known)
+        check_word(asked.command, known)
         return Page(action.choices[asked.command].format_help().rstrip())
     rows = [[_usage(action.choices[c.dest], known.prog), c.help or ""] for c in action._choices_actions]
     notes = ["Scopes: --session ID, --notebook [PATH], --project [FOLDER], --all; --label NAME."]

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from shell import Ran, cell, costmeter, fill, here, session
 
-from jupyter_costmeter import cli, commands
+from jupyter_costmeter import cli
 from jupyter_costmeter.version import __version__
+from jupyter_costmeter.words import words_of
 
 WORDS = ["summary", "report", "last", "cells", "doctor", "export", "help", "run", "demo", "enable", "disable"]
 
@@ -65,7 +66,7 @@ def test_help_lists_each_command(home: Path) -> None:
 
 @pytest.mark.parametrize("word", WORDS)
 def test_each_command_has_help(word: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert set(WORDS) == set(commands.words_of(cli.parser()).choices)
+    assert set(WORDS) == set(words_of(cli.parser()).choices)
     assert cli.main([word, "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"usage: jupyter costmeter {word}")
