@@ -112,7 +112,7 @@ class Bench:
             for name, (work, steps) in loads.items():
                 start = self.tracer.mark()
                 times[name]["traced"].append(self.timed(work) / steps)
-                self.tracer.busy(start, self.tracer.mark())
+                self.tracer.figures(start, self.tracer.mark())
             self.tracer.close()
         return {
             name: {which: statistics.median(found) * 1e6 for which, found in both.items()}
@@ -125,7 +125,7 @@ class Bench:
             began = time.perf_counter()
             mark = self.tracer.mark()
             found.append(time.perf_counter() - began)
-            self.tracer.busy(mark, mark)
+            self.tracer.figures(mark, mark)
         return statistics.median(found) * 1e6
 
     def thread_ns(self) -> float:
@@ -133,7 +133,7 @@ class Bench:
         before, start = self.counted.cpu_s, self.tracer.mark()
         self.timed(self.loads()["launch of a small kernel"][0])
         time.sleep(0.5)
-        print("20,000 small kernels:", self.tracer.busy(start, self.tracer.mark()))
+        print("20,000 small kernels:", self.tracer.figures(start, self.tracer.mark()))
         return (self.counted.cpu_s - before) / self.kernels * 1e9
 
     def checks(self) -> dict[str, float]:
@@ -155,7 +155,7 @@ class Bench:
         if wait:
             self.torch.cuda.synchronize()
         end = self.tracer.mark()
-        figures = self.tracer.busy(start, end)
+        figures = self.tracer.figures(start, end)
         self.torch.cuda.synchronize()
         print([(figure.value, figure.source, figure.reason) for figure in figures])
         busy_s = sum(figure.value or 0.0 for figure in figures)

@@ -12,6 +12,7 @@ from math import sqrt
 
 from .record import (
     ENERGY,
+    FLOPS,
     HIGHEST,
     SUMMED,
     UNITS,
@@ -23,6 +24,8 @@ from .record import (
     Usage,
 )
 
+#: Totals that are sums of several figures.
+DERIVED = {"energy_j": ENERGY, "flops": FLOPS}
 #: From strong to weak.
 STRENGTH: tuple[Method, ...] = ("measured", "modelled", "declared", "assumed")
 #: A part below this share does not weaken the total's label (FACTS §4).
@@ -103,12 +106,11 @@ def _merge(one: Part, other: Part) -> Part:
 
 
 def totals(parts: Iterable[Part]) -> tuple[Total, ...]:
-    """The totals of some windows, ``energy_j`` first; a name without any device is left out."""
+    """The totals of some windows, the derived ones first; a name without any device is left out."""
     by_name: dict[str, list[Part]] = {}
     for part in merged(parts):
         by_name.setdefault(part.name, []).append(part)
-    energy = [p for name in ENERGY for p in by_name.get(name, ())]
-    found = [_sum("energy_j", energy)]
+    found = [_sum(name, [p for of in names for p in by_name.get(of, ())]) for name, names in DERIVED.items()]
     found += [_sum(name, by_name.get(name, [])) for name in SUMMED]
     found += [_highest(name, by_name.get(name, [])) for name in HIGHEST]
     return tuple(t for t in found if t is not None)

@@ -329,7 +329,7 @@ class Meter:
         """What the tracers saw being launched in the window."""
         for tracer, start, stop in zip(self._tracers, window.start.marks, end.marks, strict=True):
             try:
-                yield from tracer.busy(start, stop)
+                yield from tracer.figures(start, stop)
             except Exception as error:
                 guard.report(f"tracer {tracer.name}", error)
 

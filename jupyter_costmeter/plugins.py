@@ -75,7 +75,7 @@ class LateSensor(Protocol):
 
 
 class Tracer(Protocol):
-    """Something that knows what was launched between two marks, exactly, but only some time later."""
+    """Something that knows what was launched or counted between two marks, exactly, if only some time later."""
 
     name: str
     #: A context manager that counts, as the tool's own, what the tracer's thread does.
@@ -84,15 +84,15 @@ class Tracer(Protocol):
     def open(self) -> Status: ...
 
     def status(self) -> Status:
-        """As it is now: it may begin to trace long after it was opened."""
+        """As it is now: it may begin long after it was opened."""
         ...
 
     def mark(self) -> object:
         """At a window's edge, on the user's path: a point in the order of launches. Raises nothing."""
         ...
 
-    def busy(self, start: object, end: object) -> tuple[Figure, ...]:
-        """Off the user's path: ``gpu_busy_s`` of each GPU for what was launched in between.
+    def figures(self, start: object, end: object) -> tuple[Figure, ...]:
+        """Off the user's path: the figures of what lies in between.
 
         Without a value and with its reason where that is not known; empty where nothing is traced.
         """

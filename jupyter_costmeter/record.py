@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 Method = Literal["measured", "modelled", "assumed", "declared"]
 Outcome = Literal["ok", "error", "interrupted", "killed"]
@@ -16,6 +16,18 @@ Kind = Literal["counter", "peak", "gauge"]
 #: Where a joule or a GPU-second of a session belongs: exactly one of these.
 Bucket = Literal["cell", "held_idle", "background"]
 BUCKETS: tuple[Bucket, ...] = ("cell", "held_idle", "background")
+
+#: Of the operands that are multiplied; ``int`` is any integer but the 8-bit ones.
+Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int8", "int"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+#: FLOPs of operators that were counted exactly, by precision (a multiply-add is 2; FACTS §5), and of those whose
+#: formula gives the leading order only (linear algebra, FFT).
+COUNTED = tuple(f"flops_{precision}" for precision in PRECISIONS)
+LEADING = tuple(f"flops_{precision}_leading" for precision in PRECISIONS[:5])
+#: Never has a value: what else did arithmetic (its ``device`` names it), and why it was not counted (its reason).
+UNCOUNTED = "flops_uncounted"
+#: The parts of the derived figure ``flops``.
+FLOPS = (*COUNTED, *LEADING, UNCOUNTED)
 
 #: How a figure of several windows becomes one: totals add up, high-water marks do not.
 SUMMED = (
@@ -28,6 +40,9 @@ SUMMED = (
     "gpu_device_energy_j",
     "gpu_reserved_s",
     "gpu_busy_s",
+    *COUNTED,
+    *LEADING,
+    "flops_hardware",
 )
 HIGHEST = ("peak_rss_bytes", "peak_gpu_bytes")
 #: The parts of the derived figure ``energy_j``. What a device draws when idle is a part of its energy,
@@ -48,6 +63,9 @@ UNITS = {
     "power_w": "W",
     "peak_rss_bytes": "B",
     "peak_gpu_bytes": "B",
+    "flops": "FLOP",
+    **dict.fromkeys(FLOPS, "FLOP"),
+    "flops_hardware": "FLOP",  # by the GPU's own pipe counters: beside the counted ones, never in them
 }
 
 

@@ -45,7 +45,7 @@ class CuptiTracer:
     Args:
         cupti: names under which libcupti may be loaded.
         cuda: likewise libcuda.
-        patience_s: how long ``busy`` waits for what is still running.
+        patience_s: how long ``figures`` waits for what is still running.
     """
 
     name = "cupti"
@@ -105,7 +105,7 @@ class CuptiTracer:
             mark.why = f"{type(error).__name__}: {error}"
         return mark
 
-    def busy(self, start: object, end: object) -> tuple[Figure, ...]:
+    def figures(self, start: object, end: object) -> tuple[Figure, ...]:
         """``gpu_busy_s`` of each GPU that this process has used. Waits ``patience_s`` for what still runs."""
         if not isinstance(start, Mark) or not isinstance(end, Mark):
             return ()

@@ -7,11 +7,11 @@ from jupyter_costmeter.tracers.cupti import CuptiTracer
 
 
 def busy(tracer: CuptiTracer, start: object, end: object) -> dict[str | None, float | None]:
-    return {figure.device: figure.value for figure in tracer.busy(start, end)}
+    return {figure.device: figure.value for figure in tracer.figures(start, end)}
 
 
 def only(tracer: CuptiTracer, start: object, end: object) -> Figure:
-    (figure,) = tracer.busy(start, end)
+    (figure,) = tracer.figures(start, end)
     return figure
 
 

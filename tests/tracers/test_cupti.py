@@ -158,7 +158,7 @@ def test_any_window_over_any_launches_is_as_calculated(
         chosen = data.draw(st.lists(st.sampled_from(pairs), max_size=5))
         consecutive = [(i, i + 1) for i in range(len(marks) - 1)]
         for first, last in [*consecutive, *chosen]:
-            found = {f.device: f.value for f in tracer.busy(marks[first], marks[last])}
+            found = {f.device: f.value for f in tracer.figures(marks[first], marks[last])}
             assert [found.get(sim.uuid(on), 0.0) for on in (0, 1)] == calculated(launched, first, last)
 
     check()
@@ -218,12 +218,12 @@ def test_launching_with_the_interpreter_lock_never_waits_for_the_tracer(
 
 def test_a_million_kernels_take_no_memory(sim: SimulatedCupti, tracing: CuptiTracer) -> None:
     start = tracing.mark()
-    tracing.busy(start, tracing.mark())
+    tracing.figures(start, tracing.mark())
     gc.collect()
     before = psutil.Process().memory_info().rss
     for at in range(200):
         sim.lib.sim_launch_many(5000, 0, 10**9 + at * 5_000_000, 1000, 600)
-        tracing.busy(start, start)  # as the meter does each second, and CUPTI's thread meanwhile
+        tracing.figures(start, start)  # as the meter does each second, and CUPTI's thread meanwhile
     figure = only(tracing, start, tracing.mark())
     assert figure.value == pytest.approx(0.6)
     assert "lower bound" not in (figure.source or "")

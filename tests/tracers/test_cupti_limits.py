@@ -38,7 +38,7 @@ def test_a_window_is_known_although_a_later_one_still_runs(sim: SimulatedCupti, 
     start = tracing.mark()
     sim.kernel(0, 1)
     end = tracing.mark()
-    tracing.busy(start, end)
+    tracing.figures(start, end)
     sim.lib.sim_marks_hang(1)
     after = tracing.mark()
     sim.kernel(2, 3)
@@ -72,7 +72,7 @@ def test_dropped_records_make_a_lower_bound_and_a_lost_edge_says_so(
     begun(tracer)
     before = tracer.mark()
     start = tracer.mark()
-    tracer.busy(before, start)
+    tracer.figures(before, start)
     launch = sim.running()  # keeps the only buffer with CUPTI
     sim.lib.sim_launch_many(6000, 0, 10**9, 10, 5)
     lost = tracer.mark()
@@ -144,7 +144,7 @@ def test_another_tool_that_takes_the_buffers_ends_in_a_reason_not_in_a_leak(
     sim: SimulatedCupti, tracing: CuptiTracer
 ) -> None:
     tracing.patience_s = 0.0
-    tracing.busy(tracing.mark(), tracing.mark())
+    tracing.figures(tracing.mark(), tracing.mark())
     sim.lib.sim_taken_over()
     marks = [tracing.mark() for _ in range(200)]
     assert "another profiler" in (why(tracing, marks[-2], marks[-1]) or "")
@@ -161,7 +161,7 @@ def test_without_torch_nothing_is_begun_nothing_is_said_and_a_mark_costs_nothing
     assert time.perf_counter() - began < 0.05
     assert tracer._thread is None
     assert tracer.status().ok
-    assert tracer.busy(marks[0], object()) == ()
+    assert tracer.figures(marks[0], object()) == ()
 
 
 def test_the_first_window_of_cuda_says_that_tracing_began_after_it(
@@ -193,7 +193,7 @@ def test_torch_that_has_made_no_context_yet_is_asked_again(
 
 
 def test_cuda_without_torch_is_seen_off_the_path(sim: SimulatedCupti, tracer: CuptiTracer) -> None:
-    assert tracer.busy(tracer.mark(), tracer.mark()) == ()
+    assert tracer.figures(tracer.mark(), tracer.mark()) == ()
     until(lambda: tracer.status().message == "GPU kernels are traced")
 
 
@@ -206,7 +206,7 @@ import sys, time, types
 from pathlib import Path
 from jupyter_costmeter.tracers.cupti import CuptiTracer
 tracer = CuptiTracer(cupti=({names[0]!r},), cuda=({names[1]!r},))
-print(tracer.open().ok, tracer.busy(tracer.mark(), tracer.mark()))
+print(tracer.open().ok, tracer.figures(tracer.mark(), tracer.mark()))
 from cupti.sim import SimulatedCupti
 sim = SimulatedCupti(Path({str(path)!r}), {names[0]!r})
 sys.modules["torch"] = types.SimpleNamespace(cuda=types.SimpleNamespace(is_initialized=lambda: True))
@@ -215,7 +215,7 @@ while tracer.status().message != "GPU kernels are traced":
     time.sleep(0.01)
 start = tracer.mark()
 sim.kernel(0, 2)
-print([f.value for f in tracer.busy(start, tracer.mark())])
+print([f.value for f in tracer.figures(start, tracer.mark())])
 assert "numpy" not in sys.modules
 sim.kernel(0, 2)  # and the process ends without closing
 """
@@ -294,7 +294,7 @@ def test_a_forked_child_traces_nothing_and_says_so(sim: SimulatedCupti, tracing:
     if not (child := os.fork()):
         try:
             end = tracing.mark()
-            said = f"{sim.lib.sim_marks() - marks} {[(f.value, f.reason) for f in tracing.busy(start, end)]}"
+            said = f"{sim.lib.sim_marks() - marks} {[(f.value, f.reason) for f in tracing.figures(start, end)]}"
             tracing.close()
             os.write(writing, said.encode())
         finally:
