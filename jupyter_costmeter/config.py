@@ -64,11 +64,22 @@ class CostMeter(Configurable):
         help="Exact GPU busy time by CUPTI activity tracing; off because its overhead was not measured on a GPU"
         " by us yet.",
     ).tag(config=True)
+    flops = Bool(
+        True,
+        help="Count the FLOPs of what torch runs (and JAX, where a notebook asks for it). False: no FLOPs, and torch is"
+        " left as it is.",
+    ).tag(config=True)
     replay = Unicode(
         "",
         help="A simulated GPU instead of this machine's: the path of a trace, or demo. Its figures go to a ledger"
         " of their own. JUPYTER_COSTMETER_REPLAY in the environment wins.",
     ).tag(config=True)
+
+    @property
+    def tracers(self) -> list[str]:
+        """Those that are wanted."""
+        wanted = {"cupti": self.cupti, "torch_flops": self.flops, "jax_flops": self.flops}
+        return [name for name, on in wanted.items() if on]
 
     @property
     def ledger_file(self) -> Path:

@@ -23,7 +23,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 #: FLOPs of operators that were counted exactly, by precision (a multiply-add is 2; FACTS §5), and of those whose
 #: formula gives the leading order only (linear algebra, FFT).
 COUNTED = tuple(f"flops_{precision}" for precision in PRECISIONS)
-LEADING = tuple(f"flops_{precision}_leading" for precision in PRECISIONS[:5])
+LEADING = ("flops_fp64_leading", "flops_fp32_leading", "flops_fp16_leading")
 #: Never has a value: what else did arithmetic (its ``device`` names it), and why it was not counted (its reason).
 UNCOUNTED = "flops_uncounted"
 #: The parts of the derived figure ``flops``.

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..devices import cuda_name
 from ..record import Channel, Provenance, Reading, Status
 
 SOURCE = "torch's allocator, peak in the window"
@@ -71,7 +72,7 @@ class TorchMemory:
         for ordinal in range(torch.cuda.device_count()):
             if ordinal not in self._ordinals and marks.used(ordinal):
                 origin = PEAK if marks.resets else NO_RESET
-                channel = Channel("peak_gpu_bytes", "peak", origin, _name(torch, ordinal))
+                channel = Channel("peak_gpu_bytes", "peak", origin, cuda_name(torch, ordinal))
                 self._ordinals.append(ordinal)
                 self.channels += (channel,)
 
@@ -198,12 +199,6 @@ def _uses_cuda(torch: Any) -> bool:
     """Also false while torch is being imported, and in a forked child."""
     ask = getattr(getattr(torch, "cuda", None), "is_initialized", None)
     return bool(ask and ask())
-
-
-def _name(torch: Any, ordinal: int) -> str:
-    """As NVML spells it. Of a MIG slice CUDA gives the slice's own id; before torch 2.4 there is none."""
-    found = getattr(torch.cuda.get_device_properties(ordinal), "uuid", None)
-    return f"GPU-{found}" if found else f"GPU {ordinal}"
 
 
 def _allocated(stats: Stats) -> Stats:
