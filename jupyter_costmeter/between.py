@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from .record import HIGHEST, Bucket, Figure, Provenance, Usage
+from .record import FLOPS, HIGHEST, Bucket, Figure, Provenance, Usage
 
 #: A GPU that was busy for less than this share of a gap was idle in it.
 BUSY = 0.01
@@ -18,7 +18,8 @@ BUSY = 0.01
 LONG_S = 10.0
 #: Of these the part above idle is told by the idle power, also where nobody saw whether the GPU was busy.
 ENERGIES = ("gpu_energy_j", "gpu_device_energy_j")
-CPU = ("cpu_s", "cpu_energy_j", "cpu_idle_energy_j")
+#: Work of threads and children: what is held idle does none.
+WORK = ("cpu_s", "cpu_energy_j", "cpu_idle_energy_j", *FLOPS, "flops_hardware")
 #: A ratio of one moment, and high-water marks: they do not add up over gaps.
 DROPPED = ("gpu_share", *HIGHEST)
 
@@ -36,7 +37,7 @@ def split(gap: Usage) -> dict[Bucket, Usage]:
 
 
 def _parted(figure: Figure, gap: Usage) -> Iterator[tuple[Bucket, Figure]]:
-    if figure.name in CPU:
+    if figure.name in WORK:
         yield "background", figure
         return
     work = _work(figure, gap) if figure.value else 0.0

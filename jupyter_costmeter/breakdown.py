@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import hypot
 from typing import Literal
 
 from .accounting import STRENGTH, WEAKENS
-from .record import Bucket, Method, Summary, Total
+from .record import COUNTED, LEADING, Bucket, Method, Summary, Total
 
 #: ``≥`` is a lower bound, ``≤`` an upper one.
 Bound = Literal["", "≥", "≤"]
@@ -80,6 +81,31 @@ def above_idle(summary: Summary, device: Literal["cpu", "gpu"]) -> AboveIdle | N
     bound: Bound = "≥" if energy.missing else "≤" if lacks else ""
     width = hypot(*widths) if len(widths) == 2 else None
     return AboveIdle(Total("above_idle_j", "J", value, method, None, 0, width, idle.sources, why), bound)
+
+
+#: From this share of the FLOPs on one precision is that of all, and one is that of most.
+ALL, MOST = 0.995, 0.5
+
+
+def precisions(totals: Iterable[Total]) -> list[Total]:
+    """FLOPs by precision, most first; none where there is but one exact one, as that is all."""
+    found = [t for t in totals if t.name in (*COUNTED, *LEADING) and t.value]
+    if len(found) == 1 and found[0].name in COUNTED:
+        return []
+    return sorted(found, key=lambda t: t.value or 0.0, reverse=True)
+
+
+def precision(totals: Iterable[Total]) -> list[str]:
+    """What to say of the FLOPs' precision: ``bf16``, ``mostly bf16``, ``mixed``; nothing where there are none."""
+    found = {t.name.split("_")[1]: 0.0 for t in totals if t.name in (*COUNTED, *LEADING) and t.value}
+    for t in totals:
+        if t.name in (*COUNTED, *LEADING) and t.value:
+            found[t.name.split("_")[1]] += t.value
+    if not found:
+        return []
+    first = max(found, key=lambda name: found[name])
+    share = found[first] / sum(found.values())
+    return [first if share >= ALL else f"mostly {first}" if share > MOST else "mixed precision"]
 
 
 #: What was used outside of cells is worth a word from this share of the total on.

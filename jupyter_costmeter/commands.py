@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import config, meter, pages, place, report
@@ -14,6 +14,9 @@ from .format import quantity
 from .ledger import LedgerState, Selection, open_ledger
 from .ledger.file import Corrupt
 from .pages import Page
+from .parts import built_in
+from .peaks import Declared
+from .rates import Rates, rates
 from .recent import Reader, Recent, dearness, selected
 from .record import CellRecord, Status
 from .session import Session
@@ -32,6 +35,7 @@ class Context:
     notebook: str | None = None
     project: str | None = None
     problems: Sequence[Status] = ()  # settings that were malformed
+    peak_flops: Declared = field(default_factory=dict)
 
 
 def of_session(session: Session) -> Context:
@@ -40,7 +44,7 @@ def of_session(session: Session) -> Context:
     info, path = session.info, session.settings.ledger_file
     return Context(
         open_ledger(path), session.selection, lambda: session.ledger, lambda: session.sensors, session,
-        info.notebook, info.project, session.problems,
+        info.notebook, info.project, session.problems, session.settings.peak_flops,
     )  # fmt: skip
 
 
@@ -53,11 +57,12 @@ def of_folder(ledger_path: str | None = None, folder: str = ".") -> Context:
     return Context(
         open_ledger(path), Selection("project", project), lambda: _readable(path),
         lambda: [*_probed(settings), *bad], project=project, problems=bad,
+        peak_flops=settings.peak_flops,
     )  # fmt: skip
 
 
 def _probed(settings: config.CostMeter) -> list[Status]:
-    parts = meter.built_in(settings.sensors)
+    parts = built_in(settings.sensors)
     probed = meter.Meter(parts)
     probed.close()
     return [*probed.states, *parts.problems]
@@ -211,8 +216,17 @@ def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = _selection(asked, context)
     records = _together(context.ledger.latest(selection, 1), _unsaved(selection, context))
     if records:
-        return pages.cell_page(records[-1])
+        return pages.cell_page(records[-1], _speed(records[-1], context))
     return _hinted(Page("The last cell", notes=["Nothing was metered yet."]), selection, context)
+
+
+def _speed(record: CellRecord, context: Context) -> Rates | None:
+    """How fast a cell computed, by its own session's devices and this machine's settings."""
+    session = context.session
+    infos = context.ledger.sessions(Selection("session", record.session_id))
+    names = session.info.device_names if session and session.info.id == record.session_id else {}
+    names = names or (infos[0].device_names if infos else {})
+    return rates(record.usage, names, context.peak_flops)
 
 
 def _unsaved(selection: Selection, context: Context) -> list[CellRecord]:

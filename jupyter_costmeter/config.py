@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_config_path, jupyter_data_dir
-from traitlets import Bool, Enum, Float, List, TraitError, TraitType, Unicode
+from traitlets import Bool, Dict, Enum, Float, List, TraitError, TraitType, Unicode
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import (
     ConfigFileNotFound,
@@ -68,6 +68,12 @@ class CostMeter(Configurable):
         True,
         help="Count the FLOPs of what torch runs (and JAX, where a notebook asks for it). False: no FLOPs, and torch is"
         " left as it is.",
+    ).tag(config=True)
+    peak_flops = Dict(
+        value_trait=Dict(value_trait=Float(min=0.0), key_trait=Unicode()),
+        key_trait=Unicode(),
+        help="Your devices' most FLOP/s at each precision, where docs/peaks.md does not know them (or otherwise):"
+        ' {"NVIDIA GeForce RTX 4070": {"bf16": 58e12}, "CPU": {"fp32": 1e12}}; * matches anything in a name.',
     ).tag(config=True)
     replay = Unicode(
         "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import floor, isfinite, log10
 
-from .record import Bucket, Total
+from .record import COUNTED, LEADING, Bucket, Total
 
 PREFIXES = (
     (1e18, "E"),
@@ -18,6 +18,14 @@ PREFIXES = (
     (1e-6, "µ"),
     (1e-9, "n"),
 )
+
+
+def precision_of(name: str) -> str:
+    """``bf16`` of ``flops_bf16``; ``fp32, leading order`` of what was counted by that."""
+    precision, _, leading = name.removeprefix("flops_").partition("_")
+    return f"{precision}, leading order" if leading else precision
+
+
 #: What a figure that was not measured is called.
 MARK = {"measured": "", "modelled": "~", "declared": "~", "assumed": "~", None: ""}
 NAMES = {
@@ -34,6 +42,9 @@ NAMES = {
     "gpu_busy_s": "GPU time, busy",
     "peak_rss_bytes": "peak memory",
     "peak_gpu_bytes": "peak GPU memory",
+    "flops": "FLOPs",
+    **{name: precision_of(name) for name in (*COUNTED, *LEADING)},
+    "flops_hardware": "FLOPs, by the GPU's counters",
 }
 BUCKETS: dict[Bucket, str] = {"cell": "in cells", "held_idle": "held idle", "background": "in the background"}
 #: From this relative half-width on an uncertainty is a factor: 2.0 is ×/÷ 3 (FACTS §4).
@@ -109,6 +120,8 @@ def uncertainty(total: Total) -> str:
 
 def half_width(relative: float) -> str:
     """A relative half-width: in percent, or as a factor where it is as large as the figure itself."""
+    if relative == 0:
+        return "exact"
     if relative >= FACTOR:
         return f"×/÷ {_digits(1 + relative, 2).removesuffix('.0')}"
     return f"±{_digits(100 * relative, 2) if relative < 0.1 else round(100 * relative)} %"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
+import sys
+from types import FrameType, TracebackType
 
-from . import accounting, guard, session
+from . import accounting, current, guard, reach
 from .format import quantity, total_text
 from .record import CellRecord, Figure, Outcome, Total
 from .runs import Run
+from .session import Session
 
 #: Seconds that a forked worker waits for the ledger.
 FLUSH_S = 5.0
@@ -25,22 +27,23 @@ class measure:
 
     def __init__(self, label: str | None = None) -> None:
         self.label = None if label is None else str(label)
-        self._session: session.Session | None = None
+        self._session: Session | None = None
         self._run: Run | None = None
         self._closed = False
 
     def __enter__(self) -> measure:
-        self._open()
+        self._open(sys._getframe(1))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._close(kind)
 
     @guard.guarded("measure")
-    def _open(self) -> None:
-        self._session = session.current()
+    def _open(self, caller: FrameType) -> None:
+        self._session = current.current()
         self._session.ready()
         self._run = self._session.open(label=self.label)
+        self._run.reach = reach.Code(caller.f_code, caller.f_globals)
 
     @guard.guarded("measure")
     def _close(self, kind: type[BaseException] | None) -> None:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
-from . import accounting, attribution, guard, plugins
+from . import accounting, attribution, guard
 from .attribution import Device
 from .counters import Counters
-from .plugins import LateSensor, Model, Sensor, Tracer
+from .parts import Parts
+from .plugins import Sensor, Tracer
 from .reading import WAIT_S, Reader, Sample
 from .record import DeviceUse, Figure, Reading, Status, Usage
 
@@ -48,17 +49,6 @@ class Window:
     seen: dict[str, DeviceUse] = field(default_factory=dict)
     looked: bool = False
     between: bool = False  # it lies between cells
-
-
-@dataclass
-class Parts:
-    """What a meter is made of."""
-
-    sensors: Sequence[Sensor] = ()
-    late: Sequence[LateSensor] = ()
-    tracers: Sequence[Tracer] = ()
-    models: Sequence[Model] = ()
-    problems: list[Status] = field(default_factory=list)
 
 
 class Meter:
@@ -93,6 +83,7 @@ class Meter:
         self._calm_w: dict[str, float] = {}
         self._tries = 3  # to learn the counters' steps, after the first
         self._before: list[Reading] = []  # the drivers' counters as they joined
+        self._paused = False
         self._prepare(self._sensors)
         self.take()
         if wait or not self._starting:
@@ -219,6 +210,23 @@ class Meter:
     def holds(self) -> bool:
         """Whether this process tree holds a GPU, as of the last look."""
         return any(use.held is not False for use in self.uses)
+
+    def pause_tracing(self) -> None:
+        """Take out what tracers have put into other libraries."""
+        for tracer in self._tracers:
+            tracer.close()
+        self._paused = True
+
+    def resume_tracing(self) -> None:
+        """Put it in again."""
+        if self._paused:
+            self._paused = False
+            for tracer in self._tracers:
+                tracer.open()
+
+    def tracer(self, name: str) -> Tracer | None:
+        """The tracer of that name, if it is one of the meter's."""
+        return next((tracer for tracer in self._tracers if tracer.name == name), None)
 
     @property
     def states(self) -> list[Status]:
@@ -358,28 +366,3 @@ def _padded(reading: Reading, count: int) -> Reading:
 def _highest(one: float | None, other: float | None) -> float | None:
     there = [value for value in (one, other) if value is not None]
     return max(there, default=None)
-
-
-def built_in(names: Sequence[str], tracers: Sequence[str] = ()) -> Parts:
-    """Our sensors and tracers of these names, our late sensors and models; a problem for each that there is not."""
-    parts = Parts()
-    known = plugins.BUILT_IN["sensors"]
-    for name in names:
-        if name not in known:
-            remedy = f"CostMeter.sensors takes {', '.join(known)}"
-            parts.problems.append(Status(name, False, f"there is no sensor {name!r}", remedy))
-    wanted = [name for name in names if name in known]
-    parts.sensors = list(_loaded("sensors", wanted, parts.problems))
-    parts.tracers = list(_loaded("tracers", tracers, parts.problems))
-    parts.late = list(_loaded("late", plugins.BUILT_IN["late"], parts.problems))
-    parts.models = list(_loaded("models", plugins.BUILT_IN["models"], parts.problems))
-    return parts
-
-
-def _loaded(family: plugins.Family, names: Iterable[str], problems: list[Status]) -> Iterator[Any]:
-    for name in names:
-        try:
-            yield plugins.load(family, name)
-        except Exception as error:
-            guard.report(f"{family} {name}", error)
-            problems.append(Status(name, False, f"{type(error).__name__}: {error}", "install the package again"))

@@ -26,7 +26,8 @@ from .format import (
     total_text,
     uncertainty,
 )
-from .record import CellRecord, Figure, Held, Status, Summary, Total
+from .rates import Rates
+from .record import COUNTED, LEADING, CellRecord, Figure, Held, Status, Summary, Total
 
 MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "killed": "✗ killed"}
 
@@ -157,7 +158,7 @@ TOTAL_COLUMNS = ("figure", "value", "±", "how", "source")
 PART = "· "
 DEVICES: dict[str, Literal["cpu", "gpu"]] = {"cpu_energy_j": "cpu", "gpu_energy_j": "gpu"}
 #: Parts of other figures, which are shown below those.
-INSIDE = ("cpu_idle_energy_j", "gpu_idle_energy_j", "gpu_device_energy_j")
+INSIDE = ("cpu_idle_energy_j", "gpu_idle_energy_j", "gpu_device_energy_j", *COUNTED, *LEADING)
 
 
 def totals_table(summary: Summary, inside: dict[str, Sequence[Sequence[str]]] | None = None) -> Table:
@@ -180,10 +181,13 @@ def _line(name: str, total: Total, bound: str = "") -> list[str]:
 
 def _parts(total: Total, summary: Summary) -> Iterator[list[str]]:
     """Where a figure went, and what idling took of it."""
-    if total.name in ("energy_j", "gpu_reserved_s", "gpu_busy_s"):
+    if total.name in ("energy_j", "gpu_reserved_s", "gpu_busy_s", "flops"):
         for bucket, part in breakdown.by_bucket(summary, total.name):
             line = _line(PART + BUCKETS[bucket], part)
             yield [*line[:-1], "" if part.sources else line[-1]]
+    if total.name == "flops":
+        for part in breakdown.precisions(summary.totals):
+            yield _line(f"{PART}{NAMES[part.name]}", part)
     whole = summary.total("gpu_device_energy_j") if total.name == "gpu_energy_j" else None
     if whole is not None and (whole.value or 0.0) >= (total.value or 0.0):  # else it was shared for a part only
         yield _line(f"{PART}whole device", whole)
@@ -195,7 +199,10 @@ def _parts(total: Total, summary: Summary) -> Iterator[list[str]]:
 def notes(totals: Iterable[Total], of: str = "cell") -> Iterator[str]:
     """What a reader must know about these totals, which are ``of`` cells or of other records, too."""
     for total in totals:
-        if total.incomplete and total.value is not None and total.name not in ("energy_j", *INSIDE):
+        if total.name == "flops" and total.incomplete:
+            what = "a lower bound" if total.value is not None else "none were counted"
+            yield f"FLOPs: {what}. Not counted: {'; '.join(total.reasons)}."
+        elif total.incomplete and total.value is not None and total.name not in ("energy_j", *INSIDE):
             why = "; ".join(total.reasons)
             yield f"{NAMES[total.name]}: a lower bound, missing in {counted(total.missing, of)} ({why})."
         if total.name == "energy_j" and total.measured_share is not None and total.measured_share < 1:
@@ -204,15 +211,60 @@ def notes(totals: Iterable[Total], of: str = "cell") -> Iterator[str]:
             yield measured if percent else f"The energy is {total.method}, not measured."
 
 
-def cell_page(record: CellRecord) -> Page:
+def cell_page(record: CellRecord, rates: Rates | None = None) -> Page:
     """All that is known of one cell's run."""
     ended = f", {record.outcome}" if record.outcome != "ok" else ""
     ended += f" ({record.error_type})" if record.error_type else ""
     totals = accounting.cell_totals(record.usage)
     summary = Summary(1, 0, 1, record.wall_s, totals)
-    table = totals_table(summary, {"gpu_energy_j": list(_shares(record))})
+    more: dict[str, Sequence[Sequence[str]]] = {"gpu_energy_j": list(_shares(record))}
+    more["flops"] = list(_rates(rates)) if rates else []
     title = f"{called(record)}: {quantity(record.wall_s, 's')}{ended}"
-    return Page(title, [table], list(notes(totals)), used_of_held(summary))
+    return Page(
+        title, [totals_table(summary, more)], list(notes(totals)), [*work(totals, rates), *used_of_held(summary)]
+    )
+
+
+def work(totals: Sequence[Total], rates: Rates | None) -> list[str]:
+    """``3.1 TFLOP bf16 · 41 % of peak · 0.9 kJ``; nothing where no FLOPs were counted."""
+    by_name = {total.name: total for total in totals}
+    flops, energy = by_name.get("flops"), by_name.get("energy_j")
+    if flops is None or flops.value is None:
+        return []
+    parts = [" ".join([total_text(flops), *breakdown.precision(totals)])]
+    if rates is not None and rates.mfu_wall is not None:
+        parts.append(f"{_bound(rates.mfu_bound)}{percent(rates.mfu_wall)} of peak")
+    return [" · ".join([*parts, *([total_text(energy)] if energy else [])])]
+
+
+def _bound(bound: str) -> str:
+    return f"{bound} " if bound else ""
+
+
+def _rates(rates: Rates) -> Iterator[list[str]]:
+    """How fast, how near to the most that the devices can, and for how much."""
+    bound = _bound("≥" if rates.incomplete else "")
+    speeds = (
+        ("per second", rates.flops_per_s_wall, rates.method, "of wall time"),
+        ("per second of busy GPU", rates.flops_per_s_busy, rates.busy_method, "by the GPU time that was busy"),
+    )
+    for name, speed, method, source in speeds:
+        if speed is not None:
+            yield [PART + name, f"{bound}{quantity(speed, 'FLOP/s')}", "", method or "", source]
+    if rates.mfu_wall is None:
+        yield [f"{PART}of peak (MFU)", "—", "", "not known", rates.why or ""]
+    else:
+        yield [f"{PART}of peak (MFU)", _share_of_peak(rates), "", rates.method or "", rates.source or ""]
+    if rates.flops_per_j is not None:
+        value = f"{_bound(rates.per_j_bound)}{quantity(rates.flops_per_j, 'FLOP/J')}"
+        yield [f"{PART}per joule", value, "", rates.per_j_method or "", ""]
+
+
+def _share_of_peak(rates: Rates) -> str:
+    """Of the wall time, and of the time in which the GPU was busy."""
+    bound, busy = _bound(rates.mfu_bound), rates.mfu_busy
+    of_busy = f" ({percent(busy)} when busy)" if busy is not None else ""
+    return f"{bound}{percent(rates.mfu_wall or 0.0)}{of_busy}"
 
 
 def _shares(record: CellRecord) -> Iterator[list[str]]:
@@ -245,14 +297,14 @@ def called(record: CellRecord) -> str:
     return f"In [{record.execution_count}]" if record.execution_count is not None else f"run {record.seq}"
 
 
-CELL_COLUMNS = ("cell", "started", "time", "CPU time", "energy", "peak memory", "outcome")
+CELL_COLUMNS = ("cell", "started", "time", "CPU time", "energy", "FLOPs", "peak memory", "outcome")
 
 
 def cells_page(title: str, records: Sequence[CellRecord], notebooks: bool = False) -> Page:
     """One line a cell, with its notebook if asked. Windows inside another are marked ↳."""
     if not records:
         return Page(title, notes=["Nothing was metered yet."])
-    right = frozenset({"time", "CPU time", "energy", "peak memory"})
+    right = frozenset({"time", "CPU time", "energy", "FLOPs", "peak memory"})
     columns: Sequence[str] = CELL_COLUMNS
     lines = [cell_line(r) for r in records]
     if notebooks:
@@ -272,7 +324,7 @@ def notebook_names(paths: Iterable[str | None]) -> dict[str, str]:
 def cell_line(record: CellRecord) -> list[str]:
     """One run, for ``CELL_COLUMNS``."""
     totals = {t.name: t for t in accounting.cell_totals(record.usage)}
-    figures = [total_text(totals[n]) if n in totals else "—" for n in ("cpu_s", "energy_j", "peak_rss_bytes")]
+    figures = [total_text(totals[n]) if n in totals else "—" for n in ("cpu_s", "energy_j", "flops", "peak_rss_bytes")]
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.started_at))
     inner = "↳ " if record.parent_id else ""
     return [inner + called(record), started, quantity(record.wall_s, "s"), *figures, MARKS[record.outcome]]

@@ -136,7 +136,12 @@ BUILT_IN: dict[Family, dict[str, str]] = {
         "children": "jupyter_costmeter.sensors.children:ChildrenSensor",
         "torch_memory": "jupyter_costmeter.sensors.torch_memory:TorchMemory",
     },
-    "tracers": {"cupti": "jupyter_costmeter.tracers.cupti:CuptiTracer"},
+    "tracers": {
+        "cupti": "jupyter_costmeter.tracers.cupti:CuptiTracer",
+        "torch_flops": "jupyter_costmeter.flops.torch_flops:TorchFlops",
+        "jax_flops": "jupyter_costmeter.flops.jax_flops:JaxFlops",
+        "gpm": "jupyter_costmeter.sensors.nvml.gpm:GpmTracer",
+    },
     "models": {"power": "jupyter_costmeter.sensors.model:PowerModel"},
     "exporters": {
         "json": "jupyter_costmeter.exporters.json:JsonExporter",

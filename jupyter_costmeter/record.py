@@ -6,6 +6,7 @@ value says why in ``reason``. Nothing here imports anything of this package.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -199,6 +200,12 @@ class SessionInfo:
     notebook: str | None = None
     project: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def device_names(self) -> dict[str, str]:
+        """The models of the session's devices, by what figures call them."""
+        found: dict[str, str] = json.loads(self.environment.get("devices", "{}"))
+        return {"CPU": self.environment.get("cpu", "CPU"), **found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .meter import Window
 from .record import CellRecord, Outcome, Total, Usage
+
+if TYPE_CHECKING:
+    from .reach import Code
 
 
 @dataclass(slots=True, eq=False)
@@ -25,6 +29,7 @@ class Run:
     parent: Run | None = None
     seen: Usage | None = None  # at the last tick
     record: CellRecord | None = None  # once settled
+    reach: Code | None = None  # what code ran, where that is not a cell's
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,24 +6,22 @@ thread does the rest.
 
 from __future__ import annotations
 
-import atexit
 import itertools
-import os
+import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import partial
-
-from traitlets.config import Config
+from typing import TYPE_CHECKING, Any
 
 from . import accounting, config, guard, place
 from .between import Pending
 from .gaps import Gaps
 from .ledger import LedgerState, Selection
 from .ledger.writer import Writer
-from .meter import Meter, Parts, Window, built_in
+from .meter import Meter, Window
 from .overhead import Overhead
+from .parts import Parts, built_in
 from .reading import WAIT_S, Sample
 from .record import (
     Bucket,
@@ -40,8 +38,9 @@ from .runs import Event, Run, clean, code_hash
 from .sampler import Sampler
 from .tally import Tally
 
-#: Seconds that a process's end waits for a ledger that is locked or slow.
-EXIT_S = 60.0
+if TYPE_CHECKING:
+    from .rates import Rates
+
 #: A cell that has run for less than this (seconds) may be one that asks what is held.
 ASKING_S = 5.0
 #: Seconds that somebody waits for a settling that goes on elsewhere (a sensor may hang there).
@@ -64,13 +63,15 @@ class Session:
         script: bool = True,
         parts: Parts | None = None,
     ) -> None:
-        parts = parts or built_in(settings.sensors, ["cupti"] if settings.cupti else [])
+        parts = parts or built_in(settings.sensors, settings.tracers)
         self.settings = settings
         self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
         self.problems += parts.problems
         self.forked = False  # set in a forked child, which begins a session of its own
         self.in_child = False
         self.cells_only = False  # in a kernel, where a block outside of every cell is background work
+        self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
+        self.counted: set[str] = set()  # packages whose FLOPs are counted, though they are not everywhere
         self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
         self.overhead = Overhead()
         for tracer in parts.tracers:
@@ -106,8 +107,15 @@ class Session:
 
     def _get_ready(self) -> None:
         self.meter.join()
+        self._name_devices()
         self.meter.observe()
         self.meter.counters.calibrate()
+
+    def _name_devices(self) -> None:
+        """Before the first record: what a reader of the ledger needs to know of the devices."""
+        if names := self.meter.names:
+            environment = {**self.info.environment, "devices": json.dumps(names)}
+            self.writer.info = self.info = replace(self.info, environment=environment)
 
     def start(self) -> None:
         """Get ready before the first cell, so that it need not pay for it."""
@@ -216,9 +224,20 @@ class Session:
 
     @guard.guarded("the record of a cell")
     def _settled(self, run: Run) -> CellRecord:
-        run.record = record = self._record(run, self._usage(run.window))
+        run.record = record = self._record(run, self._reached(run, self._usage(run.window)))
         self.tally.add_cell(record)
         return record
+
+    @guard.guarded("what else could have done arithmetic")
+    def _with_uncounted(self, run: Run, usage: Usage) -> Usage:
+        from . import reach
+
+        code = run.reach or (reach.Code(run.code, self.namespace()) if run.code else None)
+        return reach.with_uncounted(usage, code, self.counted) if code else usage
+
+    def _reached(self, run: Run, usage: Usage) -> Usage:
+        """The usage with what its code reaches that nobody counts."""
+        return (self._with_uncounted(run, usage) if self.settings.flops else None) or usage
 
     def _gap_record(self, bucket: Bucket, gap: Pending) -> CellRecord:
         return CellRecord(
@@ -343,6 +362,12 @@ class Session:
     def cells(self) -> list[CellRecord]:
         return self.tally.cells()
 
+    def rates(self, usage: Usage) -> Rates | None:
+        """How fast a window computed, against its devices' peaks."""
+        from .rates import rates
+
+        return rates(usage, self.info.device_names, self.settings.peak_flops)
+
     @property
     def selection(self) -> Selection:
         return Selection("session", self.info.id)
@@ -362,38 +387,3 @@ class Session:
             project = place.project_of(notebook, self.settings.project)
             self.info = self._placed(replace(self.info, notebook=notebook, project=project))
             self.writer.info = self.info
-
-
-_current: Session | None = None
-
-
-def current(own: Config | None = None, script: bool = True) -> Session:
-    """This process's session, begun with the first call; a forked child begins its own.
-
-    Args:
-        own: settings of the door that calls, which win.
-        script: whether the process may be a script's, whose path then stands for the notebook's.
-    """
-    global _current
-    if _current is None or _current.forked:
-        settings, problems = config.load(own)
-        forked = _current is not None
-        _current = Session(settings, problems, script)
-        _current.in_child = forked
-        for problem in problems:
-            guard.log.warning("jupyter_costmeter: %s", problem)
-        atexit.register(_at_exit, _current)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(setattr, _current, "forked", True))
-    return _current
-
-
-def _at_exit(session: Session) -> None:
-    if session.forked:
-        return
-    session.close_all()
-    session.gaps.close()
-    if not session.flush(EXIT_S):
-        lost = session.ledger.waiting + session.unsettled
-        why = session.ledger.message or "a sensor does not answer"
-        guard.log.warning("jupyter_costmeter: %s; not saved: %d", why, lost)

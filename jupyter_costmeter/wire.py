@@ -8,14 +8,17 @@ up when a field changes its meaning or goes; a new field does not count.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import accounting
 from .ledger import LedgerState
-from .record import CellRecord, Figure, Held, SessionInfo, Status, Summary, Total
+from .record import CellRecord, Figure, Held, SessionInfo, Status, Summary, Total, Usage
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .rates import Rates
 
 SCHEMA = 1
 COMM_ID = "jupyter-costmeter"  # well-known: no handshake, any number of front ends may listen
@@ -55,14 +58,24 @@ def summary(one: Summary) -> Json:
     }
 
 
-def cells(records: Iterable[CellRecord]) -> list[Json]:
+#: How fast a window computed, by who knows the devices' names and peaks.
+Speed = Callable[[Usage], "Rates | None"]
+
+
+def _unknown(usage: Usage) -> None:
+    return None
+
+
+def cells(records: Iterable[CellRecord], speed: Speed = _unknown) -> list[Json]:
     """Those of the records that are a cell's; what the others took is in the summary's buckets."""
-    return [cell(r) for r in records if r.bucket == "cell"]
+    return [cell(r, speed) for r in records if r.bucket == "cell"]
 
 
-def cell(record: CellRecord) -> Json:
+def cell(record: CellRecord, speed: Speed = _unknown) -> Json:
     """A cell's run, with its derived totals so that the front end need not calculate."""
+    rates = speed(record.usage)
     return {
+        "rates": rates and asdict(rates),
         "id": record.id,
         "session_id": record.session_id,
         "seq": record.seq,
@@ -82,9 +95,9 @@ def cell(record: CellRecord) -> Json:
     }
 
 
-def running(record: CellRecord, power: Total | None) -> Json:
+def running(record: CellRecord, power: Total | None, speed: Speed = _unknown) -> Json:
     """A cell that still runs: like ``cell`` as of now, with the power since the last tick."""
-    return {**cell(record), "outcome": None, "power": power and total(power)}
+    return {**cell(record, speed), "outcome": None, "power": power and total(power)}
 
 
 def session(info: SessionInfo) -> Json:
@@ -106,6 +119,7 @@ def message(
     totals: Summary,
     held: Iterable[Held],
     ledger: Json,
+    speed: Speed = _unknown,
 ) -> Json:
     """What a kernel tells whoever listens, while a cell runs and when it has ended."""
     return {
@@ -114,7 +128,7 @@ def message(
         "session_id": session_id,
         "seq": seq,
         "running": running,
-        "closed": cells(closed),
+        "closed": cells(closed, speed),
         "summary": summary(totals),
         "held": [asdict(one) for one in held],
         "ledger": ledger,
@@ -130,6 +144,7 @@ def reply(
     held: Iterable[Held],
     sensors: Iterable[Status],
     ledger: Json,
+    speed: Speed = _unknown,
 ) -> Json:
     """A kernel's answer to a front end that has just come, or missed a message."""
     return {
@@ -139,7 +154,7 @@ def reply(
         "seq": seq,
         "session": session(info),
         "running": running,
-        "cells": cells(known),
+        "cells": cells(known, speed),
         "summary": summary(totals),
         "held": [asdict(one) for one in held],
         "sensors": [status(s) for s in sensors],

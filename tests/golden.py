@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jupyter_costmeter import accounting, wire
+from jupyter_costmeter import accounting, rates, wire
 from jupyter_costmeter.recent import summary_of
 from jupyter_costmeter.record import Bucket, CellRecord, Figure, Held, Provenance, SessionInfo, Status, Usage
 
@@ -25,6 +25,10 @@ IDLE = Provenance("modelled", "55 W, the lowest mean power of any minute × time
 HWM = Provenance("measured", "VmHWM", 0.01)
 RESERVED = Provenance("measured", "wall time with a context on this GPU (NVML process list)", 0.01)
 BUSY = Provenance("modelled", "NVML utilisation samples, whole device", 0.1)
+
+FLOPS = Provenance("measured", "torch operators that ran, counted by their shapes", 0.0)
+NUMPY = Provenance(None, "the cell's code and what it calls", None, "numpy: its arithmetic leaves no trace to count by")
+NAMES = {"GPU-1": "NVIDIA A100-SXM4-40GB", "CPU": "Xeon E5-2683 v4"}
 
 SESSION = SessionInfo(
     "s1", 1_790_000_000.0, "host", "ada", 4242, 1_789_999_990.0, "/home/ada/paper/train.ipynb", "/home/ada/paper",
@@ -44,6 +48,9 @@ def usage(wall_s: float, gpu_j: float | None) -> Usage:
             Figure("gpu_idle_energy_j", None if gpu_j is None else 55.0 * wall_s, IDLE if gpu_j else LOST, "GPU-1"),
             Figure("gpu_reserved_s", wall_s, RESERVED, "GPU-1"),
             Figure("gpu_busy_s", 0.8 * wall_s, BUSY, "GPU-1"),
+            Figure("flops_bf16", 1e14 * wall_s, FLOPS, "GPU-1"),
+            Figure("flops_fp32", 1e11 * wall_s, FLOPS, "CPU"),
+            *([] if gpu_j is not None else [Figure("flops_uncounted", None, NUMPY, "numpy")]),
         ),
     )
 
@@ -84,15 +91,27 @@ SENSORS = [
 ]
 
 
+def speed(of: Usage) -> rates.Rates | None:
+    return rates.rates(of, NAMES, {})
+
+
 def message() -> wire.Json:
     power = accounting.power(usage(3.0, 750.0), OPEN.usage)
     return wire.message(
-        "running", "s1", 7, [wire.running(OPEN, power)], [FIRST, IDLING, SECOND, AFTER], SUMMARY, (), LEDGER
+        "running",
+        "s1",
+        7,
+        [wire.running(OPEN, power, speed)],
+        [FIRST, IDLING, SECOND, AFTER],
+        SUMMARY,
+        (),
+        LEDGER,
+        speed,
     )
 
 
 def reply() -> wire.Json:
-    return wire.reply(SESSION, 7, [], [FIRST, IDLING, SECOND, AFTER], SUMMARY, HELD, SENSORS, LEDGER)
+    return wire.reply(SESSION, 7, [], [FIRST, IDLING, SECOND, AFTER], SUMMARY, HELD, SENSORS, LEDGER, speed)
 
 
 def totals() -> wire.Json:

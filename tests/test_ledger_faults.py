@@ -258,11 +258,11 @@ def test_a_process_that_ends_while_another_writes_saves_all(home: Path, ledger: 
 #: Says what is in the file, as fast as it can.
 TELLING = """
 import jupyter_costmeter, itertools
-from jupyter_costmeter import session
+from jupyter_costmeter import current
 for i in itertools.count():
     with jupyter_costmeter.measure(f"{i}"):
         pass
-    if session.current().flush(20):
+    if current.current().flush(20):
         print(i, flush=True)
 """
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from jupyter_costmeter.config import CostMeter
 from jupyter_costmeter.ledger import LedgerState
-from jupyter_costmeter.meter import Meter, Parts
+from jupyter_costmeter.meter import Meter
+from jupyter_costmeter.parts import Parts
 from jupyter_costmeter.record import CellRecord, Channel, DeviceUse, Provenance, Reading, Status
 from jupyter_costmeter.session import Run, Session
 

@@ -32,7 +32,7 @@ class Counts:
 
     def snapshot(self) -> Snapshot:
         """Some microseconds: each copy is atomic."""
-        return Snapshot(self.flops.copy(), self.notes.copy())
+        return Snapshot(dict(self.flops), dict(self.notes))
 
 
 def between(start: Snapshot, end: Snapshot) -> Snapshot:

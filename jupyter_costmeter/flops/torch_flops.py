@@ -62,7 +62,10 @@ class Counting:
 
     def look(self) -> None:
         """At a window's edge: torch may have come in a way that was not noticed."""
-        if self.kernels is None and self.why == WAITING and (torch := sys.modules.get("torch")) is not None:
+        torch = sys.modules.get("torch") if self.kernels is None and self.why == WAITING else None
+        if torch is None or getattr(torch.__spec__, "_initializing", False):
+            return
+        if get_ident() == threading.main_thread().ident:  # not ours, beside a running operator
             self._begin(torch)
 
     def _watch(self) -> None:
@@ -83,7 +86,7 @@ class Counting:
         """It is there: raises nothing, the user's import goes on."""
         try:
             with self._lock:
-                if self._users and self.kernels is None and not _importing(torch):
+                if self._users and self.kernels is None:
                     self._install(torch)
         except Exception as error:
             self.why = f"{type(error).__name__}: {error}"
@@ -216,10 +219,6 @@ def _uncounted(found: Snapshot) -> Iterator[Figure]:
         reasons.setdefault(what, set()).add(why)
     for what, whys in sorted(reasons.items()):
         yield Figure(UNCOUNTED, None, Provenance(None, SOURCE, reason=f"{what}: {'; '.join(sorted(whys))}"), what)
-
-
-def _importing(torch: ModuleType) -> bool:
-    return not hasattr(torch, "library") or bool(getattr(torch.__spec__, "_initializing", False))
 
 
 def _version(torch: Any) -> tuple[int, ...]:

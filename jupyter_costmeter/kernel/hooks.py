@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from .. import guard, session
+from .. import current, guard
 from ..record import Outcome
 from ..runs import Run
 from .label import take_label
@@ -35,7 +35,7 @@ class Hooks:
     def __init__(self, ip: Any) -> None:
         self.ip = ip
         guard.log_to(list(getattr(getattr(ip, "kernel", None), "log", logging.Logger("")).handlers))
-        self.session = session.current(ip.config, script=False)
+        self.session = current.current(ip.config, script=False)
         self.live = Live(ip, self.session)
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
 
@@ -47,6 +47,8 @@ class Hooks:
         self.session.start()
         self.session.sampler.defer = _defer
         self.session.cells_only = True
+        self.session.namespace = lambda: self.ip.user_ns
+        self.session.meter.resume_tracing()
         self.live.start()
         self._enter_running_cell()
 
@@ -58,6 +60,7 @@ class Hooks:
         for kind in ("line", "cell"):
             self.ip.magics_manager.magics[kind].pop("cost", None)
         self._leave_running_cells()
+        self.session.meter.pause_tracing()
         self.live.stop()
 
     def _enter_running_cell(self) -> None:

@@ -67,11 +67,12 @@ class Live:
             name,
             self.session.info.id,
             self.seq,
-            [wire.running(record, power) for record, power in event.running],
+            [wire.running(record, power, self.session.rates) for record, power in event.running],
             event.closed,
             self.session.summary(),
             () if event.running or name in ("loaded", "unloaded") else self._held(),
             wire.ledger(self.session.ledger),
+            self.session.rates,
         )
         kernel = self.kernel
         data = {"comm_id": wire.COMM_ID, "data": content}
@@ -97,10 +98,11 @@ class Live:
         return wire.reply(
             self.session.info,
             self.seq,
-            [wire.running(record, power) for record, power in self.session.running()],
+            [wire.running(record, power, self.session.rates) for record, power in self.session.running()],
             self.session.cells(),
             self.session.summary(),
             self._held(),
             self.session.sensors,
             wire.ledger(self.session.ledger),
+            self.session.rates,
         )

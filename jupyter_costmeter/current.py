@@ -1,0 +1,49 @@
+"""This process's session: begun by the door that is opened first, ended with the process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from functools import partial
+
+from traitlets.config import Config
+
+from . import config, guard
+from .session import Session
+
+#: Seconds that a process's end waits for a ledger that is locked or slow.
+EXIT_S = 60.0
+
+_current: Session | None = None
+
+
+def current(own: Config | None = None, script: bool = True) -> Session:
+    """This process's session, begun with the first call; a forked child begins its own.
+
+    Args:
+        own: settings of the door that calls, which win.
+        script: whether the process may be a script's, whose path then stands for the notebook's.
+    """
+    global _current
+    if _current is None or _current.forked:
+        settings, problems = config.load(own)
+        forked = _current is not None
+        _current = Session(settings, problems, script)
+        _current.in_child = forked
+        for problem in problems:
+            guard.log.warning("jupyter_costmeter: %s", problem)
+        atexit.register(_at_exit, _current)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(setattr, _current, "forked", True))
+    return _current
+
+
+def _at_exit(session: Session) -> None:
+    if session.forked:
+        return
+    session.close_all()
+    session.gaps.close()
+    if not session.flush(EXIT_S):
+        lost = session.ledger.waiting + session.unsettled
+        why = session.ledger.message or "a sensor does not answer"
+        guard.log.warning("jupyter_costmeter: %s; not saved: %d", why, lost)

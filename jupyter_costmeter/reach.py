@@ -1,0 +1,151 @@
+"""What else could have done arithmetic in a cell: libraries that its code reaches, whose FLOPs nobody counts.
+
+By names: those in the cell, looked up where it ran, and from there through functions and classes that are the
+user's own (not an installed package's). So it is what the code could have called, not what it did;
+a library that only another package uses inside is not seen. Pure, and off the user's path.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from .record import UNCOUNTED, Figure, Provenance, Usage
+
+SOURCE = "the cell's code and what it calls"
+NO_COUNTERS = "its arithmetic leaves no trace to count by (see the CPU time)"
+ITS_OWN = "it runs kernels of its own, which are not seen"
+#: Packages that do arithmetic, by the names that they are imported by: what they are called, why they are not counted.
+LIBRARIES: dict[str, tuple[str, str]] = {
+    "numpy": ("numpy", NO_COUNTERS),
+    "scipy": ("scipy", NO_COUNTERS),
+    "sklearn": ("scikit-learn", NO_COUNTERS),
+    "statsmodels": ("statsmodels", NO_COUNTERS),
+    "numba": ("Numba", NO_COUNTERS),
+    "xgboost": ("XGBoost", ITS_OWN),
+    "lightgbm": ("LightGBM", ITS_OWN),
+    "catboost": ("CatBoost", ITS_OWN),
+    "cupy": ("CuPy", ITS_OWN),
+    "cuml": ("cuML", ITS_OWN),
+    "tensorflow": ("TensorFlow", ITS_OWN),
+    "keras": ("Keras", "only what it runs in torch is counted"),
+    "mxnet": ("MXNet", ITS_OWN),
+    "paddle": ("Paddle", ITS_OWN),
+    "onnxruntime": ("ONNX Runtime", ITS_OWN),
+    "jax": ("JAX", "`%cost flops jax` counts it from then on"),
+    "jaxlib": ("JAX", "`%cost flops jax` counts it from then on"),
+    "flash_attn": ("flash_attn", ITS_OWN),
+    "xformers": ("xFormers", ITS_OWN),
+    "bitsandbytes": ("bitsandbytes", ITS_OWN),
+    "transformer_engine": ("Transformer Engine", ITS_OWN),
+}
+#: So many functions and classes are looked into at most.
+MOST = 2000
+WORD = re.compile(r"[A-Za-z_]\w*")
+MAGIC = re.compile(r"^\s*(%%?\w*|!.*)", re.MULTILINE)
+_INSTALLED = tuple({p for n in ("stdlib", "platstdlib", "purelib", "platlib") if (p := sysconfig.get_path(n))})
+
+
+class Code(NamedTuple):
+    """What ran: a cell's text, or a function; and where its names were looked up."""
+
+    what: str | CodeType
+    namespace: Mapping[str, Any]
+
+
+def with_uncounted(usage: Usage, code: Code, counted: Iterable[str] = ()) -> Usage:
+    """The usage with a figure for each library that the code reaches, but for the ``counted`` ones."""
+    found = {LIBRARIES[package] for package in reached(code) if package not in counted}
+    known = {f.device for f in usage.figures if f.name == UNCOUNTED}
+    more = [
+        Figure(UNCOUNTED, None, Provenance(None, SOURCE, reason=f"{what}: {why}"), what)
+        for what, why in sorted(found)
+        if what not in known
+    ]
+    return Usage(usage.wall_s, (*usage.figures, *more)) if more else usage
+
+
+def reached(code: Code) -> set[str]:
+    """The packages of ``LIBRARIES`` that the code could have called."""
+    found: set[str] = set()
+    seen: set[int] = set()
+    names = _names(code.what) if isinstance(code.what, str) else _names_of_code(code.what)
+    waiting = list(_values(names, code.namespace))
+    while waiting and len(seen) < MOST:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        packages = _packages(value)
+        found.update(packages & LIBRARIES.keys())
+        if not packages & LIBRARIES.keys():
+            waiting += _inside(value, names)
+    return found
+
+
+def _names(text: str) -> set[str]:
+    """Names that the text loads, and attributes; of one that is no Python (a magic's) all words."""
+    try:
+        tree = ast.parse(MAGIC.sub("", text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set(WORD.findall(text))
+    loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return loaded | {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+
+
+def _names_of_code(code: CodeType) -> set[str]:
+    inner = (_names_of_code(const) for const in code.co_consts if isinstance(const, CodeType))
+    return set(code.co_names).union(code.co_freevars, *inner)
+
+
+def _values(names: Iterable[str], namespace: Mapping[str, Any]) -> Iterator[Any]:
+    return (namespace[name] for name in names if name in namespace)
+
+
+def _packages(value: Any) -> set[str]:
+    """The packages that a value, or its class, comes from."""
+    of = [value.__name__] if isinstance(value, ModuleType) else [getattr(type(value), "__module__", "")]
+    if isinstance(value, (type, FunctionType)) or callable(value):
+        of.append(_quiet(value, "__module__"))
+    return {name.partition(".")[0] for name in of if isinstance(name, str)}
+
+
+def _quiet(value: Any, name: str) -> Any:
+    """An attribute of whatever object, which may raise anything."""
+    try:
+        return getattr(value, name, "")
+    except Exception:
+        return ""
+
+
+def _inside(value: Any, names: set[str]) -> list[Any]:
+    """What a value that is the user's own leads to."""
+    if isinstance(value, ModuleType):
+        return list(_values(names, vars(value))) if _own(getattr(value, "__file__", None)) else []
+    function = getattr(value, "__wrapped__", value) if isinstance(value, FunctionType) else value
+    if isinstance(function, FunctionType):
+        return list(_of_function(function)) if _own(function.__code__.co_filename) else []
+    kind = function if isinstance(function, type) else type(function)
+    held = [] if isinstance(function, type) else list(getattr(function, "__dict__", {}).values())
+    module = sys.modules.get(kind.__module__)
+    own = kind.__module__ == "__main__" or (module is not None and _own(getattr(module, "__file__", None)))
+    return [*held, *(f for f in vars(kind).values() if isinstance(f, FunctionType))] if own else []
+
+
+def _of_function(function: FunctionType) -> Iterator[Any]:
+    yield from _values(_names_of_code(function.__code__), function.__globals__)
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # not filled yet
+            continue
+
+
+def _own(file: str | None) -> bool:
+    """Whether a file is no installed package's."""
+    return file is not None and not file.startswith((*_INSTALLED, "<frozen"))
