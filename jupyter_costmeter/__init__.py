@@ -1,6 +1,7 @@
 """What each notebook cell costs: time, GPU, energy, memory.
 
 In a notebook ``%load_ext jupyter_costmeter``; in a script ``with jupyter_costmeter.measure("eval") as cost: …``.
+``jupyter_costmeter.count_flops(model, x)`` counts the FLOPs of one call.
 This file is the list of doors: each imports its room when it is opened.
 """
 
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .counting import count_flops as count_flops
     from .measuring import measure as measure
 
-__all__ = ["__version__", "measure"]
+__all__ = ["__version__", "count_flops", "measure"]
 
 
 def load_ipython_extension(ip: Any) -> None:
@@ -43,4 +45,8 @@ def __getattr__(name: str) -> Any:
         from .measuring import measure
 
         return measure
+    if name == "count_flops":
+        from .counting import count_flops
+
+        return count_flops
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -261,6 +261,34 @@ def _cut(asked: argparse.Namespace, cells: int) -> str:
     return f"The {asked.n} {which} are shown, of {pages.counted(cells)} in all; -n {more} shows more."
 
 
+def _flops(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    session = context.session
+    if session is None:
+        raise UsageError("FLOPs are counted in a kernel: use %cost flops in a notebook, `last` or `report` here")
+    if not session.settings.flops:
+        raise UsageError("FLOPs are switched off (CostMeter.flops)")
+    if asked.what == "audit":
+        from .audit import ARMED, DISARMED, Audit
+
+        session.audit = Audit() if asked.off is None else None
+        return Page("FLOPs audit", notes=[ARMED if session.audit else DISARMED])
+    if asked.what == "jax":
+        return _jax(session, asked.off is None)
+    return pages.flops_page(session.summary(), [s for s in session.sensors if s.name in FLOP_COUNTERS])
+
+
+def _jax(session: Session, on: bool) -> Page:
+    """JAX's FLOPs from now on, or no longer."""
+    status = session.count_jax(on)
+    if not status.ok:
+        raise UsageError(". ".join(filter(None, [status.message, status.remedy])))
+    return Page("FLOPs of JAX", notes=[status.message])
+
+
+#: The tracers that %cost flops tells about.
+FLOP_COUNTERS = ("torch_flops", "jax_flops", "gpm")
+
+
 def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     state = context.state()
     remedy = None if state.ok else "do as it says; what waits in memory is written then"
@@ -326,6 +354,7 @@ COMMANDS: dict[str, Command] = {
     "report": _report,
     "last": _last,
     "cells": _cells,
+    "flops": _flops,
     "doctor": _doctor,
     "export": _export,
     "help": _help,

@@ -128,6 +128,26 @@ def summary_page(title: str, summary: Summary) -> Page:
     return Page(head, [totals_table(summary)], list(notes(summary.totals, of)), used_of_held(summary))
 
 
+def flops_page(summary: Summary, counters: Iterable[Status]) -> Page:
+    """The FLOPs so far, and what counts them."""
+    flops = summary.total("flops")
+    head = "This session's FLOPs: " + (
+        " ".join([total_text(flops), *breakdown.precision(summary.totals)]) if flops else "none"
+    )
+    rows = [["✓" if s.ok else "✗", s.name, s.message, s.remedy or ""] for s in counters]
+    tables = [Table(TOTAL_COLUMNS, list(_flops_lines(summary)), frozenset({"value", "±"}))]
+    more = "%cost flops audit: the next cell's operators one by one; %cost flops jax: count JAX, too"
+    return Page(head, [*tables, Table(["", "counter", "what it says", "what to do"], rows)],
+                [*notes([flops] if flops else [], "record"), f"{more}."])  # fmt: skip
+
+
+def _flops_lines(summary: Summary) -> Iterator[list[str]]:
+    for total in summary.totals:
+        if total.name == "flops":
+            yield _line(NAMES["flops"], total)
+            yield from _parts(total, summary)
+
+
 def counted(count: int, of: str = "cell") -> str:
     """``1 cell``, ``2 cells``."""
     return f"1 {of}" if count == 1 else f"{count} {of}s"

@@ -71,6 +71,7 @@ class Session:
         self.in_child = False
         self.cells_only = False  # in a kernel, where a block outside of every cell is background work
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
+        self.audit: Any = None  # of the next cell's FLOPs (audit.Audit), where one was asked for
         self.counted: set[str] = set()  # packages whose FLOPs are counted, though they are not everywhere
         self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
         self.overhead = Overhead()
@@ -361,6 +362,15 @@ class Session:
 
     def cells(self) -> list[CellRecord]:
         return self.tally.cells()
+
+    def count_jax(self, on: bool) -> Status:
+        """Count JAX's FLOPs from now on, or no longer; the status says what that costs, or why it cannot be."""
+        tracer: Any = self.meter.tracer("jax_flops")
+        if tracer is None:
+            return Status("jax_flops", False, "its counter could not be loaded", "see %cost doctor")
+        status: Status = tracer.opt_in() if on else tracer.opt_out()
+        self.counted = {"jax", "jaxlib"} if on and status.ok else set()
+        return status
 
     def rates(self, usage: Usage) -> Rates | None:
         """How fast a window computed, against its devices' peaks."""

@@ -14,7 +14,9 @@ import time
 from _thread import interrupt_main
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from IPython.display import display
 
 from .. import current, guard
 from ..record import Outcome
@@ -22,6 +24,9 @@ from ..runs import Run
 from .label import take_label
 from .live import Live
 from .magic import CostMagics
+
+if TYPE_CHECKING:
+    from ..audit import Audit
 
 #: What came as an interrupt rather than as an error of the code.
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
@@ -37,6 +42,7 @@ class Hooks:
         guard.log_to(list(getattr(getattr(ip, "kernel", None), "log", logging.Logger("")).handlers))
         self.session = current.current(ip.config, script=False)
         self.live = Live(ip, self.session)
+        self._auditing: Audit | None = None  # the cell that runs
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
 
     def register(self) -> None:
@@ -81,6 +87,8 @@ class Hooks:
         began = time.perf_counter()
         try:
             self.session.ready()
+            if self.session.audit is not None:
+                self._begin_audit()
             self._open(info)
         except Exception as error:
             guard.report("the hook before a cell", error)
@@ -89,6 +97,17 @@ class Hooks:
         overhead = self.session.overhead
         overhead.hook_s += time.perf_counter() - began
         overhead.hooks += 1
+
+    def _begin_audit(self) -> None:
+        """The cell that comes is the one that was asked for."""
+        self._auditing, self.session.audit = self.session.audit, None
+        if self._auditing is not None:
+            self._auditing.start()
+
+    def _end_audit(self) -> None:
+        audit, self._auditing = self._auditing, None
+        if audit is not None:
+            display(audit.stop())  # type: ignore[no-untyped-call]
 
     def _open(self, info: Any) -> None:
         session = self.session
@@ -110,6 +129,8 @@ class Hooks:
         began = time.perf_counter()
         try:
             self._close(result)
+            if self._auditing is not None:
+                self._end_audit()
         except Exception as error:
             guard.report("the hook after a cell", error)
         except KeyboardInterrupt:  # the cell that it was meant for has ended

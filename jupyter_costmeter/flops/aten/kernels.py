@@ -22,6 +22,8 @@ from .formulas import FORMULAS, Partly
 from .raised import Raised
 from .uncounted import UNCOUNTED
 
+#: Operator, what was multiplied, FLOPs.
+Watcher = Callable[[str, Any, int], None]
 WHY_OPAQUE = "their FLOPs do not follow from shapes"
 
 
@@ -31,6 +33,7 @@ class Kernels:
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
         self.failed: dict[str, str] = {}  # operators that could not be replaced, and why
+        self.watchers: list[Watcher] = []  # told of each count, while somebody wants a breakdown
         self.muted: set[int] = set()  # threads in an operator (or graph) that is counted as a whole
         self._libraries: dict[str, Any] = {}  # by namespace
         self._users = 0
@@ -76,6 +79,13 @@ class Kernels:
         if type(count) is Partly:
             self.counts.notes[thread, name, count.why] += 1
         self.counts.flops[thread, name, kind, device] += int(count)
+        if self.watchers:
+            self.tell(name, kind, int(count))
+
+    def tell(self, name: str, kind: Any, count: int) -> None:
+        """The watchers, which must not raise."""
+        for watcher in tuple(self.watchers):
+            watcher(name, kind, count)
 
     def note(self, what: str, why: str) -> None:
         """Something ran that is not counted."""
@@ -135,7 +145,7 @@ def _counting(kernels: Kernels, form: Form, below: Below) -> Any:
 def _counting_mm(kernels: Kernels, form: Form, below: Below) -> Any:
     """The same for the commonest operator, written out: a small product itself takes but two microseconds."""
     redo, muted, flops, name = form.redispatch, kernels.muted, kernels.counts.flops, form.name
-    kind = precision.chooser("matmul")
+    kind, watchers = precision.chooser("matmul"), kernels.watchers
 
     class Counted(Raised):
         def __new__(cls, keys: Any, x: Any, y: Any) -> Any:
@@ -151,6 +161,8 @@ def _counting_mm(kernels: Kernels, form: Form, below: Below) -> Any:
                     device = x.get_device()
                     multiplied = x.dtype if device < 0 else kind(x)[0]
                     flops[get_ident(), name, multiplied, device] += 2 * x.shape[1] * out.numel()
+                    if watchers:
+                        kernels.tell(name, multiplied, 2 * x.shape[1] * out.numel())
                 except Exception as error:
                     kernels.fault(name, error)
             return out
