@@ -1,7 +1,7 @@
 """Cumulative counts of work done, safe to add to from any thread and cheap to photograph.
 
-A key holds the thread that adds, so that no two threads write one number, and no lock is needed
-on the user's path. Counts only grow: a window is the difference of two snapshots.
+A key holds the thread that adds, so that no two threads write one number, and no lock is needed on the user's
+path (the commonest operators do without it: ``of_cpu``). Counts only grow: a window is the difference of two snapshots.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from typing import NamedTuple
 Key = tuple[int, str, Hashable, int]
 #: Thread, what did arithmetic uncounted, why.
 Note = tuple[int, str, str]
+
+
+#: Stands for all threads.
+ANY = 0
 
 
 class Snapshot(NamedTuple):
@@ -29,10 +33,19 @@ class Counts:
     def __init__(self) -> None:
         self.flops: defaultdict[Key, int] = defaultdict(int)
         self.notes: defaultdict[Note, int] = defaultdict(int)
+        self._cpu: dict[str, defaultdict[Hashable, int]] = {}
+
+    def of_cpu(self, operator: str) -> defaultdict[Hashable, int]:
+        """One operator's FLOPs on the CPU by dtype, of all threads: for those who can add without being interrupted."""
+        return self._cpu.setdefault(operator, defaultdict(int))
 
     def snapshot(self) -> Snapshot:
         """Some microseconds: each copy is atomic."""
-        return Snapshot(dict(self.flops), dict(self.notes))
+        flops = dict(self.flops)
+        for operator, found in self._cpu.items():
+            for kind, count in found.copy().items():
+                flops[ANY, operator, kind, -1] = count
+        return Snapshot(flops, dict(self.notes))
 
 
 def between(start: Snapshot, end: Snapshot) -> Snapshot:

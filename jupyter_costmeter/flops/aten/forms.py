@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 #: Functionalities (the first letters of a dispatch key) whose operators run others, which are counted instead.
@@ -13,7 +14,7 @@ OPAQUE = {"Sparse": "sparse operators", "Quantized": "quantized operators"}
 #: Arguments that not every form of an operator has.
 OPTIONAL = ("out", "output_mask", "mode")
 
-Pick = Callable[[tuple[Any, ...], dict[str, Any], Any], list[Any]]
+Pick = Callable[[tuple[Any, ...], dict[str, Any], Any], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Form:
     name: str
     overload: str
     arguments: tuple[str, ...]
+    required: int  # so many of them are always given by their places
     redispatch: Callable[..., Any]
 
     @property
@@ -38,15 +40,26 @@ class Form:
         known = self.arguments
         if missing := [n for n in names if n not in (*known, *OPTIONAL)]:
             raise ValueError(f"{self.full_name} has no {', '.join(missing)}")
-        places = [(n, known.index(n) if n in known else len(known)) for n in names]
+        places = [known.index(n) for n in names if n in known]
+        with_out, named = names[-1] == "out", [n for n in names if n != "out"]
+        if 1 < len(places) == len(named) and max(places) < self.required and names.count("out") == with_out:
+            return _quick(itemgetter(*places), with_out)
+        wanted = [(n, known.index(n) if n in known else len(known)) for n in names]
 
-        def pick(args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Any]:
+        def pick(args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Sequence[Any]:
             return [
                 out if name == "out" else args[place] if place < len(args) else kwargs.get(name)
-                for name, place in places
+                for name, place in wanted
             ]
 
         return pick
+
+
+def _quick(get: Callable[[tuple[Any, ...]], tuple[Any, ...]], with_out: bool) -> Pick:
+    """Where all operands are always given, and by their places."""
+    if with_out:
+        return lambda args, kwargs, out: (*get(args), out)
+    return lambda args, kwargs, out: get(args)
 
 
 def forms(torch: Any, name: str) -> Iterator[Form]:
@@ -54,7 +67,9 @@ def forms(torch: Any, name: str) -> Iterator[Form]:
     c = torch._C
     for schema in c._jit_get_schemas_for_operator(name):
         overload, arguments = schema.overload_name, tuple(a.name for a in schema.arguments)
-        form = Form(name, overload, arguments, c._dispatch_find_schema_or_throw(name, overload).redispatch_boxed)
+        always = [not (a.kwarg_only or a.has_default_value()) for a in schema.arguments]
+        redispatch = c._dispatch_find_schema_or_throw(name, overload).redispatch_boxed
+        form = Form(name, overload, arguments, [*always, False].index(False), redispatch)
         tags = c._get_operation_overload(name, overload)[2]
         implicit = c._dispatch_has_kernel_for_dispatch_key(form.full_name, "CompositeImplicitAutograd")
         if torch.Tag.generated not in tags and not implicit:
@@ -70,7 +85,7 @@ class Below(dict[int, Any]):
         self._of = c.DispatchKeySet.from_raw_repr
 
     def __missing__(self, raw: int) -> Any:
-        counts = not self._backend(raw).startswith((*THROUGH, *OPAQUE))
+        counts = not self.backend(raw).startswith((*THROUGH, *OPAQUE))
         self[raw] = self.rest(raw) if counts else None
         return self[raw]
 
@@ -80,7 +95,19 @@ class Below(dict[int, Any]):
 
     def opaque(self, raw: int) -> str | None:
         """What it is, where its work is not known by shapes."""
-        return next((what for start, what in OPAQUE.items() if self._backend(raw).startswith(start)), None)
+        return next((what for start, what in OPAQUE.items() if self.backend(raw).startswith(start)), None)
 
-    def _backend(self, raw: int) -> str:
+    def backend(self, raw: int) -> str:
+        """The first dispatch key below us."""
         return str(self.rest(raw).highestPriorityTypeId().name)
+
+
+class Plain(dict[int, Any]):
+    """The same for dense tensors of the CPU only."""
+
+    def __init__(self, below: Below) -> None:
+        self._below = below
+
+    def __missing__(self, raw: int) -> Any:
+        self[raw] = self._below[raw] if self._below.backend(raw) == "CPU" else None
+        return self[raw]

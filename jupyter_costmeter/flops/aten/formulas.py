@@ -59,6 +59,16 @@ class Formula:
 
 
 FORMULAS: dict[str, Formula] = {}
+#: Those that always run another one of ours, which is counted instead: known for compiled graphs only.
+WITHIN = {
+    "aten::convolution", "aten::convolution_overrideable", "aten::_slow_conv2d_forward", "aten::slow_conv3d_forward",
+    "aten::slow_conv_dilated2d", "aten::slow_conv_dilated3d", "aten::slow_conv_transpose2d", "aten::_conv_depthwise2d",
+    "aten::slow_conv_transpose3d", "aten::conv_depthwise3d", "aten::mkldnn_convolution", "aten::cudnn_convolution",
+    "aten::cudnn_convolution_transpose", "aten::miopen_convolution", "aten::miopen_convolution_transpose",
+    "aten::miopen_depthwise_convolution", "aten::_mps_convolution", "aten::_mps_convolution_transpose",
+    "aten::_nnpack_spatial_convolution", "aten::_slow_conv2d_backward", "aten::convolution_backward_overrideable",
+    "aten::mv",
+}  # fmt: skip
 
 
 def counts(

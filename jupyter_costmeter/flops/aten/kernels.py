@@ -9,6 +9,7 @@ adds is a snapshot's worth of integers; results, errors and their tracebacks are
 
 from __future__ import annotations
 
+import sys
 import threading
 from _thread import get_ident
 from collections.abc import Callable
@@ -17,13 +18,15 @@ from typing import Any
 from ..counts import Counts
 from . import leading as leading
 from . import precision
-from .forms import Below, Form, forms
-from .formulas import FORMULAS, Partly
+from .forms import Below, Form, Plain, forms
+from .formulas import FORMULAS, WITHIN, Partly
 from .raised import Raised
 from .uncounted import UNCOUNTED
 
 #: Operator, what was multiplied, FLOPs.
 Watcher = Callable[[str, Any, int], None]
+#: Two operands, or three of which the last two are multiplied: their FLOPs are 2 × the sums' length × the result.
+PRODUCTS = ("aten::mm", "aten::bmm", "aten::addmm")
 WHY_OPAQUE = "their FLOPs do not follow from shapes"
 
 
@@ -62,12 +65,12 @@ class Kernels:
         self._libraries = {space: torch.library.Library(space, "IMPL") for space in spaces}
         below = Below(torch)
         for name in (*FORMULAS, *UNCOUNTED):
-            for form in forms(torch, name):
+            for form in forms(torch, name) if name not in WITHIN else ():
                 self._replace(form, below)
 
     def _replace(self, form: Form, below: Below) -> None:
         space, _, name = form.full_name.partition("::")
-        make = _noting if form.name in UNCOUNTED else _counting_mm if form.full_name == "aten::mm" else _counting
+        make = _noting if form.name in UNCOUNTED else _product if form.full_name in PRODUCTS else _counting
         try:
             self._libraries[space].impl(name, make(self, form, below), "BackendSelect", with_keyset=True)
         except Exception as error:  # this torch has it otherwise: it runs uncounted, and status says so
@@ -75,17 +78,15 @@ class Kernels:
 
     def add(self, name: str, kind: Any, device: int, count: int) -> None:
         """Count FLOPs of one operator, of this dtype (or precision) on this device."""
-        thread = get_ident()
-        if type(count) is Partly:
-            self.counts.notes[thread, name, count.why] += 1
-        self.counts.flops[thread, name, kind, device] += int(count)
-        if self.watchers:
-            self.tell(name, kind, int(count))
+        self.counts.flops[get_ident(), name, kind, device] += count
+        self.tell(name, kind, count)
 
     def tell(self, name: str, kind: Any, count: int) -> None:
-        """The watchers, which must not raise."""
+        """The watchers, which must not raise; and what a count lacks."""
+        if type(count) is Partly:
+            self.note(name, count.why)
         for watcher in tuple(self.watchers):
-            watcher(name, kind, count)
+            watcher(name, kind, int(count))
 
     def note(self, what: str, why: str) -> None:
         """Something ran that is not counted."""
@@ -95,15 +96,6 @@ class Kernels:
         """Our formula failed; the user's operator did not."""
         self.note(name, f"counting it failed: {type(error).__name__}: {error}")
 
-    def whole(self, redo: Callable[..., Any], keys: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run an operator such that what it runs is not counted again."""
-        me = get_ident()
-        try:
-            self.muted.add(me)
-            return redo(keys, *args, **kwargs)
-        finally:
-            self.muted.discard(me)
-
     def uncounted(self, below: Below, raw: int) -> Any:
         """The keys to go on with where nothing is counted here; what is opaque is noted."""
         if (what := below.opaque(raw)) and get_ident() not in self.muted:
@@ -111,63 +103,102 @@ class Kernels:
         return below.rest(raw)
 
 
-def _counting(kernels: Kernels, form: Form, below: Below) -> Any:
-    formula, redo, muted = FORMULAS[form.name], form.redispatch, kernels.muted
-    pick, kind = form.pick(formula.names), precision.chooser(formula.switch)
+# Written out, since each call in here costs the user's operator a tenth of a microsecond.
 
-    def count(args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
-        try:
-            operands = pick(args, kwargs, out)
-            first = operands[0]
-            kind_, device = kind(first[0] if type(first) in (list, tuple) else first)
-            kernels.add(form.name, kind_, device, formula.count(*operands))
-        except Exception as error:
-            kernels.fault(form.name, error)
+
+def _counting(kernels: Kernels, form: Form, below: Below) -> Any:  # noqa: C901 (see above)
+    formula, name, redo = FORMULAS[form.name], form.name, form.redispatch
+    muted, flops, watchers = kernels.muted, kernels.counts.flops, kernels.watchers
+    pick, count, kind, simple = (
+        form.pick(formula.names),
+        formula.count,
+        precision.chooser(formula.switch),
+        formula.simple,
+    )
 
     class Counted(Raised):
         def __new__(cls, keys: Any, *args: Any, **kwargs: Any) -> Any:
-            try:
-                raw = keys.raw_repr()
-                on = below[raw]
-                if on is None:
-                    return redo(kernels.uncounted(below, raw), *args, **kwargs)
-                if muted and get_ident() in muted:
-                    return redo(on, *args, **kwargs)
-                out = redo(on, *args, **kwargs) if formula.simple else kernels.whole(redo, on, args, kwargs)
-            except BaseException as error:
-                return cls.of(error)
-            count(args, kwargs, out)
-            return out
-
-    return Counted
-
-
-def _counting_mm(kernels: Kernels, form: Form, below: Below) -> Any:
-    """The same for the commonest operator, written out: a small product itself takes but two microseconds."""
-    redo, muted, flops, name = form.redispatch, kernels.muted, kernels.counts.flops, form.name
-    kind, watchers = precision.chooser("matmul"), kernels.watchers
-
-    class Counted(Raised):
-        def __new__(cls, keys: Any, x: Any, y: Any) -> Any:
+            me = get_ident()
             try:
                 on = below[keys.raw_repr()]
                 if on is None:
-                    return redo(kernels.uncounted(below, keys.raw_repr()), x, y)
-                out = redo(on, x, y)
+                    return redo(kernels.uncounted(below, keys.raw_repr()), *args, **kwargs)
+                if me in muted:
+                    return redo(on, *args, **kwargs)
+                if simple:
+                    out = redo(on, *args, **kwargs)
+                else:  # what it runs is not counted again
+                    try:
+                        muted.add(me)
+                        out = redo(on, *args, **kwargs)
+                    finally:
+                        muted.discard(me)
             except BaseException as error:
                 return cls.of(error)
-            if not muted or get_ident() not in muted:
-                try:
-                    device = x.get_device()
-                    multiplied = x.dtype if device < 0 else kind(x)[0]
-                    flops[get_ident(), name, multiplied, device] += 2 * x.shape[1] * out.numel()
-                    if watchers:
-                        kernels.tell(name, multiplied, 2 * x.shape[1] * out.numel())
-                except Exception as error:
-                    kernels.fault(name, error)
+            try:
+                operands = pick(args, kwargs, out)
+                first = operands[0]
+                multiplied, device = kind(first[0] if type(first) is list else first)
+                found = count(*operands)
+                flops[me, name, multiplied, device] += found
+                if watchers or type(found) is Partly:
+                    kernels.tell(name, multiplied, found)
+            except Exception as error:
+                kernels.fault(name, error)
             return out
 
     return Counted
+
+
+def _product(kernels: Kernels, form: Form, below: Below) -> Any:  # noqa: C901 (see above)
+    """The same for the commonest operators, on the CPU: a small product itself takes but two microseconds.
+
+    What they add is in one number for all threads: with the interpreter lock, nothing comes between reading and
+    writing it once the count is known.
+    """
+    general = _counting(kernels, form, below)
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return general
+    name, redo, plain = form.name, form.redispatch, Plain(below)
+    muted, watchers, flops = kernels.muted, kernels.watchers, kernels.counts.of_cpu(name)
+
+    class Product(Raised):
+        """``mm`` and ``bmm``."""
+
+        def __new__(cls, keys: Any, x: Any, y: Any) -> Any:
+            try:
+                on = plain[keys.raw_repr()]
+                if on is None or muted or watchers:
+                    return general(keys, x, y)
+                out = redo(on, x, y)
+            except BaseException as error:
+                return cls.of(error)
+            try:
+                kind, count = x.dtype, 2 * x.shape[-1] * out.numel()
+                flops[kind] += count
+            except Exception as error:
+                kernels.fault(name, error)
+            return out
+
+    class Added(Raised):
+        """``addmm``."""
+
+        def __new__(cls, keys: Any, bias: Any, x: Any, y: Any, **scales: Any) -> Any:
+            try:
+                on = plain[keys.raw_repr()]
+                if on is None or scales or muted or watchers:
+                    return general(keys, bias, x, y, **scales)
+                out = redo(on, bias, x, y)
+            except BaseException as error:
+                return cls.of(error)
+            try:
+                kind, count = x.dtype, 2 * x.shape[-1] * out.numel()
+                flops[kind] += count
+            except Exception as error:
+                kernels.fault(name, error)
+            return out
+
+    return Product if form.required == 2 else Added
 
 
 def _noting(kernels: Kernels, form: Form, below: Below) -> Any:
