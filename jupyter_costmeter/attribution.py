@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import hypot
 
 from .accounting import missing
-from .record import DeviceUse, Figure, Provenance, Usage
+from .record import UNCOUNTED, DeviceUse, Figure, Provenance, Usage
 
 #: What sensors say of GPUs before it is known whose it is.
 GPU = ("gpu_energy_j", "gpu_busy_s", "peak_gpu_bytes")
@@ -101,6 +101,20 @@ def attributed(
     shared = [*_by_cpu_time(usage, idle_w or {}), *_by_memory(usage)]
     own = [f for f in usage.figures if f.name not in GPU]
     return replace(usage, figures=(*own, *shared, *_gpus(usage, devices, looked, gpu_share)))
+
+
+#: CPU seconds of children from which on they may have done arithmetic worth a word.
+COMPUTING_S = 1.0
+IN_CHILDREN = Provenance(
+    None, "child processes", reason="child processes: what they compute is not seen (meter them on their own)"
+)
+
+
+def with_children(usage: Usage) -> Usage:
+    """FLOPs are counted in this process: a child that worked makes their total a lower bound."""
+    if (_value(usage, "children_cpu_s") or 0.0) < COMPUTING_S:
+        return usage
+    return replace(usage, figures=(*usage.figures, Figure(UNCOUNTED, None, IN_CHILDREN, "child processes")))
 
 
 def _with_cpu(usage: Usage) -> Usage:

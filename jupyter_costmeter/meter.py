@@ -292,6 +292,8 @@ class Meter:
         if window.between and wall_s >= CALM_S:
             self._note_calm(figures, wall_s)
         usage = attribution.attributed(wall_s, figures, devices, window.looked, self.gpu_share, self._calm_w)
+        if self.tracer("torch_flops") is not None:
+            usage = attribution.with_children(usage)
         for model in self.models:
             try:
                 usage = model.estimate(usage)

@@ -81,11 +81,19 @@ def reached(code: Code) -> set[str]:
         if id(value) in seen:
             continue
         seen.add(id(value))
-        packages = _packages(value)
-        found.update(packages & LIBRARIES.keys())
-        if not packages & LIBRARIES.keys():
-            waiting += _inside(value, names)
+        libraries, inside = _looked_into(value, names)
+        found |= libraries
+        waiting += inside
     return found
+
+
+def _looked_into(value: Any, names: set[str]) -> tuple[set[str], list[Any]]:
+    """The libraries that a value is of, else what it leads to; a user's object may raise whatever it is asked."""
+    try:
+        libraries = _packages(value) & LIBRARIES.keys()
+        return libraries, [] if libraries else _inside(value, names)
+    except Exception:
+        return set(), []
 
 
 def _names(text: str) -> set[str]:
@@ -111,16 +119,8 @@ def _packages(value: Any) -> set[str]:
     """The packages that a value, or its class, comes from."""
     of = [value.__name__] if isinstance(value, ModuleType) else [getattr(type(value), "__module__", "")]
     if isinstance(value, (type, FunctionType)) or callable(value):
-        of.append(_quiet(value, "__module__"))
+        of.append(getattr(value, "__module__", ""))
     return {name.partition(".")[0] for name in of if isinstance(name, str)}
-
-
-def _quiet(value: Any, name: str) -> Any:
-    """An attribute of whatever object, which may raise anything."""
-    try:
-        return getattr(value, name, "")
-    except Exception:
-        return ""
 
 
 def _inside(value: Any, names: set[str]) -> list[Any]:

@@ -9,7 +9,7 @@ import csv
 from datetime import datetime, timezone
 from typing import IO, Any
 
-from ..record import ENERGY, HIGHEST, SUMMED, CellRecord, Content, Figure
+from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Content, Figure
 
 WHAT = (
     "id", "session_id", "seq", "parent_id", "bucket", "notebook", "project", "cell_id", "execution_count", "label",
@@ -17,7 +17,10 @@ WHAT = (
 )  # fmt: skip
 #: What a spreadsheet takes for the beginning of a formula (OWASP: CSV injection).
 FORMULA = tuple("=+-@\t\r\n")
-FIGURES = ("energy_j", *SUMMED, *HIGHEST)
+#: FLOPs by precision: how they are known is said of their sum.
+PRECISIONS = (*COUNTED, *LEADING)
+FIGURES = ("energy_j", "flops", *(name for name in SUMMED if name not in PRECISIONS), *HIGHEST)
+PARTS = {"energy_j": ENERGY, "flops": FLOPS}
 
 
 class CsvExporter:
@@ -27,7 +30,7 @@ class CsvExporter:
     def write(self, out: IO[str], content: Content) -> None:
         lines = csv.writer(out)
         how = [column for name in FIGURES for column in (name, f"{name}_how")]
-        lines.writerow([*WHAT, "started_at", "wall_s", *how, "gpu_share", "gpu_share_how"])
+        lines.writerow([*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how"])
         for record in content.cells():
             lines.writerow(_line(record))
 
@@ -36,10 +39,11 @@ def _line(record: CellRecord) -> list[Any]:
     started = datetime.fromtimestamp(record.started_at, timezone.utc).isoformat()
     line: list[Any] = [*(_text(getattr(record, name)) for name in WHAT), started, record.wall_s]
     for name in FIGURES:
-        parts = ENERGY if name == "energy_j" else (name,)
+        parts = PARTS.get(name, (name,))
         figures = [f for f in record.usage.figures if f.name in parts]
         line += _value(name, [f for f in figures if len(parts) == 1 or not f.provenance.absent])
-    return [*line, *_share([f for f in record.usage.figures if f.name == "gpu_share"])]
+    by_precision = [_value(name, [f for f in record.usage.figures if f.name == name])[0] for name in PRECISIONS]
+    return [*line, *by_precision, *_share([f for f in record.usage.figures if f.name == "gpu_share"])]
 
 
 def _share(figures: list[Figure]) -> tuple[float | None, str]:

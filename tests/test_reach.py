@@ -1,0 +1,146 @@
+"""What else could have done arithmetic, told by the names in a cell."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_costmeter.reach import Code, reached, with_uncounted
+from jupyter_costmeter.record import UNCOUNTED, Figure, Provenance, Usage
+
+np = pytest.importorskip("numpy", reason="numpy is not installed")
+
+SETTING = """
+import numpy as np
+import math
+def inner(x): return np.dot(x, x)
+def helper(x): return inner(x)
+def plain(x): return math.sqrt(x)
+class Model:
+    def fit(self, x): return helper(x)
+class Plain:
+    def fit(self, x): return x
+class Holder:
+    def __init__(self): self.scale = np.ones(3)
+    def go(self): return self.scale
+def closed():
+    a = np.ones(2)
+    return lambda: a
+model, bare, holder, array, later = Model(), Plain(), Holder(), np.ones(3), closed()
+"""
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> dict[str, Any]:
+    """A notebook's namespace; its functions lie in a file of the user's own."""
+    file = tmp_path / "cell.py"
+    found: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(SETTING, str(file), "exec"), found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "np.dot(1, 2)", "array.sum()", "helper(2)", "model.fit(1)", "holder.go()", "[helper(i) for i in range(3)]",
+        "later()", "%%time\nhelper(3)", "%timeit -n 10 helper(3)", "x = %timeit -o helper(3)",
+        "async def f():\n    return await g(helper)", "f'{helper(1)}'", "helper(", "map(helper, [])",
+    ],
+)  # fmt: skip
+def test_a_cell_that_can_reach_numpy_says_so(code: str, names: dict[str, Any]) -> None:
+    assert reached(Code(code, names)) == {"numpy"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import numpy as np",
+        "print(1)",
+        "plain(2)",
+        "bare.fit(1)",
+        "!ls np",
+        "# np.dot",
+        "'np.dot'",
+        "",
+        "x = 1",
+        "%cost",
+    ],
+)
+def test_a_cell_that_cannot_does_not(code: str, names: dict[str, Any]) -> None:
+    assert reached(Code(code, names)) == set()
+
+
+def test_scikit_learn_and_what_it_is_called(names: dict[str, Any]) -> None:
+    linear = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is not installed")
+    names["lr"] = linear.LinearRegression()
+    assert reached(Code("lr.fit([[1]], [2])", names)) == {"sklearn"}
+    usage = with_uncounted(Usage(1.0), Code("lr.fit([[1]], [2])", names))
+    (figure,) = usage.figures
+    assert (figure.name, figure.value, figure.device) == (UNCOUNTED, None, "scikit-learn")
+    assert figure.reason is not None
+    assert figure.reason.startswith("scikit-learn: ")
+    assert not figure.provenance.absent
+
+
+def test_a_module_of_the_users_own_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_of_reach.py").write_text("import numpy\ndef go(): return numpy.ones(2)\ndef stay(): return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import mine_of_reach  # type: ignore[import-not-found]
+
+    try:
+        assert reached(Code("mine.go()", {"mine": mine_of_reach})) == {"numpy"}
+        assert reached(Code("mine.stay()", {"mine": mine_of_reach})) == set()
+    finally:
+        sys.modules.pop("mine_of_reach")
+
+
+def test_an_installed_package_is_not_looked_into(names: dict[str, Any]) -> None:
+    import hypothesis  # which has numpy in some of its rooms
+
+    names["hypothesis"] = hypothesis
+    assert reached(Code("hypothesis.given(hypothesis.strategies.integers())", names)) == set()
+
+
+@pytest.mark.parametrize("package", ["cupy", "numba", "jax", "tensorflow", "xgboost"])
+def test_a_library_that_is_not_installed_here(package: str) -> None:
+    kind = type("Thing", (), {"__module__": f"{package}.core"})
+    assert reached(Code("thing + thing", {"thing": kind()})) == {package}
+
+
+def test_jax_is_not_named_where_it_is_counted() -> None:
+    kind = type("Array", (), {"__module__": "jaxlib._jax"})
+    code = Code("a @ a", {"a": kind()})
+    assert [f.device for f in with_uncounted(Usage(1.0), code).figures] == ["JAX"]
+    assert with_uncounted(Usage(1.0), code, {"jax", "jaxlib"}) == Usage(1.0)
+
+
+def test_what_is_noted_already_is_not_noted_twice(names: dict[str, Any]) -> None:
+    known = Figure(UNCOUNTED, None, Provenance(None, "x", reason="y"), "numpy")
+    assert with_uncounted(Usage(1.0, (known,)), Code("helper(1)", names)).figures == (known,)
+
+
+def test_objects_that_raise_whatever_they_are_asked() -> None:
+    class Hostile:
+        def __getattribute__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> Any:
+            if name == "__module__":
+                raise RuntimeError(name)
+            return super().__getattribute__(name)
+
+    odd = Meta("Odd", (), {})
+    names = {"hostile": Hostile(), "odd": odd, "module": types.ModuleType("numpy_like")}
+    assert reached(Code("hostile.x + odd + odd() + module.y", names)) == set()
+
+
+def test_functions_that_call_each_other_end() -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile("def a(): return b()\ndef b(): return a()", "/tmp/x.py", "exec"), names)
+    assert reached(Code("a()", names)) == set()
+    assert reached(Code("x" * 10 + "(" * 10_000, names)) == set()
