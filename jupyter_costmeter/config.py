@@ -64,6 +64,11 @@ class CostMeter(Configurable):
         help="Exact GPU busy time by CUPTI activity tracing; off because its overhead was not measured on a GPU"
         " by us yet.",
     ).tag(config=True)
+    gpm = Bool(
+        False,
+        help="FLOPs by the GPU's own pipe counters (NVML's GPM, Hopper and later), beside those that are counted and"
+        " never in them; off because its overhead was not measured on a GPU by us yet.",
+    ).tag(config=True)
     flops = Bool(
         True,
         help="Count the FLOPs of what torch runs (and JAX, where a notebook asks for it). False: no FLOPs, and torch is"
@@ -84,7 +89,7 @@ class CostMeter(Configurable):
     @property
     def tracers(self) -> list[str]:
         """Those that are wanted."""
-        wanted = {"cupti": self.cupti, "torch_flops": self.flops, "jax_flops": self.flops}
+        wanted = {"cupti": self.cupti, "torch_flops": self.flops, "jax_flops": self.flops, "gpm": self.gpm}
         return [name for name, on in wanted.items() if on]
 
     @property

@@ -42,6 +42,8 @@ def _at_exit(session: Session) -> None:
     if session.forked:
         return
     session.close_all()
+    if (flops := session.meter.tracer("torch_flops")) is not None:
+        flops.close()  # a thread of torch's must not come into Python when it has ended
     session.gaps.close()
     if not session.flush(EXIT_S):
         lost = session.ledger.waiting + session.unsettled

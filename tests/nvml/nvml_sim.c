@@ -1,11 +1,11 @@
 /* A simulated libnvidia-ml.so.1: what NVML would say about GPUs that do not exist.
  *
- * nvml_state.h tells what they do. A missing symbol is a build variant: the linker hides it.
+ * nvml_state.h tells what they do, nvml_gpm.h has their pipes' counters. A missing symbol is a build variant: the linker hides it.
  * Structures and return codes follow nvml.h as nvidia-ml-py 13 declares them.
  */
 #include "nvml_state.h"
 
-enum { UNSIGNED_INT = 1, POWER_SAMPLES = 0, UTILISATION_SAMPLES = 1, SAMPLES = 120 };
+enum { UNSIGNED_INT = 1, POWER_SAMPLES = 0, UTILISATION_SAMPLES = 1, SAMPLES = 120, SM_CLOCK = 1 };
 #define NOT_AVAILABLE UINT64_MAX
 
 typedef struct { uint32_t pid; uint64_t bytes; uint32_t gpu_instance, compute_instance; } ProcessInfo;
@@ -240,6 +240,8 @@ int nvmlDeviceGetSamples(Device *d, unsigned type, unsigned long long last_us, u
     *count = n;
     return n ? OK : NOT_FOUND;
 }
+
+#include "nvml_gpm.h"
 
 /* Processes */
 

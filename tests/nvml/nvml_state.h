@@ -13,6 +13,7 @@
  *     process <gpu> <pid> <memory B, -1: not available> <slice> <1: graphics>
  *     sm      <gpu> <pid> <from s> <SM use %>          ascending in time
  *     mig     <gpu> <uuid> <gpu instance> <compute instance> <gpu slices> <compute slices> <SMs> <memory B>
+ *     pipe    <gpu> <slice, -1: whole> <nvmlGpmMetricId_t> <from s> <active %>   ascending in time
  *     error   <function> <nvmlReturn_t> <gpu, -1: any>
  *     hang    <function> <ms> <gpu, -1: any>
  *
@@ -31,19 +32,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SIZE = 1 << 21, GPUS = 16, LOADS = 4, SEGMENTS = 16384, PROCESSES = 256, USES = 4096, FAULTS = 64 };
+enum { SIZE = 1 << 21, GPUS = 16, LOADS = 4, SEGMENTS = 16384, PROCESSES = 256, USES = 4096, FAULTS = 64, PIPES = 4096 };
 enum { OK, UNINITIALIZED, INVALID, NOT_SUPPORTED, NOT_FOUND = 6, TOO_SMALL = 7, NOT_LOADED = 9 };
 
 typedef struct { double from, joules, watts, busy, start_watts, lag; } Segment;
 typedef struct { int gpu, pid; int64_t bytes; int slice, graphics; } Process;
 typedef struct { int gpu, pid; double from, sm; } Use;
+typedef struct { int gpu, slice, metric; double from, percent; } Pipe;
 typedef struct { char function[64]; int code, ms, gpu; } Fault;
 typedef struct Device {
     int index, slice;
     struct Device *parent;  /* of a MIG slice, else NULL */
     char uuid[96], name[96];
     double memory, used, step_ms, jitter_ms, distort_ms, offset_j, sample_ms, power_sample_ms, limit_w;
-    double mig_slices, sm_each;
+    double mig_slices, sm_each, gpm, cores, cc_major, cc_minor, sm_mhz, max_sm_mhz;
     unsigned gpu_instance, compute_instance, gpu_slices, compute_slices, sms;
     Segment *segments;
     int n_segments;
@@ -55,7 +57,10 @@ static const struct { const char *name; size_t at; } FIELDS[] = {
     {"distort_ms", offsetof(Device, distort_ms)},   {"offset_j", offsetof(Device, offset_j)},
     {"sample_ms", offsetof(Device, sample_ms)},     {"power_sample_ms", offsetof(Device, power_sample_ms)},
     {"limit_w", offsetof(Device, limit_w)},         {"mig_slices", offsetof(Device, mig_slices)},
-    {"sm_each", offsetof(Device, sm_each)},
+    {"sm_each", offsetof(Device, sm_each)},         {"gpm", offsetof(Device, gpm)},
+    {"cores", offsetof(Device, cores)},             {"cc_major", offsetof(Device, cc_major)},
+    {"cc_minor", offsetof(Device, cc_minor)},       {"sm_mhz", offsetof(Device, sm_mhz)},
+    {"max_sm_mhz", offsetof(Device, max_sm_mhz)},
 };
 
 /* What reading has done to a counter: the joules that it lost, and what it showed last. */
@@ -70,9 +75,10 @@ static Device *gpus = banks[0], *slices = slice_banks[0];
 static Segment segments[GPUS][SEGMENTS];
 static Process processes[PROCESSES];
 static Use uses[USES];
+static Pipe pipes[PIPES];
 static Fault faults[FAULTS];
 static Distortion distortions[GPUS];
-static int n_gpus, n_slices, n_processes, n_uses, n_faults;
+static int n_gpus, n_slices, n_processes, n_uses, n_pipes, n_faults;
 static char driver[64];
 static double simulated_now;
 
@@ -113,6 +119,9 @@ static void of_gpu(const char *word, Device *d, const char *args) {
     } else if (!strcmp(word, "sm") && n_uses < USES) {
         Use *u = &uses[n_uses++];
         sscanf(args, "%d %d %lf %lf", &u->gpu, &u->pid, &u->from, &u->sm);
+    } else if (!strcmp(word, "pipe") && n_pipes < PIPES) {
+        Pipe *p = &pipes[n_pipes++];
+        sscanf(args, "%d %d %d %lf %lf", &p->gpu, &p->slice, &p->metric, &p->from, &p->percent);
     } else if (!strcmp(word, "mig") && n_slices < GPUS) {
         add_slice(d, args);
     }
@@ -144,7 +153,7 @@ static void statement(char *line) {
 }
 
 static void parse(char *text) {
-    n_gpus = n_slices = n_processes = n_uses = n_faults = 0;
+    n_gpus = n_slices = n_processes = n_uses = n_pipes = n_faults = 0;
     simulated_now = NAN;
     char *next, *end;
     for (char *line = text; line && *line; line = next) {

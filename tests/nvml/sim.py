@@ -110,6 +110,8 @@ class Gpu:
         sample_ms, power_sample_ms: the driver's own samples, 0: none.
         sm_each: each of a process's samples is given, not one for all since the last look.
         mig_slices: how many compute slices MIG divides it into.
+        gpm: whether the activity of its pipes can be sampled (Hopper and later).
+        cores, cc_major, cc_minor: CUDA cores, compute capability.
     """
 
     uuid: str
@@ -127,10 +129,17 @@ class Gpu:
     limit_w: float = 400.0
     mig_slices: int = 7
     sm_each: bool = False
+    gpm: bool = False
+    cores: int = 6912
+    cc_major: int = 8
+    cc_minor: int = 0
+    sm_mhz: float = 1410.0
+    max_sm_mhz: float = 1410.0
     segments: list[Segment] = field(default_factory=list)
     processes: dict[int, Process] = field(default_factory=dict)
     sm: list[tuple[int, float, float]] = field(default_factory=list)  # (pid, from s, %)
     slices: list[Slice | str] = field(default_factory=list)
+    pipes: list[tuple[int, int, float, float]] = field(default_factory=list)  # (slice, metric, from s, active %)
 
     def move(self, now: float, power_w: float | None, utilization: float | None) -> None:
         """From ``now`` on another power or utilisation; the energy so far stays."""
@@ -164,6 +173,8 @@ class Gpu:
             yield f"process {index} {pid} {used} {process.slice} {int(process.graphics)}"
         for pid, since, percent in self.sm:
             yield f"sm {index} {pid} {since!r} {percent!r}"
+        for where, metric, since, percent in self.pipes:
+            yield f"pipe {index} {where} {metric} {since!r} {percent!r}"
         for one in self.slices:
             part = Slice(one) if isinstance(one, str) else one
             numbers = (part.gpu_instance, part.compute_instance, part.gpu_slices, part.compute_slices)
@@ -173,7 +184,19 @@ class Gpu:
 FIELDS = (
     *("memory_bytes", "used_bytes", "step_ms", "jitter_ms", "distort_ms", "offset_j"),
     *("sample_ms", "power_sample_ms", "limit_w", "mig_slices", "sm_each"),
+    *("gpm", "cores", "cc_major", "cc_minor", "sm_mhz", "max_sm_mhz"),
 )
+#: An H100 SXM5.
+HOPPER: dict[str, object] = {
+    "name": "NVIDIA H100 80GB HBM3",
+    "memory_bytes": 80 << 30,
+    "gpm": True,
+    "cores": 132 * 128,
+    "cc_major": 9,
+    "cc_minor": 0,
+    "sm_mhz": 1830.0,
+    "max_sm_mhz": 1980.0,
+}
 
 
 class SimulatedNvml:
@@ -236,6 +259,11 @@ class SimulatedNvml:
         self.gpus[gpu].processes[pid] = Process(used_bytes, graphics, slice)
         if sm is not None:
             self.gpus[gpu].sm.append((pid, self.clock(), sm))
+        self.write()
+
+    def pipe(self, gpu: int, metric: int, percent: float, slice: int = -1) -> None:
+        """From now on that pipe (``nvmlGpmMetricId_t``) is active in ``percent`` of the cycles, a slice's too."""
+        self.gpus[gpu].pipes.append((slice, metric, self.clock(), percent))
         self.write()
 
     def fail(self, function: str, code: int, gpu: int = -1) -> None:

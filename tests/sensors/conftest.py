@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from nvml.gpm_probing import HELPERS  # noqa: E402
 from nvml.probing import Probe  # noqa: E402
-from nvml.sim import SimulatedNvml, build  # noqa: E402
+from nvml.sim import HOPPER, SimulatedNvml, build  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +52,32 @@ def probe() -> Iterator[Callable[..., Probe]]:
     yield start
     for one in started:
         one.end()
+
+
+@pytest.fixture
+def hopper(gpus: Callable[..., SimulatedNvml]) -> Callable[..., SimulatedNvml]:
+    """``hopper(n)``: n simulated H100s."""
+
+    def make(count: int = 1, **kwargs: Any) -> SimulatedNvml:
+        sim = gpus(count, **kwargs)
+        sim.set(**HOPPER)
+        return sim
+
+    return make
+
+
+@pytest.fixture
+def traced(probe: Callable[..., Probe]) -> Callable[..., Probe]:
+    """A process with an open tracer, which holds all GPUs; its ``clock[0]`` is moved by ``advance``."""
+
+    def make(sim: SimulatedNvml, ready: bool = True, part: int = 0, **env: str) -> Probe:
+        there = probe(sim, **env)
+        there.ask(HELPERS)
+        for gpu in range(len(sim.gpus)):
+            sim.process(gpu, there.pid, 1 << 30, slice=part)
+        there.ask("tracer.open()")
+        if ready:
+            there.ask("ready()")
+        return there
+
+    return make

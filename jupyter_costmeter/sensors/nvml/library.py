@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ctypes import CDLL, addressof, c_ulonglong, c_void_p, cast
 from typing import Any
@@ -116,6 +116,20 @@ class Library:
             return [] if code in (NOT_FOUND, NO_DATA) else None
         values = ((int(s.timeStamp), float(getattr(s.sampleValue, VALUES[found[0]]))) for s in found[1])
         return sorted(sample for sample in values if sample[0] > after_us)
+
+    def gpm_metrics(self, first: Any, second: Any, metrics: Sequence[int]) -> tuple[dict[int, float | None], int]:
+        """What that metric was between two GPM samples, ``None`` where the driver lacks it; and NVML's return code."""
+        try:
+            query = self._pynvml.c_nvmlGpmMetricsGet_t()
+        except AttributeError:  # a pynvml from before GPM
+            return {}, NO_FUNCTION
+        query.version, query.numMetrics = self._pynvml.NVML_GPM_METRICS_GET_VERSION, len(metrics)
+        query.sample1, query.sample2 = first, second
+        for place, metric in enumerate(metrics):
+            query.metrics[place].metricId = metric
+        _, code = self.attempt("nvmlGpmMetricsGet", query)
+        answers = zip(metrics, query.metrics, strict=False)
+        return {metric: float(a.value) if a.nvmlReturn == OK else None for metric, a in answers}, code
 
     def counter(self, handle: Any, failed: Callable[[int], None]) -> Callable[[], float | None]:
         """Reads that GPU's joules since its driver was loaded, in 1 µs; else tells ``failed`` NVML's return code.
