@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import UsageError
+from .flops.dtypes import AMPERE
 from .flops.torch_flops import COUNTS, Counting
 from .format import quantity
 from .pages import Page, Table
@@ -119,7 +120,7 @@ def _count(result: Any, found: Any, by_module: dict[str, int]) -> FlopCount:
     by_operator: defaultdict[str, int] = defaultdict(int)
     by_figure: defaultdict[str, int] = defaultdict(int)
     for (_, name, kind, device), n in found.flops.items():
-        figure, factor = operators.figure(name, kind, None if device < 0 else operators.AMPERE)
+        figure, factor = operators.figure(name, kind, None if device < 0 else AMPERE)
         by_operator[name] += n * factor
         by_figure[figure] += n * factor
     by_precision: defaultdict[str, int] = defaultdict(int)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from ..record import UNCOUNTED, Figure, Provenance, Status
+from .dtypes import AMPERE
 from .jax_hooks import Hooks, Unknown
 from .jaxpr import Note, Work, count
 from .jaxpr_formulas import Target
@@ -23,8 +24,6 @@ from .jaxpr_formulas import Target
 SOURCE = "JAX programs that ran, counted by their jaxpr"
 EXACT = Provenance("measured", SOURCE, 0.0)
 ORDER = Provenance("modelled", "JAX's linear algebra and FFT, by the leading order of their formulas", 0.3)
-#: GPUs before compute capability 8 (Ampere) have no tf32.
-AMPERE = 8
 
 OFF = "JAX programs are not counted; %cost flops jax counts them"
 ON = "JAX programs are counted"

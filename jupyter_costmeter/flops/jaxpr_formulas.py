@@ -4,8 +4,7 @@ Exact ones are of products. In a convolution padding is multiplied as if it were
 meets a place of the kernel twice, and the holes of a dilated input are not: so a transposed convolution, and
 each of a convolution's gradients, is as much as what it turns round (as torch's counter has it).
 
-Those of linear algebra and Fourier transforms are the leading order of Golub & Van Loan, *Matrix Computations*,
-4th ed. 2013: LU 3.2, Cholesky 4.2, QR 5.2, Hessenberg 7.4, eigenvalues 7.5 and 8.3, SVD 8.6, FFT 1.4.1.
+Those of linear algebra and Fourier transforms are known by their leading order (``algebra``).
 """
 
 from __future__ import annotations
@@ -13,22 +12,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import log2, prod
+from math import prod
 from typing import Any
 
 from ..record import Precision
+from . import algebra, dtypes
 
-#: Of dtypes by their names; a complex one is two of its parts.
-DTYPES: dict[str, Precision] = {
-    "float64": "fp64",
-    "complex128": "fp64",
-    "float32": "fp32",
-    "complex64": "fp32",
-    "bfloat16": "bf16",
-    "float16": "fp16",
-    "int8": "int8",
-    "uint8": "int8",
-}
 #: How wide operands are, where they differ: the narrow one is converted.
 WIDTH: dict[Precision, int] = {
     "fp64": 9, "fp32": 8, "tf32": 7, "bf16": 6, "fp16": 5, "fp8": 4, "fp4": 3, "int": 2, "int8": 1,
@@ -70,10 +59,7 @@ class Formula:
 
 def of_dtype(dtype: Any) -> Precision:
     """The precision of what has that dtype."""
-    name = str(dtype)
-    if name.startswith(("float8", "float4")):
-        return "fp8" if name.startswith("float8") else "fp4"
-    return DTYPES.get(name, "int")
+    return dtypes.precision(str(dtype))
 
 
 def precision(eqn: Any, target: Target) -> Precision:
@@ -164,73 +150,59 @@ def _matrices(v: Any) -> tuple[int, int, int]:
     return prod(batch), rows, columns
 
 
-def _cube(numerator: int, denominator: int = 1) -> Callable[[Any], int]:
-    """So many n³ of a square matrix."""
+def _square(flops: Callable[[int], int]) -> Callable[[Any], int]:
+    """Of a square matrix of that size."""
 
-    def flops(eqn: Any) -> int:
+    def of(eqn: Any) -> int:
         batch, n, _ = _matrices(eqn.invars[0])
-        return numerator * batch * n**3 // denominator
+        return batch * flops(n)
 
-    return flops
+    return of
 
 
 def _lu(eqn: Any) -> int:
     batch, m, n = _matrices(eqn.invars[0])
-    q = min(m, n)
-    return batch * (2 * m * n * q - (m + n) * q * q + 2 * q**3 // 3)
+    return batch * algebra.lu(m, n)
 
 
 def _triangular_solve(eqn: Any) -> int:
-    """n² for each right side."""
     _, n, _ = _matrices(eqn.invars[0])
-    return n * prod(_shape(eqn.invars[1]))
+    return algebra.triangular(n, prod(_shape(eqn.invars[1])) // max(1, n))
 
 
 def _geqrf(eqn: Any) -> int:
-    """Householder's triangularisation: 2n²(m − n/3), of the wide as of the tall."""
     batch, m, n = _matrices(eqn.invars[0])
-    long, short = max(m, n), min(m, n)
-    return batch * (2 * short * short * long - 2 * short**3 // 3)
-
-
-def _reflections(m: int, n: int, k: int) -> int:
-    """So many (n) columns of a product of k reflections: 4mnk − 2(m + n)k² + 4k³/3."""
-    return max(0, 4 * m * n * k - 2 * (m + n) * k * k + 4 * k**3 // 3)
+    return batch * algebra.triangularised(m, n)
 
 
 def _householder_product(eqn: Any) -> int:
     batch, m, n = _matrices(eqn.invars[0])
-    return batch * _reflections(m, n, _shape(eqn.invars[1])[-1])
+    return batch * algebra.reflections(m, n, _shape(eqn.invars[1])[-1])
 
 
 def _qr(eqn: Any, read: frozenset[int]) -> int:
     """The triangle, and the columns of Q if something reads it: XLA leaves it out otherwise."""
     batch, m, n = _matrices(eqn.invars[0])
     columns = _shape(eqn.outvars[0])[-1]
-    return _geqrf(eqn) + (batch * _reflections(m, columns, min(m, n)) if id(eqn.outvars[0]) in read else 0)
+    wanted = id(eqn.outvars[0]) in read
+    return _geqrf(eqn) + (batch * algebra.reflections(m, columns, min(m, n)) if wanted else 0)
 
 
 def _ormqr(eqn: Any) -> int:
-    """A product with Q by its k reflections: 4mnk − 2nk² (from the left, of m × n)."""
     batch, m, n = _matrices(eqn.invars[2])
-    across, along = (n, m) if eqn.params["left"] else (m, n)
-    k = _shape(eqn.invars[1])[-1]
-    return batch * (4 * across * along * k - 2 * across * k * k)
+    along, across = (m, n) if eqn.params["left"] else (n, m)
+    return batch * algebra.reflected(along, across, _shape(eqn.invars[1])[-1])
 
 
 def _svd(eqn: Any) -> int:
-    """Golub & Reinsch: 4m²n + 8mn² + 9n³ with both sides' vectors, else 4mn² − 4n³/3 (m ≥ n)."""
     batch, m, n = _matrices(eqn.invars[0])
-    long, short = max(m, n), min(m, n)
-    if eqn.params["compute_uv"]:
-        return batch * (4 * long**2 * short + 8 * long * short**2 + 9 * short**3)
-    return batch * (4 * long * short**2 - 4 * short**3 // 3)
+    return batch * algebra.svd(m, n, eqn.params["compute_uv"], eqn.params["full_matrices"])
 
 
 def _eig(eqn: Any) -> int:
-    """The real Schur form: 25n³ with its vectors, else 10n³."""
+    batch, n, _ = _matrices(eqn.invars[0])
     sides = ("compute_left_eigenvectors", "compute_right_eigenvectors", "compute_schur_vectors")
-    return _cube(25 if any(eqn.params.get(side) for side in sides) else 10)(eqn)
+    return batch * algebra.eig(n, any(eqn.params.get(side) for side in sides))
 
 
 def _tridiagonal_solve(eqn: Any) -> int:
@@ -239,11 +211,9 @@ def _tridiagonal_solve(eqn: Any) -> int:
 
 
 def _fft(eqn: Any) -> int:
-    """5 n log2 n for each of n complex numbers, half of that where they are real on one side."""
     kind = getattr(eqn.params["fft_type"], "name", str(eqn.params["fft_type"]))
     real = eqn.outvars[0] if kind.endswith("IRFFT") else eqn.invars[0]
-    each = 2.5 if kind.endswith("RFFT") else 5.0
-    return int(each * prod(_shape(real)) * log2(max(2, prod(eqn.params["fft_lengths"]))))
+    return algebra.fft(prod(_shape(real)), prod(eqn.params["fft_lengths"]), kind.endswith("RFFT"))
 
 
 def _table(formulas: dict[str, Callable[[Any], int]]) -> dict[str, Formula]:
@@ -266,7 +236,7 @@ EXACT = _table(
 LEADING = {
     **_table(
         {
-            "cholesky": _cube(1, 3),
+            "cholesky": _square(algebra.cholesky),
             "lu": _lu,
             "triangular_solve": _triangular_solve,
             "geqrf": _geqrf,
@@ -274,11 +244,11 @@ LEADING = {
             "householder_product": _householder_product,
             "ormqr": _ormqr,
             "svd": _svd,
-            "eigh": _cube(9),
+            "eigh": _square(lambda n: algebra.eigh(n, True)),
             "eig": _eig,
             "schur": _eig,
-            "hessenberg": _cube(10, 3),
-            "tridiagonal": _cube(4, 3),
+            "hessenberg": _square(lambda n: 10 * n**3 // 3),
+            "tridiagonal": _square(lambda n: algebra.eigh(n, False)),
             "tridiagonal_solve": _tridiagonal_solve,
         }
     ),

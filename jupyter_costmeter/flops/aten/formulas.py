@@ -93,7 +93,8 @@ def counts(
 # Products of matrices
 
 
-@counts("mm _int_mm _scaled_mm _scaled_mm_v2", "self mat2", simple=True)
+@counts("mm", "self mat2", simple=True)
+@counts("_int_mm _scaled_mm _scaled_mm_v2", "self mat2")
 @counts("addmm addmm_ _addmm_activation", "mat1 mat2", simple=True)
 def _mm(x: Operand, y: Operand) -> int:
     """[m, k] × [k, n]: m·n sums of k products."""

@@ -8,7 +8,6 @@ from ...record import LEADING
 from . import leading as leading
 from . import precision
 from .formulas import FORMULAS
-from .precision import AMPERE as AMPERE
 
 
 def figure(name: str, kind: Any, capability: int | None) -> tuple[str, int]:

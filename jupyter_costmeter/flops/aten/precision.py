@@ -6,25 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ...record import Precision
+from .. import dtypes
+from ..dtypes import AMPERE
 from .formulas import Switch
 
-#: Of dtypes by their names; a complex one is two of its parts.
-NAMES: dict[str, Precision] = {
-    "float64": "fp64",
-    "complex128": "fp64",
-    "float32": "fp32",
-    "complex64": "fp32",
-    "bfloat16": "bf16",
-    "float16": "fp16",
-    "complex32": "fp16",
-    "int8": "int8",
-    "uint8": "int8",
-    "qint8": "int8",
-    "quint8": "int8",
-}
 TF32 = "tf32"
-#: GPUs before Ampere have no tf32, whatever the switch says.
-AMPERE = 8
 
 _tf32: dict[Switch, Callable[[], bool]] = {}
 _single: set[Any] = set()
@@ -55,15 +41,10 @@ def chooser(switch: Switch) -> Callable[[Any], tuple[Any, int]]:
 
 
 def of(kind: Any, capability: int | None = None) -> Precision:
-    """The precision of a dtype (or of ``"tf32"``) on a GPU of that major compute capability."""
+    """The precision of a dtype (or of ``"tf32"``, which an older GPU lacks) on a GPU of that compute capability."""
     if kind == TF32:
         return "tf32" if capability is None or capability >= AMPERE else "fp32"
-    name = str(kind).removeprefix("torch.")
-    if name.startswith("float8"):
-        return "fp8"
-    if name.startswith("float4"):
-        return "fp4"
-    return NAMES.get(name, "int")
+    return dtypes.precision(str(kind).removeprefix("torch."))
 
 
 def is_complex(kind: Any) -> bool:
