@@ -255,7 +255,7 @@ def test_measuring_in_a_forked_child_is_a_session_of_its_own(kernel: Kernel, rec
         "pid = os.fork()\n"
         "if pid == 0:\n"
         "    with jupyter_costmeter.measure('in the child') as cost: sum(range(10**6))\n"
-        "    import jupyter_costmeter.session as s\n"
+        "    import jupyter_costmeter.current as s\n"
         "    os._exit(0 if cost.energy_j and s.current().flush() else 1)\n"
         "status = os.waitpid(pid, 0)[1]"
     )

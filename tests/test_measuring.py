@@ -51,7 +51,7 @@ def test_an_error_in_the_block_is_the_users_and_is_recorded(home: Path, ledger: 
 def test_where_metering_fails_the_block_runs_all_the_same(home: Path) -> None:
     ran = script(
         home,
-        "import jupyter_costmeter, jupyter_costmeter.session as s\n"
+        "import jupyter_costmeter, jupyter_costmeter.current as s\n"
         "s.config.load = lambda own=None: 1/0\n"
         "with jupyter_costmeter.measure('x') as cost: print('ran')\n"
         "print(cost.energy_j, cost)\n",
@@ -140,7 +140,7 @@ def test_a_block_that_is_never_closed_is_closed_at_the_end(home: Path, ledger: L
 def test_a_window_that_another_thread_took_for_left_behind_is_still_recorded(home: Path, ledger: Ledger) -> None:
     script(
         home,
-        "import jupyter_costmeter, jupyter_costmeter.session as s\n"
+        "import jupyter_costmeter, jupyter_costmeter.current as s\n"
         "with jupyter_costmeter.measure('kept'):\n"
         "    s.current().meter.windows.clear()\n",
     )
