@@ -3,7 +3,7 @@ import hooks from 'eslint-plugin-react-hooks';
 import ts from 'typescript-eslint';
 
 /** Modules that node's tests import: they may know neither Jupyter nor React. */
-const PURE = ['api', 'feed', 'format', 'model', 'shape', 'words'].map(
+const PURE = ['api', 'feed', 'flops', 'format', 'model', 'rest', 'shape', 'words'].map(
   name => `labextension/src/${name}.ts`
 );
 const foreign = {

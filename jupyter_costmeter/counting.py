@@ -103,14 +103,14 @@ def _counting(counting: Counting) -> Iterator[Any]:
 
 @contextmanager
 def _modules() -> Iterator[tuple[Callable[[], list[str]], defaultdict[str, int]]]:
-    """The modules that torch is in, by its own tracker, and where to add up their FLOPs."""
+    """The modules that this thread of torch is in, and where to add up their FLOPs."""
     found: defaultdict[str, int] = defaultdict(int)
     try:
-        from torch.utils.module_tracker import ModuleTracker
-    except ImportError:
+        from .flops.modules import Modules
+    except ImportError:  # an older torch has no tracker
         yield list, found
         return
-    with ModuleTracker() as tracker:
+    with Modules() as tracker:
         yield lambda: [name for name in tuple(tracker.parents) if name != "Global"], found
 
 

@@ -3,17 +3,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import {
-  exportUrl,
-  fetchExport,
-  fetchTotals,
   hasMeter,
   isOurs,
   parseMessage,
   parseReply,
   parseTotals,
-  totalOf,
-  totalsUrl
+  totalOf
 } from '../labextension/lib/api.js';
+import { exportUrl, fetchExport, fetchTotals, totalsUrl } from '../labextension/lib/rest.js';
 
 const golden = name =>
   JSON.parse(readFileSync(new URL(`data/${name}.json`, import.meta.url), 'utf8'));
@@ -68,6 +65,39 @@ test('an older kernel that knows no buckets is understood', () => {
   assert.deepEqual(read.summary.buckets, []);
 });
 
+test('how fast a cell computed is read, as far as it is known', () => {
+  const { running, closed } = parseMessage(golden('message'));
+  assert.deepEqual(closed[1].rates, {
+    flops_per_s_wall: 1.001e14, // golden.py by hand: 1e14 bf16 on the GPU and 1e11 fp32 on the CPU a second
+    flops_per_s_busy: 1.25e14, // 0.8 of the time the GPU was busy
+    flops_per_j: null, // the GPU's joules are lost, and numpy's FLOPs
+    mfu_wall: 1e14 / 312e12,
+    mfu_busy: 1.25e14 / 312e12,
+    why: null,
+    source: 'NVIDIA A100 data sheet (2021)',
+    method: 'measured',
+    busy_method: 'modelled',
+    per_j_method: null,
+    incomplete: true,
+    mfu_bound: '≥',
+    per_j_bound: ''
+  });
+  assert.equal(closed[0].rates.flops_per_j, 1.25125e15 / 3650);
+  assert.equal(running[0].rates.incomplete, false);
+  assert.deepEqual(parseReply(golden('reply')).cells[1].rates, closed[1].rates);
+});
+
+test('an older kernel that knows no FLOPs is understood', () => {
+  const message = golden('message');
+  [...message.running, ...message.closed].forEach(cell => delete cell.rates);
+  message.closed[1].rates = null;
+  const read = parseMessage(message);
+  assert.deepEqual(
+    [...read.running, ...read.closed].map(({ rates }) => rates),
+    [null, null, null]
+  );
+});
+
 test('a malformed message is refused with the place and what was expected', () => {
   const broken = [
     [message => delete message.running, 'message.running: expected a list, got nothing'],
@@ -76,6 +106,14 @@ test('a malformed message is refused with the place and what was expected', () =
     [
       message => (message.closed[0].totals[0].value = 'much'),
       'message.closed[0].totals[0].value: expected a number, got a string'
+    ],
+    [
+      message => (message.closed[0].rates.mfu_wall = '41 %'),
+      'message.closed[0].rates.mfu_wall: expected a number, got a string'
+    ],
+    [
+      message => (message.running[0].rates.mfu_bound = '<'),
+      "message.running[0].rates.mfu_bound: expected '' | ≥ | ≤, got a string"
     ],
     [
       message => (message.closed[1].outcome = null),

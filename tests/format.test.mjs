@@ -49,6 +49,22 @@ test('the prefix leaves three digits that matter', () => {
   assert.equal(si(1.5e9, 'B'), '1.50 GB');
 });
 
+test('FLOPs go on to where there is no larger prefix', () => {
+  const cases = [
+    [2, '2.00 FLOP'],
+    [6_553_600_000, '6.55 GFLOP'],
+    [999.4e12, '999 TFLOP'],
+    [999.7e12, '1.00 PFLOP'],
+    [999.7e15, '1.00 EFLOP'],
+    [1.234e18, '1.23 EFLOP'],
+    [99.97e18, '100 EFLOP'],
+    [2.5e21, '2500 EFLOP']
+  ];
+  for (const [value, text] of cases) {
+    assert.equal(si(value, 'FLOP'), text);
+  }
+});
+
 test('energy in the unit of the settings', () => {
   assert.equal(energy(3600, 'J'), '3.60 kJ');
   assert.equal(energy(3600, 'Wh'), '1.00 Wh');
@@ -121,6 +137,22 @@ test('the hover of a dash gives the reason', () => {
   const lost = total(null, { reasons: ['the GPU is lost'] });
   assert.equal(explain('Energy', lost, 'J', ENGLISH), 'Energy: not measured: the GPU is lost');
   assert.match(explain('Energy', total(null), 'J', ENGLISH), /no reason is known/);
+});
+
+test('FLOPs are counted, exactly unless some were not', () => {
+  const flops = (value, more) => total(value, { name: 'flops', unit: 'FLOP', ...more });
+  const hover = (...one) => explain('FLOPs', flops(...one), 'J', ENGLISH, ['fp32: 2.00 GFLOP']);
+  const why = { missing: 2, reasons: ['numpy: no trace', 'scipy: no trace'] };
+  assert.equal(
+    hover(2e9, { uncertainty: 0 }),
+    'FLOPs: 2.00 GFLOP, exact\nMeasured.\nfp32: 2.00 GFLOP'
+  );
+  assert.equal(
+    hover(2e9, { uncertainty: 0, ...why }),
+    'FLOPs: ≥ 2.00 GFLOP\nMeasured.\nfp32: 2.00 GFLOP\n≥ Not counted: numpy: no trace; scipy: no trace'
+  );
+  assert.equal(hover(null, why), 'FLOPs: not counted: numpy: no trace; scipy: no trace');
+  assert.equal(plain({ figure: '3 FLOP/J', mark: '≤~' }), '≤ ~3 FLOP/J');
 });
 
 test('a share is never rounded to none or to all', () => {

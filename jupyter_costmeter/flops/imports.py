@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from .raised import Raised
+
 Told = Callable[[ModuleType], object]
 
 
@@ -55,16 +57,21 @@ class Imports:
         return found
 
     def _watch(self, loader: Any, tell: Told) -> None:
-        exec_module = loader.exec_module
+        exec_module, imports = loader.exec_module, self
 
-        def ours(module: ModuleType) -> None:
-            loader.__dict__.pop("exec_module", None)
-            exec_module(module)
-            if self in sys.meta_path:  # not closed meanwhile
-                tell(module)
+        class Executed(Raised):
+            def __new__(cls, module: ModuleType) -> Any:
+                try:
+                    loader.__dict__.pop("exec_module", None)
+                    exec_module(module)
+                except BaseException as error:  # the user's import fails as it would
+                    return cls.of(error)
+                if imports in sys.meta_path:  # not closed meanwhile
+                    tell(module)
+                return None
 
         with suppress(AttributeError):  # a loader without attributes of its own: the next window's edge will notice
-            loader.exec_module = ours
+            loader.exec_module = Executed
 
 
 def _initializing(module: ModuleType) -> bool:

@@ -1,5 +1,5 @@
 /**
- * The wire, as docs/wire.md has it: the only file with message names, URLs and wire types.
+ * The wire, as docs/wire.md has it: the only file with message names and wire types.
  *
  * Everything is checked where it comes in, so that the rest may trust its types. What the panel
  * does not use (a cell's single figures, the session's environment) is not read at all.
@@ -29,11 +29,26 @@ export const REQUEST = 'costmeter_request';
 export const LOAD = '%load_ext jupyter_costmeter';
 
 export type Method = 'measured' | 'modelled' | 'assumed' | 'declared';
+/** `≥` is a lower bound, `≤` an upper one. */
+export type Bound = '' | '≥' | '≤';
 export type Outcome = 'ok' | 'error' | 'interrupted' | 'killed';
 
 /** Where what is used belongs: to a cell, to a GPU held while none runs, to threads and children that go on. */
 export const BUCKETS = ['cell', 'held_idle', 'background'] as const;
 export type Bucket = (typeof BUCKETS)[number];
+
+/** Of the operands that are multiplied: totals are named `flops_bf16`, and `flops_fp32_leading`. */
+export const PRECISIONS = [
+  'fp64',
+  'fp32',
+  'tf32',
+  'bf16',
+  'fp16',
+  'fp8',
+  'fp4',
+  'int8',
+  'int'
+] as const;
 
 /** A sum of figures; `value: null` is "not measured", `missing` parts make it a lower bound. */
 export interface Total {
@@ -48,6 +63,27 @@ export interface Total {
   reasons: string[];
 }
 
+/** How fast a cell computed; null is not known. MFU is the share of the devices' peak, 0 to 1. */
+export interface Rates {
+  flops_per_s_wall: number | null;
+  /** Per second in which a GPU was busy. */
+  flops_per_s_busy: number | null;
+  flops_per_j: number | null;
+  mfu_wall: number | null;
+  mfu_busy: number | null;
+  /** Why the MFU is not known. */
+  why: string | null;
+  /** Whose peak it is against. */
+  source: string | null;
+  method: Method | null;
+  busy_method: Method | null;
+  per_j_method: Method | null;
+  /** More was done than was counted: all are lower bounds, unless their own bound says otherwise. */
+  incomplete: boolean;
+  mfu_bound: Bound;
+  per_j_bound: Bound;
+}
+
 interface Run {
   id: string;
   seq: number;
@@ -57,6 +93,8 @@ interface Run {
   label: string | null;
   wall_s: number;
   totals: Total[];
+  /** Where FLOPs were counted. */
+  rates: Rates | null;
 }
 
 export interface Cell extends Run {
@@ -141,16 +179,36 @@ export interface Totals {
   ledger: Ledger;
 }
 
+const method = orNull(oneOf('measured', 'modelled', 'assumed', 'declared'));
+
 const total: Check<Total> = object<Total>({
   name: text,
   unit: text,
   value: orNull(number),
-  method: orNull(oneOf('measured', 'modelled', 'assumed', 'declared')),
+  method,
   measured_share: orNull(number),
   missing: number,
   uncertainty: orNull(number),
   sources: list(text),
   reasons: list(text)
+});
+
+const bound = oneOf('', '≥', '≤');
+
+const rates: Check<Rates> = object<Rates>({
+  flops_per_s_wall: orNull(number),
+  flops_per_s_busy: orNull(number),
+  flops_per_j: orNull(number),
+  mfu_wall: orNull(number),
+  mfu_busy: orNull(number),
+  why: orNull(text),
+  source: orNull(text),
+  method,
+  busy_method: method,
+  per_j_method: method,
+  incomplete: flag,
+  mfu_bound: bound,
+  per_j_bound: bound
 });
 
 const run = {
@@ -161,7 +219,8 @@ const run = {
   execution_count: orNull(number),
   label: orNull(text),
   wall_s: number,
-  totals: list(total)
+  totals: list(total),
+  rates: orElse(orNull(rates), null)
 };
 
 const cell = object<Cell>({
@@ -278,94 +337,4 @@ export function hasMeter(content: unknown): boolean {
 
 export function totalOf(holder: { totals: readonly Total[] }, name: string): Total | undefined {
   return holder.totals.find(one => one.name === name);
-}
-
-// --- REST
-
-export const SCOPES = ['session', 'notebook', 'project'] as const;
-export const FORMATS = ['json', 'csv', 'md'] as const;
-export type Scope = (typeof SCOPES)[number];
-export type Format = (typeof FORMATS)[number];
-
-export interface Selection {
-  path: string;
-  scope: Scope;
-  format: Format;
-  session: string | null;
-}
-
-/** An authenticated GET below the server's base URL. */
-export type Get = (path: string) => Promise<Response>;
-
-/** The server said no; the message is fit to be shown. */
-export class ServerError extends Error {
-  override name = 'ServerError';
-  constructor(
-    message: string,
-    readonly status: number
-  ) {
-    super(message);
-  }
-}
-
-const ROOT = 'jupyter_costmeter/api';
-
-export function totalsUrl(path: string): string {
-  return `${ROOT}/totals?${new URLSearchParams({ path }).toString()}`;
-}
-
-export function exportUrl({ session, ...selection }: Selection): string {
-  const query = new URLSearchParams(selection);
-  if (session !== null) {
-    query.set('session', session);
-  }
-  return `${ROOT}/export?${query.toString()}`;
-}
-
-/** A page that is not ours: there is nobody who answers for us. */
-const NOBODY =
-  "the server's part of jupyter_costmeter is not there; to enable it run " +
-  'jupyter server extension enable jupyter_costmeter, and start the server anew';
-
-/** What went wrong: in the server's own words, where it has some. */
-async function complaint(response: Response): Promise<ServerError> {
-  const { status, statusText } = response;
-  const body = await response.text();
-  let said: unknown;
-  try {
-    said = (JSON.parse(body) as Fields | null)?.message;
-  } catch {
-    said = status === 404 ? NOBODY : undefined; // an HTML page, of Jupyter or of a proxy
-  }
-  const words = typeof said === 'string' && said !== '' ? said : `${status} ${statusText}`.trim();
-  return new ServerError(words, status);
-}
-
-async function ask(get: Get, path: string): Promise<Response> {
-  const response = await get(path);
-  if (!response.ok) {
-    throw await complaint(response);
-  }
-  return response;
-}
-
-export async function fetchTotals(get: Get, path: string): Promise<Totals> {
-  const response = await ask(get, totalsUrl(path));
-  return parseTotals(await response.json());
-}
-
-/** The name that the server gives the file, or one made of the selection. */
-function fileName(response: Response, { scope, format }: Selection): string {
-  const header = response.headers.get('Content-Disposition') ?? '';
-  const encoded = /filename\*=(?:UTF-8'')?([^;]+)/i.exec(header)?.[1];
-  const plain = /filename="?([^";]+)"?/i.exec(header)?.[1];
-  return encoded ? decodeURIComponent(encoded) : (plain ?? `cost-${scope}.${format}`);
-}
-
-export async function fetchExport(
-  get: Get,
-  selection: Selection
-): Promise<{ name: string; blob: Blob }> {
-  const response = await ask(get, exportUrl(selection));
-  return { name: fileName(response, selection), blob: await response.blob() };
 }

@@ -3,10 +3,10 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { showErrorMessage } from '@jupyterlab/apputils';
 import { MenuSvg } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import { FORMATS, SCOPES, type Format, type Get, type Scope } from './api.js';
 import { reason } from './feed.js';
 import type { Follower } from './follow.js';
 import { PANEL_ID, type OpenMenu } from './panel.js';
+import { FORMATS, SCOPES, type Format, type Get, type Scope } from './rest.js';
 import { download } from './server.js';
 import type { Words } from './words.js';
 

@@ -1,6 +1,6 @@
 /** When to read the ledger again, and what it last said: pure, with the browser's timers. */
-import type { Get, Totals } from './api.js';
-import { fetchTotals } from './api.js';
+import type { Totals } from './api.js';
+import { fetchTotals, type Get } from './rest.js';
 
 /** A record reaches the ledger some 100 ms after its cell has ended. */
 const SETTLE_MS = 300;

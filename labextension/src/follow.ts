@@ -3,10 +3,10 @@ import type { Contents } from '@jupyterlab/services';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import type { Get } from './api.js';
 import { LedgerFeed } from './feed.js';
 import { KernelLink } from './kernel.js';
 import { SessionModel } from './model.js';
+import type { Get } from './rest.js';
 
 /** All that is known of one notebook's cost: its kernel's session, and the ledger's totals. */
 export class NotebookMeter implements IDisposable {

@@ -7,6 +7,7 @@ export type EnergyUnit = 'J' | 'Wh';
 
 const JOULES_PER_WH = 3600;
 const PREFIXES: readonly (readonly [number, string])[] = [
+  [1e18, 'E'],
   [1e15, 'P'],
   [1e12, 'T'],
   [1e9, 'G'],
@@ -123,9 +124,8 @@ export function show(one: Total | undefined, energyUnit: EnergyUnit): Shown {
 }
 
 /** The same as one string: `≥ ~3.66 kJ`. */
-export function plain(shown: Shown): string {
-  const { figure, mark } = shown;
-  return mark.startsWith('≥') ? `≥ ${mark.slice(1)}${figure}` : mark + figure;
+export function plain({ figure, mark }: Shown): string {
+  return mark.replace(/^[≥≤]/, '$& ') + figure;
 }
 
 const METHODS: Record<Method, string> = {
@@ -143,21 +143,29 @@ function provenance(one: Total, words: Words): string {
     : said;
 }
 
-function incomplete(one: Total, words: Words): string {
-  const why = one.reasons.join('; ');
-  const text = words._n(
-    '≥ One part is missing: %2',
-    '≥ %1 parts are missing: %2',
-    one.missing,
-    why
-  );
-  return one.missing > 0 ? text : '';
+/** FLOPs are counted, not measured; how many windows lack some says nothing. */
+function incomplete({ name, missing, reasons }: Total, words: Words): string {
+  const why = reasons.join('; ');
+  if (missing === 0) {
+    return '';
+  }
+  return name === 'flops'
+    ? words.__('≥ Not counted: %1', why)
+    : words._n('≥ One part is missing: %2', '≥ %1 parts are missing: %2', missing, why);
+}
+
+function nothing({ name, reasons }: Total, words: Words): string {
+  const why = reasons.join('; ') || words.__('no reason is known');
+  return name === 'flops' ? words.__('not counted: %1', why) : words.__('not measured: %1', why);
 }
 
 /** Two digits are all that an uncertainty has; one as large as the figure itself is a factor. */
-function spread({ value, uncertainty }: Total): string {
+function spread({ value, uncertainty, missing }: Total, words: Words): string {
   if (!value || uncertainty === null) {
     return '';
+  }
+  if (uncertainty === 0) {
+    return missing > 0 ? '' : words.__(', exact'); // what is missing makes it inexact
   }
   const share = uncertainty / value;
   if (share >= 1) {
@@ -166,15 +174,21 @@ function spread({ value, uncertainty }: Total): string {
   return ` ±${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 }
 
-/** What a figure's hover says: how it was got, how sure it is, from where, and what is missing. */
-export function explain(title: string, one: Total, energyUnit: EnergyUnit, words: Words): string {
+/** What a figure's hover says: how it was got, how sure it is, `more`, what is missing, and from where. */
+export function explain(
+  title: string,
+  one: Total,
+  energyUnit: EnergyUnit,
+  words: Words,
+  more: readonly string[] = []
+): string {
   if (one.value === null) {
-    const why = one.reasons.join('; ') || words.__('no reason is known');
-    return `${title}: ${words.__('not measured: %1', why)}`;
+    return `${title}: ${nothing(one, words)}`;
   }
   const lines = [
-    `${title}: ${plain(show(one, energyUnit))}${spread(one)}`,
+    `${title}: ${plain(show(one, energyUnit))}${spread(one, words)}`,
     provenance(one, words),
+    ...more,
     incomplete(one, words),
     one.sources.length > 0 ? words.__('From: %1', one.sources.join('; ')) : ''
   ];

@@ -1,5 +1,6 @@
 /** What the panel knows of one notebook's kernel: pure state, no Jupyter, an injected clock. */
 import type {
+  Bound,
   Bucket,
   Cell,
   Held,
@@ -92,7 +93,7 @@ export interface Utilisation {
   held: Total;
   busy: Total | null;
   share: number | null;
-  bound: '' | '≥' | '≤';
+  bound: Bound;
   method: Method | null;
 }
 

@@ -1,8 +1,7 @@
 /** The Jupyter server, with its token and base URL. */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import type { Get } from './api.js';
-import { fetchExport, type Selection } from './api.js';
+import { fetchExport, type Get, type Selection } from './rest.js';
 
 export function getter(settings: ServerConnection.ISettings): Get {
   return path =>

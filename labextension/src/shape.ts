@@ -35,7 +35,8 @@ export const fields: Check<Fields> = (value, path) =>
 
 export function oneOf<T extends string>(...words: readonly T[]): Check<T> {
   return (value, path) =>
-    words.find(word => word === value) ?? refuse(path, words.join(' | '), value);
+    words.find(word => word === value) ??
+    refuse(path, words.map(word => word || "''").join(' | '), value);
 }
 
 /** null stays null: on this wire it means "not known", never zero. */

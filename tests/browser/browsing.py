@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,45 @@ def run_cell(page: Page, index: int) -> None:
         except AssertionError:
             continue
     raise AssertionError(f"cell {index} did not run")
+
+
+def settled(page: Page, scope: str, cells: int) -> None:
+    """The panel knows of so many cells."""
+    cell_count = page.locator(f'tr[data-scope="{scope}"] [data-name="cells"]').first
+    expect(cell_count).to_have_attribute("data-value", str(cells), timeout=60_000)
+
+
+def narrow(page: Page, width: int) -> None:
+    """As wide as that; JupyterLab itself stops at 250 px."""
+    page.add_style_tag(content=f".jp-Costmeter {{ width: {width}px !important; min-width: 0 !important }}")
+
+
+def widen(page: Page, width: int) -> None:
+    """Drag the sidebar's edge until it is as wide as that."""
+    box = page.locator(".jp-Costmeter").bounding_box()
+    assert box is not None
+    edge = box["x"] - 2
+    page.mouse.move(edge, 500)
+    page.mouse.down()
+    page.mouse.move(edge + box["width"] - width, 500, steps=5)
+    page.mouse.up()
+
+
+@contextmanager
+def dark(page: Page) -> Iterator[None]:
+    """In the dark theme; afterwards it is light again, as the setting is the server's."""
+    _theme(page, "Dark")
+    yield
+    _theme(page, "Light")
+
+
+def _theme(page: Page, name: str) -> None:
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Shift+C")
+    page.locator(".lm-CommandPalette-input").fill(f"Theme: JupyterLab {name}")
+    page.locator(".lm-CommandPalette-itemLabel", has_text=re.compile(f"{name}$")).first.click()
+    light = str(name == "Light").lower()
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", light, timeout=10_000)
 
 
 def shot(page: Page, name: str) -> None:

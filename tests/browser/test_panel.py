@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from browsing import ROOT, SHOTS, Server, notebook, run_cell, serve, shot, show_panel, visit
+from browsing import ROOT, SHOTS, Server, dark, narrow, notebook, run_cell, serve, settled, shot, show_panel, visit
 from nvml.sim import SimulatedNvml, build
 from playwright.sync_api import Browser, Page, expect
 
@@ -34,12 +34,6 @@ def figure(page: Page, scope: str, name: str) -> float:
     text = page.locator(f'tr[data-scope="{scope}"] [data-name="{name}"]').first.get_attribute("data-value")
     assert text, f"{scope} {name} is empty"
     return float(text)
-
-
-def settled(page: Page, scope: str, cells: int) -> None:
-    """The panel knows of so many cells."""
-    cell_count = page.locator(f'tr[data-scope="{scope}"] [data-name="cells"]').first
-    expect(cell_count).to_have_attribute("data-value", str(cells), timeout=60_000)
 
 
 def test_the_first_session(lab: Server, page: Page) -> None:
@@ -289,11 +283,6 @@ def test_the_palette_and_the_status_bar(open_notebook: OpenNotebook) -> None:
     expect(page.locator(".lm-CommandPalette-itemLabel", has_text="Cost Meter").first).to_be_visible()
 
 
-def narrow(page: Page, width: int) -> None:
-    """As wide as that; JupyterLab itself stops at 250 px."""
-    page.add_style_tag(content=f".jp-Costmeter {{ width: {width}px !important; min-width: 0 !important }}")
-
-
 def test_themes_and_a_narrow_sidebar(open_notebook: OpenNotebook) -> None:
     page = open_notebook(LOAD, "%%cost a label that is rather long for two hundred pixels\nsum(range(10**7))", "1/0")
     for index in range(3):
@@ -307,11 +296,8 @@ def test_themes_and_a_narrow_sidebar(open_notebook: OpenNotebook) -> None:
     assert (panel.bounding_box() or {"width": 0})["width"] == 200
     assert panel.evaluate("e => e.scrollWidth <= e.clientWidth")
     shot(page, "narrow")
-    page.keyboard.press("Control+Shift+C")
-    page.locator(".lm-CommandPalette-input").fill("Theme: JupyterLab Dark")
-    page.keyboard.press("Enter")
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false", timeout=10_000)
-    shot(page, "dark-narrow")
+    with dark(page):
+        shot(page, "dark-narrow")
 
 
 def test_notebook_7(notebook7: Server, page: Page) -> None:

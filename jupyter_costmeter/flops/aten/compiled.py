@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 from _thread import get_ident
+from functools import partial
 from typing import Any
 
+from ..raised import Raised
 from . import graph
 from .kernels import Kernels
 
@@ -69,22 +71,25 @@ class Compiled:
     def _running(self, torch: Any, theirs: Any) -> Any:
         muted = self.kernels.muted
 
-        @functools.wraps(theirs)
-        def run(compiled: Any, inputs: Any) -> Any:
-            me = get_ident()
-            rows = self._rows(compiled, inputs) if me not in muted else None
-            if rows is None:
-                return theirs(compiled, inputs)
-            try:
-                muted.add(me)
-                out = theirs(compiled, inputs)
-            finally:
-                muted.discard(me)
-            for row in rows:
-                self.kernels.add(*row)
-            return out
+        class Run(Raised):
+            def __new__(cls, compiled: Any, inputs: Any) -> Any:
+                me = get_ident()
+                rows = self._rows(compiled, inputs) if me not in muted else None
+                try:
+                    if rows is None:
+                        return theirs(compiled, inputs)
+                    try:
+                        muted.add(me)
+                        out = theirs(compiled, inputs)
+                    finally:
+                        muted.discard(me)
+                except BaseException as error:
+                    return cls.of(error)
+                for row in rows:
+                    self.kernels.add(*row)
+                return out
 
-        return run
+        return property(partial(partial, Run))  # binds it to the graph as a method would be, in C
 
     def _rows(self, compiled: Any, inputs: Any) -> list[tuple[str, Any, int, int]] | None:
         """The FLOPs of this call; ``None`` where they are counted as it runs."""

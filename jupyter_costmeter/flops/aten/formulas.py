@@ -59,16 +59,11 @@ class Formula:
 
 
 FORMULAS: dict[str, Formula] = {}
-#: Those that always run another one of ours, which is counted instead: known for compiled graphs only.
-WITHIN = {
-    "aten::convolution", "aten::convolution_overrideable", "aten::_slow_conv2d_forward", "aten::slow_conv3d_forward",
-    "aten::slow_conv_dilated2d", "aten::slow_conv_dilated3d", "aten::slow_conv_transpose2d", "aten::_conv_depthwise2d",
-    "aten::slow_conv_transpose3d", "aten::conv_depthwise3d", "aten::mkldnn_convolution", "aten::cudnn_convolution",
-    "aten::cudnn_convolution_transpose", "aten::miopen_convolution", "aten::miopen_convolution_transpose",
-    "aten::miopen_depthwise_convolution", "aten::_mps_convolution", "aten::_mps_convolution_transpose",
-    "aten::_nnpack_spatial_convolution", "aten::_slow_conv2d_backward", "aten::convolution_backward_overrideable",
-    "aten::mv",
-}  # fmt: skip
+#: Those that always run another one of ours (``_convolution``, ``addmv_``), which is counted instead as they run: they
+#: are known for compiled graphs.
+WITHIN = {"aten::convolution", "aten::mv"}
+#: What an operator's FLOPs are told under, where that is not its own name.
+KNOWN_AS = {"aten::_convolution": "aten::convolution"}
 
 
 def counts(

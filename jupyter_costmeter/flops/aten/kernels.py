@@ -16,11 +16,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ..counts import Counts
+from ..raised import Raised
 from . import leading as leading
 from . import precision
 from .forms import Below, Form, Plain, forms
-from .formulas import FORMULAS, WITHIN, Partly
-from .raised import Raised
+from .formulas import FORMULAS, KNOWN_AS, WITHIN, Partly
 from .uncounted import UNCOUNTED
 
 #: Operator, what was multiplied, FLOPs.
@@ -107,7 +107,7 @@ class Kernels:
 
 
 def _counting(kernels: Kernels, form: Form, below: Below) -> Any:  # noqa: C901 (see above)
-    formula, name, redo = FORMULAS[form.name], form.name, form.redispatch
+    formula, name, redo = FORMULAS[form.name], KNOWN_AS.get(form.name, form.name), form.redispatch
     muted, flops, watchers = kernels.muted, kernels.counts.flops, kernels.watchers
     pick, count, kind, simple = (
         form.pick(formula.names),

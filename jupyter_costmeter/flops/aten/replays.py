@@ -34,7 +34,10 @@ class Replays:
     def remove(self) -> None:
         """As it was, except where somebody has wrapped ours."""
         for name, (theirs, ours) in self._theirs.items():
-            if self._class.__dict__.get(name) is ours:
+            if self._class.__dict__.get(name) is not ours:
+                continue
+            delattr(self._class, name)
+            if getattr(self._class, name, None) is not theirs:  # it was not inherited
                 setattr(self._class, name, theirs)
         self._theirs = {}
 
@@ -58,9 +61,9 @@ class Replays:
             self.kernels.fault("CUDA graphs", error)
 
     def _own(self) -> dict[Any, int]:
-        """What the thread that captures has counted: others may go on meanwhile."""
+        """What the thread that captures has counted on GPUs: others may go on, and the CPU does its part meanwhile."""
         me = get_ident()
-        return {key: n for key, n in self.kernels.counts.flops.copy().items() if key[0] == me}
+        return {key: n for key, n in self.kernels.counts.flops.copy().items() if key[0] == me and key[3] >= 0}
 
     def _begin(self, graph: Any) -> None:
         setattr(graph, BEFORE, self._own())

@@ -8,11 +8,14 @@ export function Figure(props: {
   title: string;
   name: string;
   total: Total | undefined;
+  /** More lines of what it says on hover. */
+  more?: readonly string[];
 }): React.JSX.Element {
-  const { title, name, total } = props;
+  const { title, name, total, more } = props;
   const { words, energyUnit } = useView();
   const { figure, mark } = show(total, energyUnit);
-  const hover = total && explain(title, total, energyUnit, words);
+  const unit = figure.endsWith('FLOP') ? 'FLOP' : ''; // a long one
+  const hover = total && explain(title, total, energyUnit, words, more);
   return (
     <span
       className="jp-Costmeter-figure"
@@ -21,7 +24,8 @@ export function Figure(props: {
       title={hover}
     >
       {mark && <span className="jp-Costmeter-mark">{mark}</span>}
-      {figure}
+      {unit === '' ? figure : figure.slice(0, -unit.length)}
+      {unit && <span className="jp-Costmeter-unit">{unit}</span>}
     </span>
   );
 }

@@ -1,7 +1,9 @@
 import React from 'react';
-import { BUCKETS, totalOf, type Bucket, type Scope, type Summary } from '../api.js';
+import { BUCKETS, totalOf, type Bucket, type Summary } from '../api.js';
+import { byPrecision } from '../flops.js';
 import { DASH } from '../format.js';
 import { parts } from '../model.js';
+import type { Scope } from '../rest.js';
 import type { Words } from '../words.js';
 import { Bar, bucketName, BucketFigure, Swatch } from './buckets.js';
 import { Duration, Figure } from './figure.js';
@@ -51,6 +53,8 @@ function allColumns(words: Words): readonly Column[] {
     column('cpu_s', words.__('CPU time'), words.__('CPU')),
     column('gpu_reserved_s', words.__('GPU held')),
     column('gpu_busy_s', words.__('GPU busy')),
+    column('flops', words.__('FLOPs')),
+    column('flops_hardware', words.__('FLOPs (GPU counters)'), words.__('GPU says')),
     column('peak_rss_bytes', words.__('Memory'), words.__('RAM')),
     column('peak_gpu_bytes', words.__('GPU memory'), words.__('VRAM')),
     column('cells', words.__('Cells'))
@@ -106,7 +110,20 @@ function Value(props: { column: Column; summary: Summary }): React.JSX.Element |
     return <Duration name={name} seconds={summary.cells > 0 ? summary.wall_s : null} />;
   }
   const title = name.startsWith('peak_') ? words.__('%1, at its highest', label) : label;
-  return <Figure title={title} name={name} total={totalOf(summary, name)} />;
+  const more = saidOf(name, summary, words);
+  return <Figure title={title} name={name} total={totalOf(summary, name)} more={more} />;
+}
+
+/** What a total's hover says besides how it was got. */
+function saidOf(name: string, summary: Summary, words: Words): string[] {
+  switch (name) {
+    case 'flops':
+      return byPrecision(summary, words);
+    case 'flops_hardware':
+      return [words.__('What the hardware says, to compare: no part of the counted FLOPs.')];
+    default:
+      return [];
+  }
 }
 
 function Unknown({ name, why }: { name: string; why: string }): React.JSX.Element {
