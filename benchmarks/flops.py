@@ -3,8 +3,8 @@
 ``python benchmarks/flops.py [--rounds 15] [--threads 1] [--markdown]``
 
 Each workload is run in turn under each counter, so that a busy machine is busy for all. Of small operators the
-time that one of them takes longer is told, of steps the ratio to the bare one. Medians over the rounds; of the
-small operators also the least, since a busy machine only adds. The large step is some 50 times the small one.
+time that one of them takes longer is told, of steps the ratio to the bare one: medians over the rounds (ten times as
+many of small operators), and by the least of all rounds, since a busy machine only adds.
 """
 
 from __future__ import annotations
@@ -136,10 +136,11 @@ def row(name: str, times: dict[str, list[float]], operators: int) -> list[str]:
         if operators:
             added = 1e6 * (took - bare) / operators
             least = 1e6 * (min(times[counter]) - min(times["none"])) / operators
-            cells.append(f"+{added:.2f} µs (least {least:+.2f})")
+            cells.append(f"{added:+.2f} µs (least {least:+.2f})")
         else:
             pairs = [t / b for t, b in zip(times[counter], times["none"], strict=True)]
-            cells.append(f"×{statistics.median(pairs):.3f}")
+            least = min(times[counter]) / min(times["none"])
+            cells.append(f"×{statistics.median(pairs):.3f} (least ×{least:.3f})")
     return cells
 
 
@@ -151,7 +152,9 @@ def main() -> None:
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(asked.threads)
-    rows = [row(name, measured(make, asked.rounds), operators) for name, (make, operators) in WORK.items()]
+    rows = []
+    for name, (make, operators) in WORK.items():
+        rows.append(row(name, measured(make, asked.rounds * (10 if operators else 1)), operators))
     columns = ["added per operator, or ratio of a step", "bare", *list(COUNTERS)[1:]]
     print(tabulate(rows, columns, "github" if asked.markdown else "simple", disable_numparse=True))
     print(f"\ntorch {torch.__version__}, {asked.threads} thread(s), {asked.rounds} rounds")
