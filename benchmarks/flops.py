@@ -1,4 +1,4 @@
-"""What counting FLOPs costs, side by side in one run: nothing, ours, torch's FlopCounterMode, torch.profiler with_flops.
+"""What counting FLOPs costs, side by side in one run: none, ours, torch's FlopCounterMode, torch.profiler with_flops.
 
 ``python benchmarks/flops.py [--rounds 15] [--threads 1] [--markdown]``
 

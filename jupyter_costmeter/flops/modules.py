@@ -17,7 +17,7 @@ GLOBAL = "Global"
 
 
 class Modules(ModuleTracker):  # type: ignore[misc]
-    """torch's own puts hooks on leaves, too, which breaks ``autograd.grad`` by them, and has one set for all threads."""
+    """torch's own hooks leaves, too, which breaks ``autograd.grad`` by them, and has one set for all threads."""
 
     def __init__(self) -> None:
         self._mine = threading.local()
