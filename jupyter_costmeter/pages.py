@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from . import accounting, breakdown
+from . import accounting, breakdown, speed
 from .format import (
     BUCKETS,
     MARK,
@@ -238,53 +238,10 @@ def cell_page(record: CellRecord, rates: Rates | None = None) -> Page:
     totals = accounting.cell_totals(record.usage)
     summary = Summary(1, 0, 1, record.wall_s, totals)
     more: dict[str, Sequence[Sequence[str]]] = {"gpu_energy_j": list(_shares(record))}
-    more["flops"] = list(_rates(rates)) if rates else []
+    more["flops"] = list(speed.lines(rates)) if rates else []
     title = f"{called(record)}: {quantity(record.wall_s, 's')}{ended}"
-    return Page(
-        title, [totals_table(summary, more)], list(notes(totals)), [*work(totals, rates), *used_of_held(summary)]
-    )
-
-
-def work(totals: Sequence[Total], rates: Rates | None) -> list[str]:
-    """``3.1 TFLOP bf16 · 41 % of peak · 0.9 kJ``; nothing where no FLOPs were counted."""
-    by_name = {total.name: total for total in totals}
-    flops, energy = by_name.get("flops"), by_name.get("energy_j")
-    if flops is None or flops.value is None:
-        return []
-    parts = [" ".join([total_text(flops), *breakdown.precision(totals)])]
-    if rates is not None and rates.mfu_wall is not None:
-        parts.append(f"{_bound(rates.mfu_bound)}{percent(rates.mfu_wall)} of peak")
-    return [" · ".join([*parts, *([total_text(energy)] if energy else [])])]
-
-
-def _bound(bound: str) -> str:
-    return f"{bound} " if bound else ""
-
-
-def _rates(rates: Rates) -> Iterator[list[str]]:
-    """How fast, how near to the most that the devices can, and for how much."""
-    bound = _bound("≥" if rates.incomplete else "")
-    speeds = (
-        ("per second", rates.flops_per_s_wall, rates.method, "of wall time"),
-        ("per second of busy GPU", rates.flops_per_s_busy, rates.busy_method, "by the GPU time that was busy"),
-    )
-    for name, speed, method, source in speeds:
-        if speed is not None:
-            yield [PART + name, f"{bound}{quantity(speed, 'FLOP/s')}", "", method or "", source]
-    if rates.mfu_wall is None:
-        yield [f"{PART}of peak (MFU)", "—", "", "not known", rates.why or ""]
-    else:
-        yield [f"{PART}of peak (MFU)", _share_of_peak(rates), "", rates.method or "", rates.source or ""]
-    if rates.flops_per_j is not None:
-        value = f"{_bound(rates.per_j_bound)}{quantity(rates.flops_per_j, 'FLOP/J')}"
-        yield [f"{PART}per joule", value, "", rates.per_j_method or "", ""]
-
-
-def _share_of_peak(rates: Rates) -> str:
-    """Of the wall time, and of the time in which the GPU was busy."""
-    bound, busy = _bound(rates.mfu_bound), rates.mfu_busy
-    of_busy = f" ({percent(busy)} when busy)" if busy is not None else ""
-    return f"{bound}{percent(rates.mfu_wall or 0.0)}{of_busy}"
+    heads = [*speed.headline(totals, rates), *used_of_held(summary)]
+    return Page(title, [totals_table(summary, more)], list(notes(totals)), heads)
 
 
 def _shares(record: CellRecord) -> Iterator[list[str]]:
