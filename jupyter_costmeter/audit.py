@@ -24,6 +24,8 @@ ARMED = "The next cell runs under torch's profiler, which slows it down; what it
 NO_TORCH = "torch was not imported when the cell began, so there was nothing to profile. Import it, then ask again."
 COMPILED = "compiled graph"
 MICRO = 1e-6
+BUSY = "A profiler of your own was running, so there is no audit: stop it, then ask again."
+TAKEN = "Your code used torch's profiler, which serves one at a time, so there is no audit."
 
 
 @dataclass(slots=True)
@@ -55,6 +57,9 @@ class Audit:
     def _enter(self, torch: Any) -> None:
         from torch.profiler import ProfilerActivity, profile
 
+        if torch.autograd._profiler_enabled():  # it is the user's, and would lose what it has seen
+            self._why = BUSY
+            return
         activities = [ProfilerActivity.CPU]
         if torch.cuda.is_available():
             activities.append(ProfilerActivity.CUDA)
@@ -75,7 +80,9 @@ class Audit:
     def _found(self) -> Page:
         self._profile.stop()
         found = between(self._start, COUNTS.counts.snapshot())
-        events = self._profile.events()
+        events = self._profile.events() or []
+        if found.flops and not events:
+            return Page("FLOPs audit", notes=[TAKEN])
         on_device = any(_device_us(event) for event in events)
         return page(_seen(events, on_device), _flops(found.flops), on_device, {(n[1], n[2]) for n in found.notes})
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import UsageError
-from .flops.dtypes import AMPERE
-from .flops.torch_flops import COUNTS, Counting
+from .flops.torch_flops import COUNTS, Counting, capability
 from .format import quantity
 from .pages import Page, Table
+from .reach import LIBRARIES, Code, reached
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,18 @@ def count_flops(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Flop
             result = function(*args, **kwargs)
         finally:
             kernels.watchers.remove(watch)
-        return _count(result, between(start, counting.counts.snapshot()), by_module)
+        found = _count(result, between(start, counting.counts.snapshot()), by_module)
+        return replace(found, uncounted=(*found.uncounted, *_else((function, args, kwargs), result)))
+
+
+def _else(called: tuple[Any, ...], result: Any) -> list[str]:
+    """What torch's operators are not all of: libraries that the call could reach, and work that is yet to come."""
+    function, args, kwargs = called
+    given = {"function": function, **{f"argument_{i}": a for i, a in enumerate((*args, *kwargs.values()))}}
+    found = [": ".join(LIBRARIES[package]) for package in reached(Code("; ".join(given), given))]
+    if inspect.iscoroutine(result) or inspect.isgenerator(result) or inspect.isasyncgen(result):
+        found.append(f"{type(result).__name__}: what it does when it runs was not awaited here")
+    return sorted(set(found))
 
 
 @contextmanager
@@ -120,7 +132,7 @@ def _count(result: Any, found: Any, by_module: dict[str, int]) -> FlopCount:
     by_operator: defaultdict[str, int] = defaultdict(int)
     by_figure: defaultdict[str, int] = defaultdict(int)
     for (_, name, kind, device), n in found.flops.items():
-        figure, factor = operators.figure(name, kind, None if device < 0 else AMPERE)
+        figure, factor = operators.figure(name, kind, None if device < 0 else capability(device))
         by_operator[name] += n * factor
         by_figure[figure] += n * factor
     by_precision: defaultdict[str, int] = defaultdict(int)

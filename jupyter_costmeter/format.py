@@ -113,8 +113,8 @@ def gpu_times(held_s: float, used_s: float | None) -> tuple[str, str]:
 
 def uncertainty(total: Total) -> str:
     """Relative, to at most two significant figures (FACTS §4): ``±5.0 %``, ``×/÷ 3``."""
-    if not total.value or total.uncertainty is None:
-        return ""
+    if not total.value or total.uncertainty is None or (total.incomplete and not total.uncertainty):
+        return ""  # what is counted exactly is a lower bound all the same
     return half_width(total.uncertainty / total.value)
 
 

@@ -1,18 +1,21 @@
 """What else could have done arithmetic in a cell: libraries that its code reaches, whose FLOPs nobody counts.
 
-By names: those in the cell, looked up where it ran, and from there through functions and classes that are the
-user's own (not an installed package's). So it is what the code could have called, not what it did;
-a library that only another package uses inside is not seen. Pure, and off the user's path.
+By names: those in the cell, looked up where it ran, and from there through functions, classes, objects and small
+containers that are the user's own (not an installed package's). So it is what the code could have called, not what it
+did; a library that only another package uses inside is not seen. No code of the user's is run for it. Pure, and off the
+user's path.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
+import itertools
 import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
-from types import CodeType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from .record import UNCOUNTED, Figure, Provenance, Usage
@@ -37,6 +40,8 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "mxnet": ("MXNet", ITS_OWN),
     "paddle": ("Paddle", ITS_OWN),
     "onnxruntime": ("ONNX Runtime", ITS_OWN),
+    "pandas": ("pandas", NO_COUNTERS),
+    "polars": ("Polars", ITS_OWN),
     "jax": ("JAX", "`%cost flops jax` counts it from then on"),
     "jaxlib": ("JAX", "`%cost flops jax` counts it from then on"),
     "flash_attn": ("flash_attn", ITS_OWN),
@@ -46,6 +51,9 @@ LIBRARIES: dict[str, tuple[str, str]] = {
 }
 #: So many functions and classes are looked into at most.
 MOST = 2000
+#: So many of the things that an object or a container holds.
+FEW = 50
+FUNCTIONS = (FunctionType, BuiltinFunctionType)
 WORD = re.compile(r"[A-Za-z_]\w*")
 MAGIC = re.compile(r"^\s*(%%?\w*|!.*)", re.MULTILINE)
 _INSTALLED = tuple({p for n in ("stdlib", "platstdlib", "purelib", "platlib") if (p := sysconfig.get_path(n))})
@@ -88,7 +96,7 @@ def reached(code: Code) -> set[str]:
 
 
 def _looked_into(value: Any, names: set[str]) -> tuple[set[str], list[Any]]:
-    """The libraries that a value is of, else what it leads to; a user's object may raise whatever it is asked."""
+    """The libraries that a value is of, else what it leads to."""
     try:
         libraries = _packages(value) & LIBRARIES.keys()
         return libraries, [] if libraries else _inside(value, names)
@@ -116,29 +124,77 @@ def _values(names: Iterable[str], namespace: Mapping[str, Any]) -> Iterator[Any]
 
 
 def _packages(value: Any) -> set[str]:
-    """The packages that a value, or its class, comes from."""
-    of = [value.__name__] if isinstance(value, ModuleType) else [getattr(type(value), "__module__", "")]
-    if isinstance(value, (type, FunctionType)) or callable(value):
-        of.append(getattr(value, "__module__", ""))
+    """The packages that a value, or its class, comes from. Only types are asked: a proxy must not begin to work."""
+    kind = type(value)
+    of = [_module_of(kind)]
+    if issubclass(kind, ModuleType):
+        of.append(vars(value).get("__name__"))
+    elif issubclass(kind, type):
+        of.append(_module_of(value))
+    elif kind in FUNCTIONS:
+        of.append(value.__module__)
     return {name.partition(".")[0] for name in of if isinstance(name, str)}
+
+
+def _module_of(kind: type) -> Any:
+    """The module's name as it stands in a class, whatever its metaclass does."""
+    return type.__getattribute__(kind, "__module__")
+
+
+def _held(value: Any) -> list[Any]:
+    """What an object has in its attributes, and a container in it, as far as that is few."""
+    if type(value) in (list, tuple, set, frozenset):
+        return list(itertools.islice(value, FEW))
+    if type(value) is dict:
+        return list(itertools.islice(value.values(), FEW))
+    try:
+        held = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return []
+    return list(itertools.islice(dict(held).values(), FEW))
+
+
+def _unwrapped(value: Any) -> Any:
+    """The function in a partial, a method or a descriptor."""
+    kind = type(value)
+    if kind is functools.partial:
+        return value.func
+    if kind in (staticmethod, classmethod, MethodType):
+        return value.__func__
+    if kind is property:
+        return value.fget
+    return value.__dict__.get("__wrapped__", value) if kind is FunctionType else value
 
 
 def _inside(value: Any, names: set[str]) -> list[Any]:
     """What a value that is the user's own leads to."""
-    if isinstance(value, ModuleType):
-        return list(_values(names, vars(value))) if _own(getattr(value, "__file__", None)) else []
-    function = getattr(value, "__wrapped__", value) if isinstance(value, FunctionType) else value
-    if isinstance(function, FunctionType):
-        return list(_of_function(function)) if _own(function.__code__.co_filename) else []
-    kind = function if isinstance(function, type) else type(function)
-    held = [] if isinstance(function, type) else list(getattr(function, "__dict__", {}).values())
-    module = sys.modules.get(kind.__module__)
-    own = kind.__module__ == "__main__" or (module is not None and _own(getattr(module, "__file__", None)))
-    return [*held, *(f for f in vars(kind).values() if isinstance(f, FunctionType))] if own else []
+    function = _unwrapped(value)
+    if function is not value:
+        more = [*value.args, *value.keywords.values()] if type(value) is functools.partial else []
+        return [function, *more, *([value.__self__] if type(value) is MethodType else [])]
+    kind = type(value)
+    if issubclass(kind, ModuleType):
+        return list(_values(names, vars(value))) if _own(vars(value).get("__file__")) else []
+    if kind is FunctionType:
+        return list(_of_function(value)) if _own(value.__code__.co_filename) else []
+    if issubclass(kind, type):
+        return _of_class(value)
+    return [*_held(value), *_of_class(kind)]
+
+
+def _of_class(kind: type) -> list[Any]:
+    """The methods of a class that is the user's own."""
+    name = _module_of(kind)
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    own = name == "__main__" or (module is not None and _own(vars(module).get("__file__")))
+    methods = type.__getattribute__(kind, "__dict__").values()
+    return [m for m in methods if type(m) in (FunctionType, staticmethod, classmethod, property)] if own else []
 
 
 def _of_function(function: FunctionType) -> Iterator[Any]:
-    yield from _values(_names_of_code(function.__code__), function.__globals__)
+    names = _names_of_code(function.__code__)
+    yield from _values(names, function.__globals__)
+    yield from _values(names & LIBRARIES.keys(), sys.modules)  # what it imports itself
     for cell in function.__closure__ or ():
         try:
             yield cell.cell_contents

@@ -87,6 +87,42 @@ test('the totals come, and stay when the ledger later cannot be read', async t =
   assert.equal(one.problem, 'the ledger is locked');
 });
 
+test('totals that lack a cell which has ended are asked for again, and not for ever', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let asked = 0;
+  let known = 2;
+  const get = async () => {
+    asked += 1;
+    return new Response(totals);
+  };
+  const complete = ({ scopes }) => scopes.notebook.cells >= known;
+  const one = new LedgerFeed(
+    get,
+    () => 'train.ipynb',
+    () => true,
+    () => undefined,
+    complete
+  );
+  const run = async () => {
+    for (let i = 0; i < 20; i++) {
+      t.mock.timers.tick(3000);
+      for (let j = 0; j < 5; j++) {
+        await settled();
+      }
+    }
+  };
+  one.request();
+  await run();
+  assert.equal(asked, 1); // the two cells of the golden totals
+  known = 3;
+  one.request();
+  await run();
+  assert.equal(asked, 1 + 6);
+  one.request();
+  await run();
+  assert.equal(asked, 1 + 6 + 6);
+});
+
 test('an answer about the old name of a moved notebook is dropped', async t => {
   let respond;
   const { one, run, move } = feed(t, () => new Promise(done => (respond = done)));

@@ -97,6 +97,21 @@ def test_errors_are_the_callers_own_and_leave_nothing_behind() -> None:
     assert count_flops(torch.mm, torch.ones(2, 3), torch.ones(3, 4)).total == 48
 
 
+def test_what_is_not_torchs_is_said_not_to_be_counted() -> None:
+    np = pytest.importorskip("numpy", reason="numpy is not installed")
+    a = np.ones((3, 3))
+    assert count_flops(lambda: a @ a).uncounted[0].startswith("numpy: ")
+    assert count_flops(lambda x: x, a).lower_bound
+
+    async def later() -> None:
+        torch.ones(2, 3) @ torch.ones(3, 4)
+
+    found = count_flops(later)
+    found.result.close()
+    assert found.total == 0
+    assert found.uncounted == ("coroutine: what it does when it runs was not awaited here",)
+
+
 def test_it_may_be_nested() -> None:
     a, b = torch.randn(8, 16), torch.randn(16, 32)
     inner: list[int] = []

@@ -173,9 +173,24 @@ def test_an_audit_without_torch_says_so_and_one_of_a_failing_cell_ends(kernel: K
     assert "ZeroDivisionError" in kernel.text
     assert "aten::mm" in kernel.text
     kernel.run("%cost flops audit")
-    kernel.run("%cost flops audit off")  # runs under it itself
+    kernel.run("%cost flops audit off")
     kernel.run("_ = a @ b")
     assert kernel.text == ""
+
+
+def test_an_audit_leaves_the_users_own_profiler_alone(kernel: Kernel) -> None:
+    kernel.run(
+        f"{SETUP}\nfrom torch.profiler import profile, ProfilerActivity\np = profile(activities=[ProfilerActivity.CPU])"
+    )
+    kernel.run("p.start()")
+    kernel.run("%cost flops audit")
+    kernel.run("_ = a @ b")
+    assert "A profiler of your own was running" in kernel.text
+    kernel.run("p.stop()")
+    assert kernel.value("sum(e.name == 'aten::mm' for e in p.events())") == 1
+    kernel.run("%cost flops audit")
+    kernel.run("with profile(activities=[ProfilerActivity.CPU]) as q: _ = a @ b")
+    assert "Your code used torch's profiler" in kernel.text
 
 
 @pytest.mark.parametrize(("words", "said"), [("bogus", "invalid choice"), ("jax on", "invalid choice")])

@@ -15,6 +15,7 @@ from jupyter_costmeter.record import UNCOUNTED, Figure, Provenance, Usage
 np = pytest.importorskip("numpy", reason="numpy is not installed")
 
 SETTING = """
+import functools
 import numpy as np
 import math
 def inner(x): return np.dot(x, x)
@@ -31,6 +32,24 @@ def closed():
     a = np.ones(2)
     return lambda: a
 model, bare, holder, array, later = Model(), Plain(), Holder(), np.ones(3), closed()
+def inside():
+    import numpy
+    return numpy.ones(2)
+def from_inside():
+    from numpy import linalg
+    return linalg.norm([1])
+class Static:
+    @staticmethod
+    def one(): return helper(1)
+    @property
+    def two(self): return 2
+class Lazy:
+    @property
+    def three(self): return helper(3)
+static, lazy = Static, Lazy()
+part, kept, pair = functools.partial(helper, 2), {"a": np.ones(2)}, [np.ones(2)]
+wrapped = functools.lru_cache(helper)
+bound = model.fit
 """
 
 
@@ -48,6 +67,8 @@ def names(tmp_path: Path) -> dict[str, Any]:
     [
         "np.dot(1, 2)", "array.sum()", "helper(2)", "model.fit(1)", "holder.go()", "[helper(i) for i in range(3)]",
         "later()", "%%time\nhelper(3)", "%timeit -n 10 helper(3)", "x = %timeit -o helper(3)",
+        "inside()", "from_inside()", "static.one()", "lazy.three", "part()", "kept['a'] @ kept['a']", "pair[0].sum()",
+        "bound(1)", "wrapped(2)",
         "async def f():\n    return await g(helper)", "f'{helper(1)}'", "helper(", "map(helper, [])",
     ],
 )  # fmt: skip
@@ -123,20 +144,29 @@ def test_what_is_noted_already_is_not_noted_twice(names: dict[str, Any]) -> None
     assert with_uncounted(Usage(1.0, (known,)), Code("helper(1)", names)).figures == (known,)
 
 
-def test_objects_that_raise_whatever_they_are_asked() -> None:
-    class Hostile:
-        def __getattribute__(self, name: str) -> Any:
-            raise RuntimeError(name)
+def test_no_code_of_an_objects_own_is_run() -> None:
+    ran: list[str] = []
 
     class Meta(type):
         def __getattribute__(cls, name: str) -> Any:
-            if name == "__module__":
-                raise RuntimeError(name)
+            ran.append(name)
             return super().__getattribute__(name)
 
-    odd = Meta("Odd", (), {})
-    names = {"hostile": Hostile(), "odd": odd, "module": types.ModuleType("numpy_like")}
-    assert reached(Code("hostile.x + odd + odd() + module.y", names)) == set()
+    class Hostile(metaclass=Meta):
+        def __getattribute__(self, name: str) -> Any:
+            ran.append(name)
+            raise RuntimeError(name)
+
+    class Proxy:
+        @property
+        def __class__(self) -> Any:
+            ran.append("__class__")
+            raise RuntimeError
+
+    names = {"hostile": Hostile(), "kind": Hostile, "proxy": Proxy(), "module": types.ModuleType("numpy_like")}
+    ran.clear()
+    assert reached(Code("hostile.x + kind() + proxy.y + module.z", names)) == set()
+    assert ran == []
 
 
 def test_functions_that_call_each_other_end() -> None:

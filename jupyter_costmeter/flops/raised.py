@@ -32,6 +32,8 @@ class Raised(asyncio.Future[Any]):
     @classmethod
     def of(cls, error: BaseException) -> Raised:
         """An instance that raises this error when it is initialised, with the traceback that it had below us."""
+        if isinstance(error, StopIteration):  # no future takes it: with our frames rather than not at all
+            raise error
         made = asyncio.Future.__new__(cls)
         asyncio.Future.__init__(made, loop=_NoLoop())  # type: ignore[arg-type]
         made.set_exception(error.with_traceback(_below_us(error.__traceback__)))

@@ -203,7 +203,7 @@ class TorchFlops:
         if device < 0:
             return None
         if device not in self._capability:
-            self._capability[device] = _capability(device)
+            self._capability[device] = capability(device)
         return self._capability[device]
 
     def _name(self, device: int) -> str:
@@ -226,7 +226,8 @@ def _version(torch: Any) -> tuple[int, ...]:
     return tuple(int(part) for part in str(torch.__version__).split(".")[:2])
 
 
-def _capability(device: int) -> int:
+def capability(device: int) -> int:
+    """A GPU's major compute capability, 0 where it has none (MPS, XPU) and is not CUDA's."""
     torch = sys.modules["torch"]
     try:
         return int(torch.cuda.get_device_capability(device)[0]) if torch.cuda.is_initialized() else 0

@@ -87,7 +87,7 @@ class Hooks:
         began = time.perf_counter()
         try:
             self.session.ready()
-            if self.session.audit is not None:
+            if self.session.audit is not None and not info.raw_cell.lstrip().startswith("%cost"):
                 self._begin_audit()
             self._open(info)
         except Exception as error:

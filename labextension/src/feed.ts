@@ -6,6 +6,8 @@ import { fetchTotals, type Get } from './rest.js';
 const SETTLE_MS = 300;
 /** However fast cells end, the server is asked no more often than this. */
 const REST_MS = 2000;
+/** On a busy machine a record may come later: so often it is looked for again. */
+const TRIES = 5;
 
 /**
  * Calls `work` soon after `request`, at most once in a while, never two at a time, and not while
@@ -69,17 +71,21 @@ export class LedgerFeed {
   problem: string | null = null;
   private readonly refresher: Refresher;
   private life = 0;
+  private tries = 0;
 
   constructor(
     private readonly get: Get,
     private readonly path: () => string,
     wanted: () => boolean,
-    private readonly changed: () => void
+    private readonly changed: () => void,
+    /** Whether the totals have all that is known to have ended. */
+    private readonly complete: (totals: Totals) => boolean = () => true
   ) {
     this.refresher = new Refresher(() => this.fetch(), wanted);
   }
 
   request(): void {
+    this.tries = TRIES;
     this.refresher.request();
   }
 
@@ -105,6 +111,10 @@ export class LedgerFeed {
     try {
       const totals = await fetchTotals(this.get, this.path());
       this.settle(life, totals, null);
+      if (life === this.life && !this.complete(totals) && this.tries > 0) {
+        this.tries -= 1;
+        this.refresher.request();
+      }
     } catch (error) {
       this.settle(life, this.totals, reason(error));
     }

@@ -31,7 +31,8 @@ export class NotebookMeter implements IDisposable {
       get,
       path,
       () => wanted(this),
-      () => this.onTotals()
+      () => this.onTotals(),
+      ({ scopes }) => scopes.notebook.cells >= (this.model.summary?.cells ?? 0)
     );
     this.link = new KernelLink(
       panel.sessionContext,

@@ -20,10 +20,12 @@ from .kernels import Kernels
 ATTRIBUTE = "_costmeter_flops"
 #: What the code of kernels made from templates has in it: their work is in no operator that could be seen.
 TEMPLATES = ("triton_tem_", "CppMicroGemm", "flex_attention")
-TEMPLATE, WHY_TEMPLATE = (
-    "templates in compiled graphs",
-    "compiled before the meter was loaded, or with operators of your own",
-)
+TEMPLATE, WHY_TEMPLATE = "templates in compiled graphs", "beside operators of your own"
+#: Of graphs that were made without us only the operators that they call are seen.
+FOREIGN = "compiled graphs"
+WHY_FOREIGN = "compiled without the meter, so that what was fused into their kernels is not seen"
+#: Counts up where the attribute, or a formula, means something else: torch's caches keep it.
+VERSION = 1
 
 
 class Compiled:
@@ -61,8 +63,8 @@ class Compiled:
             theirs(compiled, *args, **kwargs)
             try:
                 modules = (a for a in (*args, *kwargs.values()) if isinstance(a, torch.fx.GraphModule))
-                setattr(compiled, ATTRIBUTE, graph.counted(torch, next(modules)))
-            except Exception as error:  # it is counted as it runs
+                setattr(compiled, ATTRIBUTE, _facts(torch, next(modules)))
+            except Exception as error:  # it is counted as it runs, and said to be a lower bound
                 if not isinstance(error, graph.Unknown):
                     self.problem = f"{type(error).__name__}: {error}"
 
@@ -74,15 +76,16 @@ class Compiled:
         class Run(Raised):
             def __new__(cls, compiled: Any, inputs: Any) -> Any:
                 me = get_ident()
-                rows = self._rows(compiled, inputs) if me not in muted else None
+                rows, whole = self._rows(compiled, inputs) if me not in muted else ([], False)
                 try:
-                    if rows is None:
-                        return theirs(compiled, inputs)
-                    try:
-                        muted.add(me)
+                    if not whole:
                         out = theirs(compiled, inputs)
-                    finally:
-                        muted.discard(me)
+                    else:  # the operators that it calls are not counted again
+                        try:
+                            muted.add(me)
+                            out = theirs(compiled, inputs)
+                        finally:
+                            muted.discard(me)
                 except BaseException as error:
                     return cls.of(error)
                 for row in rows:
@@ -91,26 +94,36 @@ class Compiled:
 
         return property(partial(partial, Run))  # binds it to the graph as a method would be, in C
 
-    def _rows(self, compiled: Any, inputs: Any) -> list[tuple[str, Any, int, int]] | None:
-        """The FLOPs of this call; ``None`` where they are counted as it runs."""
+    def _rows(self, compiled: Any, inputs: Any) -> tuple[list[tuple[str, Any, int, int]], bool]:
+        """The FLOPs that this call adds, and whether they are all of it; else its operators are counted as they run."""
         try:
-            known = getattr(compiled, ATTRIBUTE, None)
-            if known is None:
-                self._note_templates(compiled)
-                return None
-            rows, notes, symbols = known
-            for note in notes:
+            facts = getattr(compiled, ATTRIBUTE, None)
+            if facts is None or facts["version"] != VERSION:
+                self.kernels.note(FOREIGN, WHY_FOREIGN)
+                return [], False
+            for note in facts["notes"]:
                 self.kernels.note(*note)
-            if not any(isinstance(row[3], str) for row in rows):
-                return list(rows)
-            return graph.evaluated(rows, {name: _size(inputs[i], dim) for name, (i, dim) in symbols.items()})
+            if not facts["whole"]:
+                self._note_templates(compiled)
+            sizes = {name: _size(inputs[i], dim) for name, (i, dim) in facts["symbols"].items()}
+            return graph.evaluated(facts["rows"], sizes), facts["whole"]
         except Exception as error:
             self.kernels.fault("compiled graphs", error)
-            return None
+            return [], False
 
     def _note_templates(self, compiled: Any) -> None:
         if any(word in (getattr(compiled, "source_code", None) or "") for word in TEMPLATES):
             self.kernels.note(TEMPLATE, WHY_TEMPLATE)
+
+
+def _facts(torch: Any, module: Any) -> dict[str, Any]:
+    """A graph's counts as plain values; of one with something unknown in it, only of what runs as no operator."""
+    try:
+        rows, notes, symbols = graph.counted(torch, module)
+        whole = True
+    except graph.Unknown:
+        (rows, symbols), notes, whole = graph.written_out(module), [], False
+    return {"version": VERSION, "rows": rows, "notes": notes, "symbols": symbols, "whole": whole}
 
 
 def _size(value: Any, dim: int | None) -> int:

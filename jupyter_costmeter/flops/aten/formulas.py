@@ -15,7 +15,7 @@ from math import prod
 from typing import Literal, Protocol
 
 #: Which switch makes 32-bit operands tf32 on a GPU that has it; none for what runs no tensor cores.
-Switch = Literal["matmul", "conv", ""]
+Switch = Literal["matmul", "conv", "rnn", ""]
 
 
 class Operand(Protocol):
@@ -186,7 +186,7 @@ def _conv(x: Operand, weight: Operand, transposed: bool, out: Operand) -> int:
     "miopen_depthwise_convolution miopen_convolution_relu miopen_convolution_add_relu", "self weight out", switch="conv"
 )
 @counts("_nnpack_spatial_convolution", "input weight out", switch="conv")
-@counts("mkldnn::_convolution_pointwise", "X W out")
+@counts("mkldnn::_convolution_pointwise mkldnn::_convolution_pointwise_", "X W out")
 def _conv_forward(x: Operand, weight: Operand, out: Operand) -> int:
     return 2 * prod(out.shape) * prod(weight.shape[1:])
 
@@ -307,14 +307,14 @@ def _rnn_layer_backward(x: Operand, inner: Operand, recurrent: Operand) -> int:
     return 2 * _rnn_layer(x, inner, recurrent)
 
 
-@counts("_cudnn_rnn miopen_rnn", "input weight", switch="conv")
+@counts("_cudnn_rnn miopen_rnn", "input weight", switch="rnn")
 @counts("_lstm_mps", "input params")
 def _rnn(x: Operand, weights: Sequence[Operand]) -> int:
     """[time, batch, features], or packed as [tokens, features]; biases have one dimension."""
     return 2 * prod(x.shape[:-1]) * sum(prod(w.shape) for w in weights if len(w.shape) == 2)
 
 
-@counts("_cudnn_rnn_backward miopen_rnn_backward", "input weight", switch="conv")
+@counts("_cudnn_rnn_backward miopen_rnn_backward", "input weight", switch="rnn")
 @counts("lstm_mps_backward", "input params")
 def _rnn_backward(x: Operand, weights: Sequence[Operand]) -> int:
     return 2 * _rnn(x, weights)

@@ -14,7 +14,7 @@ from typing import Any
 from . import leading as leading
 from . import precision
 from .formulas import FORMULAS, Formula, sdpa, sdpa_backward
-from .uncounted import UNCOUNTED
+from .uncounted import uncounted
 
 #: Whose operators are known to do no other arithmetic than ours (or to be ours).
 KNOWN = ("aten", "prims", "inductor", "inductor_prims", "mkldnn", "mkl", "onednn", "quantized", "rngprims",
@@ -70,10 +70,27 @@ def _size(size: Any) -> Any:
     return int(node.expr) if node.expr.is_number else node.expr
 
 
-def counted(
-    torch: Any, graph_module: Any
-) -> tuple[list[Row], list[tuple[str, str]], dict[str, tuple[int, int | None]]]:
-    """A graph's FLOPs, its notes, and where to find each symbol: an input, and a dimension of it if it is a tensor.
+#: Where to find each symbol: an input, and a dimension of it if it is a tensor.
+Symbols = dict[str, tuple[int, "int | None"]]
+
+
+def written_out(graph_module: Any) -> tuple[list[Row], Symbols]:
+    """The products that inductor writes out, and no more: what is fused with others calls no operator.
+
+    Raises:
+        Unknown: their sizes cannot be told beforehand.
+    """
+    nodes = [node for node in graph_module.graph.nodes if getattr(node.target, "_opname", "") == "mul"]
+    return _ready([row for node in nodes if (row := _product(node))], graph_module)
+
+
+def _ready(rows: list[Row], graph_module: Any) -> tuple[list[Row], Symbols]:
+    symbols = _symbols(graph_module)
+    return [(*row[:3], row[3] if isinstance(row[3], int) else _printed(row[3], symbols)) for row in rows], symbols
+
+
+def counted(torch: Any, graph_module: Any) -> tuple[list[Row], list[tuple[str, str]], Symbols]:
+    """A graph's FLOPs, its notes, and its symbols.
 
     Raises:
         Unknown: it must be counted as it runs.
@@ -85,12 +102,11 @@ def counted(
             found = _node(torch, graph_module, node)
             rows += found[0]
             notes += found[1]
-    symbols = _symbols(graph_module)
-    printed = [(*row[:3], row[3] if isinstance(row[3], int) else _printed(row[3], symbols)) for row in rows]
+    printed, symbols = _ready(rows, graph_module)
     return printed, list(dict.fromkeys(notes)), symbols
 
 
-def _printed(count: Any, symbols: dict[str, tuple[int, int | None]]) -> int | str:
+def _printed(count: Any, symbols: Symbols) -> int | str:
     from torch.utils._sympy.printers import PythonPrinter
 
     if missing := {s.name for s in count.free_symbols} - symbols.keys():
@@ -98,8 +114,8 @@ def _printed(count: Any, symbols: dict[str, tuple[int, int | None]]) -> int | st
     return str(PythonPrinter().doprint(count))
 
 
-def _symbols(graph_module: Any) -> dict[str, tuple[int, int | None]]:
-    found: dict[str, tuple[int, int | None]] = {}
+def _symbols(graph_module: Any) -> Symbols:
+    found: Symbols = {}
     inputs = [node for node in graph_module.graph.nodes if node.op == "placeholder"]
     for place, node in enumerate(inputs):
         for dim, size in _sizes(node.meta.get("val")):
@@ -132,8 +148,8 @@ def _node(torch: Any, graph_module: Any, node: Any) -> Found:
 def _operator(torch: Any, node: Any, name: str) -> Found:
     if name in FORMULAS:
         return _row(name, FORMULAS[name], node, _arguments(node)), []
-    if name in UNCOUNTED:
-        return [], [(UNCOUNTED[name], "their FLOPs do not follow from shapes")]
+    if what := uncounted(name):
+        return [], [(what, "their FLOPs do not follow from shapes")]
     if name.partition("::")[0] not in KNOWN:
         raise Unknown(name)
     product = _product(node) if name == "aten::mul" else None

@@ -18,10 +18,9 @@ from typing import Any
 from ..counts import Counts
 from ..raised import Raised
 from . import leading as leading
-from . import precision
+from . import precision, uncounted
 from .forms import Below, Form, Plain, forms
 from .formulas import FORMULAS, KNOWN_AS, WITHIN, Partly
-from .uncounted import UNCOUNTED
 
 #: Operator, what was multiplied, FLOPs.
 Watcher = Callable[[str, Any, int], None]
@@ -61,16 +60,17 @@ class Kernels:
 
     def _install(self, torch: Any) -> None:
         precision.learn(torch)
-        spaces = {name.partition("::")[0] for name in (*FORMULAS, *UNCOUNTED)}
+        noted = tuple(uncounted.found(torch._C._dispatch_get_all_op_names()))
+        spaces = {name.partition("::")[0] for name in (*FORMULAS, *noted)}
         self._libraries = {space: torch.library.Library(space, "IMPL") for space in spaces}
         below = Below(torch)
-        for name in (*FORMULAS, *UNCOUNTED):
+        for name in (*FORMULAS, *noted):
             for form in forms(torch, name) if name not in WITHIN else ():
                 self._replace(form, below)
 
     def _replace(self, form: Form, below: Below) -> None:
         space, _, name = form.full_name.partition("::")
-        make = _noting if form.name in UNCOUNTED else _product if form.full_name in PRODUCTS else _counting
+        make = _noting if uncounted.uncounted(form.name) else _product if form.full_name in PRODUCTS else _counting
         try:
             self._libraries[space].impl(name, make(self, form, below), "BackendSelect", with_keyset=True)
         except Exception as error:  # this torch has it otherwise: it runs uncounted, and status says so
@@ -96,7 +96,7 @@ class Kernels:
         """Our formula failed; the user's operator did not."""
         self.note(name, f"counting it failed: {type(error).__name__}: {error}")
 
-    def uncounted(self, below: Below, raw: int) -> Any:
+    def not_here(self, below: Below, raw: int) -> Any:
         """The keys to go on with where nothing is counted here; what is opaque is noted."""
         if (what := below.opaque(raw)) and get_ident() not in self.muted:
             self.note(what, WHY_OPAQUE)
@@ -122,7 +122,7 @@ def _counting(kernels: Kernels, form: Form, below: Below) -> Any:  # noqa: C901 
             try:
                 on = below[keys.raw_repr()]
                 if on is None:
-                    return redo(kernels.uncounted(below, keys.raw_repr()), *args, **kwargs)
+                    return redo(kernels.not_here(below, keys.raw_repr()), *args, **kwargs)
                 if me in muted:
                     return redo(on, *args, **kwargs)
                 if simple:
@@ -202,7 +202,7 @@ def _product(kernels: Kernels, form: Form, below: Below) -> Any:  # noqa: C901 (
 
 
 def _noting(kernels: Kernels, form: Form, below: Below) -> Any:
-    redo, what = form.redispatch, UNCOUNTED[form.name]
+    redo, what = form.redispatch, uncounted.uncounted(form.name) or form.name
 
     class Noted(Raised):
         def __new__(cls, keys: Any, *args: Any, **kwargs: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...record import Precision
@@ -11,6 +12,7 @@ from ..dtypes import AMPERE
 from .formulas import Switch
 
 TF32 = "tf32"
+SWITCHES: tuple[Switch, ...] = ("matmul", "conv", "rnn")
 
 _tf32: dict[Switch, Callable[[], bool]] = {}
 _single: set[Any] = set()
@@ -20,12 +22,17 @@ def learn(torch: Any) -> None:
     """How this torch is asked about tf32. Old switches may raise where the new ones are used, so these come first."""
     _single.update((torch.float32, torch.complex64))
     new = getattr(torch._C, "_get_fp32_precision_getter", None)
-    if new is not None:
-        _tf32["matmul"] = lambda: bool(new("cuda", "matmul") == TF32)
-        _tf32["conv"] = lambda: bool(new("cuda", "conv") == TF32)
+    if getattr(torch.version, "hip", None):  # AMD's GPUs are asked for nothing of the kind by these switches
+        _tf32.update(dict.fromkeys(SWITCHES, lambda: False))
+    elif new is not None:
+        _tf32.update({switch: partial(_allowed, new, switch) for switch in SWITCHES})
     else:
-        _tf32["matmul"] = torch._C._get_cublas_allow_tf32
-        _tf32["conv"] = torch._C._get_cudnn_allow_tf32
+        cudnn = torch._C._get_cudnn_allow_tf32
+        _tf32.update({"matmul": torch._C._get_cublas_allow_tf32, "conv": cudnn, "rnn": cudnn})
+
+
+def _allowed(ask: Callable[[str, str], str], switch: Switch) -> bool:
+    return ask("cuda", switch) == TF32
 
 
 def chooser(switch: Switch) -> Callable[[Any], tuple[Any, int]]:
