@@ -112,7 +112,8 @@ IN_CHILDREN = Provenance(
 
 def with_children(usage: Usage) -> Usage:
     """FLOPs are counted in this process: a child that worked makes their total a lower bound."""
-    if (_value(usage, "children_cpu_s") or 0.0) < COMPUTING_S:
+    compiling = bool(_value(usage, "compiled_graphs"))  # torch's compilers are children, and multiply nothing
+    if (_value(usage, "children_cpu_s") or 0.0) < COMPUTING_S or compiling:
         return usage
     return replace(usage, figures=(*usage.figures, Figure(UNCOUNTED, None, IN_CHILDREN, "child processes")))
 

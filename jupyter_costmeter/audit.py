@@ -24,6 +24,7 @@ ARMED = "The next cell runs under torch's profiler, which slows it down; what it
 NO_TORCH = "torch was not imported when the cell began, so there was nothing to profile. Import it, then ask again."
 COMPILED = "compiled graph"
 MICRO = 1e-6
+LEGEND = "in another: called by a counted operator, as its part; —: not counted (elementwise work is 0 by convention)."
 BUSY = "A profiler of your own was running, so there is no audit: stop it, then ask again."
 TAKEN = "Your code used torch's profiler, which serves one at a time, so there is no audit."
 
@@ -136,7 +137,7 @@ def page(seen: dict[str, Seen], flops: dict[str, int], on_device: bool, notes: I
     head = f"FLOPs audit: counted operators took {percent(counted / total)} of {of} ({quantity(total, 's')})"
     columns = ("operator", "time", "share", "calls", "counted FLOPs")
     rows = list(_rows(seen, flops, total))
-    return Page(head, [Table(columns, rows, frozenset(columns[1:]))], _uncounted(notes))
+    return Page(head, [Table(columns, rows, frozenset(columns[1:]))], [LEGEND, *_uncounted(notes)])
 
 
 def _rows(seen: dict[str, Seen], flops: dict[str, int], total: float) -> Iterator[list[str]]:

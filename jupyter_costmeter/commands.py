@@ -263,8 +263,7 @@ def _cut(asked: argparse.Namespace, cells: int) -> str:
 
 def _flops(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     session = context.session
-    if session is None:
-        raise UsageError("FLOPs are counted in a kernel: use %cost flops in a notebook, `last` or `report` here")
+    assert session is not None  # a shell has no such word
     if not session.settings.flops:
         raise UsageError("FLOPs are switched off (CostMeter.flops)")
     if asked.what == "audit":

@@ -49,7 +49,10 @@ class FlopCount:
         notes = [f"Not counted: {'; '.join(self.uncounted)}."] if self.uncounted else []
         if self.leading:
             notes.append(f"{quantity(self.leading, 'FLOP')} of these by the leading order of their formulas.")
-        tables = [_table("operator", self.by_operator, self.total), _table("module", self.by_module, self.total)]
+        parts = {"operator": self.by_operator, "module": self.by_module}
+        if len(self.by_precision) > 1:
+            parts = {"precision": self.by_precision, **parts}
+        tables = [_table(what, flops, self.total) for what, flops in parts.items()]
         return Page(f"{bound}{quantity(self.total, 'FLOP')} ({self.total:,})", tables, notes)
 
     def _repr_html_(self) -> str:
@@ -70,6 +73,8 @@ def count_flops(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Flop
     Raises:
         UsageError: torch is not imported, or FLOPs cannot be counted in it.
     """
+    if not callable(function):
+        raise UsageError(f"{function!r} cannot be called: count_flops(model, x) calls model(x)")
     counting = COUNTS
     with _counting(counting) as kernels, _modules() as (parents, by_module):
         from .flops.aten import operators

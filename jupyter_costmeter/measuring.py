@@ -80,6 +80,12 @@ class measure:
         return total.value if total else None
 
     @property
+    def flops(self) -> float | None:
+        """FLOPs of the operators that were counted; ``total("flops")`` says what was not."""
+        total = self.total("flops")
+        return total.value if total else None
+
+    @property
     def figures(self) -> tuple[Figure, ...]:
         """Each figure with its method, source, uncertainty, and reason where it was not measured."""
         return self.record.usage.figures if self.record else ()
@@ -94,7 +100,8 @@ class measure:
             return f"<measure {self.label or ''}: not measured>"
         energy = self.total("energy_j")
         spent = total_text(energy) if energy else "energy not measured"
-        return f"<measure {self.label or ''}: {quantity(self.record.wall_s, 's')}, {spent}>"
+        work = f", {total_text(flops)}" if (flops := self.total("flops")) else ""
+        return f"<measure {self.label or ''}: {quantity(self.record.wall_s, 's')}, {spent}{work}>"
 
 
 def _outcome(kind: type[BaseException] | None) -> Outcome:

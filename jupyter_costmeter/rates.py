@@ -31,6 +31,7 @@ class Rates:
     ``flops_per_s_busy`` is what a GPU did per second in which it was busy: the GPUs' FLOPs over the sum of their busy
     seconds. ``mfu_wall`` and ``mfu_busy`` (0 to 1) are over the wall time of all devices that counted FLOPs, and over
     the busy time of their GPUs; ``why`` says why they are unknown, ``source`` whose peak they are against.
+    ``method`` and ``busy_method`` are those of the MFU, ``wall_method`` and ``busy_speed_method`` those of FLOP/s.
     ``incomplete``: more was done than was counted, so all are lower bounds; ``mfu_bound`` and ``per_j_bound`` say it
     of theirs, which have other reasons, too.
     """
@@ -43,6 +44,8 @@ class Rates:
     why: str | None = None
     source: str | None = None
     method: Method | None = None
+    wall_method: Method | None = None
+    busy_speed_method: Method | None = None
     busy_method: Method | None = None
     per_j_method: Method | None = None
     incomplete: bool = False
@@ -70,7 +73,9 @@ def rates(usage: Usage, names: Mapping[str, str], declared: Declared) -> Rates |
         _over(sum(on_gpus.values()), _busy_s(usage, _devices(on_gpus))),
         None,
         method=flops.method,
+        wall_method=flops.method,
         busy_method=_weakest(flops.method, *(f.method for f in _busy(usage, _devices(on_gpus)))),
+        busy_speed_method=_weakest(flops.method, *(f.method for f in _busy(usage, _devices(on_gpus)))),
         incomplete=flops.incomplete,
     )
     return _with_mfu(_with_energy(found, flops, totals.get("energy_j")), usage, names, declared)
@@ -189,6 +194,7 @@ def _why(lacking: list[tuple[str, str]], names: Mapping[str, str]) -> str:
     for device, figure in lacking:
         by_name.setdefault(names.get(device, device), []).append(figure.removeprefix("flops_"))
     known = "; ".join(f"{name} at {', '.join(dict.fromkeys(ps))}" for name, ps in by_name.items())
-    entries = json.dumps({name: dict.fromkeys(ps, "FLOP/s") for name, ps in by_name.items()}, ensure_ascii=False)
-    example = entries.replace('"FLOP/s"', "FLOP/s")
-    return f"no peak is known of {known}; declare it: c.CostMeter.peak_flops = {example}"
+    entries = json.dumps({name: dict.fromkeys(ps, 1e12) for name, ps in by_name.items()}, ensure_ascii=False)
+    example = entries.replace("1000000000000.0", "1e12")
+    where = "say what it is in jupyter_costmeter_config.py"
+    return f"no peak is known of {known}; {where}: c.CostMeter.peak_flops = {example}"

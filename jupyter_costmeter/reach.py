@@ -49,6 +49,8 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "bitsandbytes": ("bitsandbytes", ITS_OWN),
     "transformer_engine": ("Transformer Engine", ITS_OWN),
 }
+#: Calls (of torch and numpy) in which an array is handed over, no more.
+PASSING = ("tensor", "as_tensor", "from_numpy", "seed", "manual_seed", "load", "save", "savez")
 #: So many functions and classes are looked into at most.
 MOST = 2000
 #: So many of the things that an object or a container holds.
@@ -110,8 +112,22 @@ def _names(text: str) -> set[str]:
         tree = ast.parse(MAGIC.sub("", text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set(WORD.findall(text))
-    loaded = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    return loaded | {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    found: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        if not _only_passes_on(node):
+            waiting += ast.iter_child_nodes(node)
+    return found
+
+
+def _only_passes_on(node: ast.AST) -> bool:
+    """A call that takes an array, or seeds or stores one, and calculates nothing with it."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in PASSING
 
 
 def _names_of_code(code: CodeType) -> set[str]:

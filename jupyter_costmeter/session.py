@@ -389,7 +389,8 @@ class Session:
     @property
     def sensors(self) -> list[Status]:
         failures = [Status("bug", False, text, "report this as a bug") for text in guard.failures()]
-        return [*self.meter.states, *self.problems, *failures]
+        off = [] if self.settings.flops else [Status("flops", True, "switched off (CostMeter.flops)")]
+        return [*self.meter.states, *off, *self.problems, *failures]
 
     def moved_to(self, notebook: str) -> None:
         """The notebook has another path from now on (renamed, or known only now)."""

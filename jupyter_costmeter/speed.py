@@ -36,8 +36,8 @@ def lines(rates: Rates) -> Iterator[list[str]]:
     """How fast, how near to the most that the devices can, and for how much."""
     bound = _bound("≥" if rates.incomplete else "")
     speeds = (
-        ("per second", rates.flops_per_s_wall, rates.method, "of wall time"),
-        ("per second of busy GPU", rates.flops_per_s_busy, rates.busy_method, "by the GPU time that was busy"),
+        ("per second", rates.flops_per_s_wall, rates.wall_method, "of wall time"),
+        ("per second of busy GPU", rates.flops_per_s_busy, rates.busy_speed_method, "by the GPU time that was busy"),
     )
     for name, speed, method, source in speeds:
         if speed is not None:

@@ -31,9 +31,10 @@ def parser(prog: str) -> Parser:
     cells = words.add_parser("cells", parents=[scope], help="a line for each of the newest cells", add_help=False)
     cells.add_argument("-n", type=_count, default=20, metavar="COUNT", help="how many (20)")
     cells.add_argument("--dearest", action="store_true", help="the dearest first, instead of the newest")
-    flops = words.add_parser("flops", help="FLOPs: what counts them, and what does not", add_help=False)
-    flops.add_argument("what", metavar="[audit | jax] [off]", nargs="?", choices=["audit", "jax"])
-    flops.add_argument("off", nargs="?", choices=["off"], help=argparse.SUPPRESS)
+    if prog == "%cost":  # they are counted in a kernel
+        flops = words.add_parser("flops", help="FLOPs: what counts them, and what does not", add_help=False)
+        flops.add_argument("what", metavar="[audit | jax] [off]", nargs="?", choices=["audit", "jax"])
+        flops.add_argument("off", nargs="?", choices=["off"], help=argparse.SUPPRESS)
     words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
     export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
     export.add_argument("file", metavar="FILE")

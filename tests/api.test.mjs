@@ -77,6 +77,8 @@ test('how fast a cell computed is read, as far as it is known', () => {
     source: 'NVIDIA A100 data sheet (2021)',
     method: 'measured',
     busy_method: 'modelled',
+    busy_speed_method: 'modelled',
+    wall_method: 'measured',
     per_j_method: null,
     incomplete: true,
     mfu_bound: '≥',

@@ -42,7 +42,7 @@ def test_on_a_gpu_its_time_counts() -> None:
     events = [event("aten::mm", 10.0, device_us=900.0), event("aten::add", 990.0, device_us=100.0)]
     page = audit.page(audit._seen(events, True), {}, True, [("Triton kernels", "unseen")])
     assert page.title == "FLOPs audit: counted operators took 90 % of the GPU's time (1.00 ms)"
-    assert page.notes == ["Not counted: Triton kernels (unseen)."]
+    assert page.notes[1:] == ["Not counted: Triton kernels (unseen)."]
 
 
 def test_a_cell_without_torch_operators() -> None:

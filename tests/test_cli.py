@@ -17,7 +17,7 @@ from jupyter_costmeter import cli
 from jupyter_costmeter.version import __version__
 from jupyter_costmeter.words import words_of
 
-WORDS = ["summary", "report", "last", "cells", "flops", "doctor", "export", "help", "run", "demo", "enable", "disable"]
+WORDS = ["summary", "report", "last", "cells", "doctor", "export", "help", "run", "demo", "enable", "disable"]
 
 
 def said(ran: Ran, code: int = 0) -> str:

@@ -103,12 +103,13 @@ def test_an_unknown_device_says_so_and_how_to_declare_it() -> None:
     assert (found.mfu_wall, found.mfu_busy, found.source) == (None, None, None)
     assert found.why == (
         f"no peak is known of {name} at bf16, fp32; "
-        f'declare it: c.CostMeter.peak_flops = {{"{name}": {{"bf16": FLOP/s, "fp32": FLOP/s}}}}'
+        f"say what it is in jupyter_costmeter_config.py: "
+        f'c.CostMeter.peak_flops = {{"{name}": {{"bf16": 1e12, "fp32": 1e12}}}}'
     )
 
 
 def test_a_device_without_a_name_is_called_by_its_id_and_can_be_declared_by_it() -> None:
-    assert 'peak_flops = {"GPU-9": {"bf16": FLOP/s}}' in (of(flops(1e12, device="GPU-9")).why or "")
+    assert 'peak_flops = {"GPU-9": {"bf16": 1e12}}' in (of(flops(1e12, device="GPU-9")).why or "")
     found = of(flops(1e12, device="GPU-9"), declared={"GPU-9": {"bf16": 1e12}})
     assert found.mfu_wall == pytest.approx(0.1)
 
@@ -140,8 +141,8 @@ def test_two_of_one_model_are_named_once() -> None:
     found = rates(Usage(1.0, (flops(1.0), flops(1.0, device=TWO))), {ONE: "a GPU", TWO: "a GPU"}, {})
     assert found is not None
     assert (
-        found.why
-        == 'no peak is known of a GPU at bf16; declare it: c.CostMeter.peak_flops = {"a GPU": {"bf16": FLOP/s}}'
+        found.why == "no peak is known of a GPU at bf16; say what it is in jupyter_costmeter_config.py:"
+        ' c.CostMeter.peak_flops = {"a GPU": {"bf16": 1e12}}'
     )
 
 
@@ -161,7 +162,7 @@ def test_much_on_the_cpu_leaves_mfu_unknown_unless_declared() -> None:
     work = flops(312e12), flops(10e12, "fp32", "CPU"), busy(4.0)
     found = of(*work)
     assert (found.mfu_wall, found.mfu_busy) == (None, None)
-    assert 'c.CostMeter.peak_flops = {"CPU": {"fp32": FLOP/s}}' in (found.why or "")
+    assert 'c.CostMeter.peak_flops = {"CPU": {"fp32": 1e12}}' in (found.why or "")
     both = of(*work, declared={"CPU": {"fp32": 10e12}})
     assert both.mfu_wall == pytest.approx(2 / 20)
     assert both.mfu_busy == pytest.approx(0.25)

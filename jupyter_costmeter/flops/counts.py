@@ -25,6 +25,7 @@ class Snapshot(NamedTuple):
 
     flops: dict[Key, int]
     notes: dict[Note, int]
+    compiled: int = 0  # so many graphs were compiled, for which compilers ran
 
 
 class Counts:
@@ -33,6 +34,7 @@ class Counts:
     def __init__(self) -> None:
         self.flops: defaultdict[Key, int] = defaultdict(int)
         self.notes: defaultdict[Note, int] = defaultdict(int)
+        self.compiled = 0
         self._cpu: dict[str, defaultdict[Hashable, int]] = {}
 
     def of_cpu(self, operator: str) -> defaultdict[Hashable, int]:
@@ -45,11 +47,11 @@ class Counts:
         for operator, found in self._cpu.items():
             for kind, count in found.copy().items():
                 flops[ANY, operator, kind, -1] = count
-        return Snapshot(flops, dict(self.notes))
+        return Snapshot(flops, dict(self.notes), self.compiled)
 
 
 def between(start: Snapshot, end: Snapshot) -> Snapshot:
     """What was added from the one to the other, by any thread."""
     flops = {key: n for key, total in end.flops.items() if (n := total - start.flops.get(key, 0))}
     notes = {key: n for key, total in end.notes.items() if (n := total - start.notes.get(key, 0))}
-    return Snapshot(flops, notes)
+    return Snapshot(flops, notes, end.compiled - start.compiled)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SOURCE = "torch operators that ran, counted by their shapes"
 EXACT = Provenance("measured", SOURCE, 0.0)
 ORDER = Provenance("modelled", "torch's linear algebra and FFT, by the leading order of their formulas", 0.3)
+#: Feeds attribution: what children do while graphs are compiled is compiling.
+COMPILED_GRAPHS = "compiled_graphs"
 WAITING = "FLOPs are counted once torch is imported"
 COUNTING = "FLOPs of torch's operators are counted"
 #: ``torch.library`` gives kernels their key sets since then.
@@ -179,7 +181,8 @@ class TorchFlops:
         if not isinstance(start, Snapshot) or not isinstance(end, Snapshot):
             return ()
         found = between(start, end)
-        return (*self._counted(found.flops.items()), *_uncounted(found))
+        graphs = [Figure(COMPILED_GRAPHS, float(found.compiled), EXACT)] if found.compiled else []
+        return (*self._counted(found.flops.items()), *_uncounted(found), *graphs)
 
     def close(self) -> None:
         if self._open:

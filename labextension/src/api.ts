@@ -77,6 +77,9 @@ export interface Rates {
   source: string | null;
   method: Method | null;
   busy_method: Method | null;
+  /** Of FLOP/s, which no peak is needed for. */
+  wall_method: Method | null;
+  busy_speed_method: Method | null;
   per_j_method: Method | null;
   /** More was done than was counted: all are lower bounds, unless their own bound says otherwise. */
   incomplete: boolean;
@@ -205,6 +208,8 @@ const rates: Check<Rates> = object<Rates>({
   source: orNull(text),
   method,
   busy_method: method,
+  wall_method: method,
+  busy_speed_method: method,
   per_j_method: method,
   incomplete: flag,
   mfu_bound: bound,

@@ -87,14 +87,14 @@ function both(title: string, whole: string, busy: string | null, words: Words): 
 }
 
 function perSecond(rates: Rates, words: Words): string[] {
-  const { flops_per_s_wall: wall, flops_per_s_busy: busy, method, busy_method } = rates;
+  const { flops_per_s_wall: wall, flops_per_s_busy: busy, wall_method, busy_speed_method } = rates;
   const said = (value: number, how: Method | null): string =>
     speed(value, 'FLOP/s', rates.incomplete ? '≥' : '', how);
   if (wall === null) {
     return [];
   }
-  const shown = busy === null ? null : said(busy, busy_method);
-  return [both(words.__('Per second'), said(wall, method), shown, words)];
+  const shown = busy === null ? null : said(busy, busy_speed_method);
+  return [both(words.__('Per second'), said(wall, wall_method), shown, words)];
 }
 
 /** Of the peak, and whose figure that is; or why it is not known. */

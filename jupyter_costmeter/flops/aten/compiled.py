@@ -61,6 +61,7 @@ class Compiled:
         @functools.wraps(theirs)
         def make(compiled: Any, *args: Any, **kwargs: Any) -> None:
             theirs(compiled, *args, **kwargs)
+            self.kernels.counts.compiled += 1
             try:
                 modules = (a for a in (*args, *kwargs.values()) if isinstance(a, torch.fx.GraphModule))
                 setattr(compiled, ATTRIBUTE, _facts(torch, next(modules)))
