@@ -49,6 +49,8 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "bitsandbytes": ("bitsandbytes", ITS_OWN),
     "transformer_engine": ("Transformer Engine", ITS_OWN),
 }
+#: Stands among names for an array that has none.
+ARRAY = "numpy()"
 #: Calls (of torch and numpy) in which an array is handed over, no more.
 PASSING = ("tensor", "as_tensor", "from_numpy", "seed", "manual_seed", "load", "save", "savez")
 #: So many functions and classes are looked into at most.
@@ -85,6 +87,7 @@ def reached(code: Code) -> set[str]:
     found: set[str] = set()
     seen: set[int] = set()
     names = _names(code.what) if isinstance(code.what, str) else _names_of_code(code.what)
+    found |= {"numpy"} if ARRAY in names else set()
     waiting = list(_values(names, code.namespace))
     while waiting and len(seen) < MOST:
         value = waiting.pop()
@@ -120,9 +123,23 @@ def _names(text: str) -> set[str]:
             found.add(node.id)
         elif isinstance(node, ast.Attribute):
             found.add(node.attr)
+        if any(map(_makes_an_array, _operands(node))):
+            found.add(ARRAY)
         if not _only_passes_on(node):
             waiting += ast.iter_child_nodes(node)
     return found
+
+
+def _operands(node: ast.AST) -> list[ast.expr]:
+    """What something is done with."""
+    if isinstance(node, ast.BinOp):
+        return [node.left, node.right]
+    return [node.value] if isinstance(node, ast.Attribute) else []
+
+
+def _makes_an_array(node: ast.expr) -> bool:
+    """``tensor.numpy()``: an array that has no name."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "numpy"
 
 
 def _only_passes_on(node: ast.AST) -> bool:

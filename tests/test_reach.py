@@ -68,7 +68,7 @@ def names(tmp_path: Path) -> dict[str, Any]:
         "np.dot(1, 2)", "array.sum()", "helper(2)", "model.fit(1)", "holder.go()", "[helper(i) for i in range(3)]",
         "later()", "%%time\nhelper(3)", "%timeit -n 10 helper(3)", "x = %timeit -o helper(3)",
         "inside()", "from_inside()", "static.one()", "lazy.three", "part()", "kept['a'] @ kept['a']", "pair[0].sum()",
-        "bound(1)", "wrapped(2)",
+        "bound(1)", "wrapped(2)", "t.numpy() @ t.numpy()", "t.detach().numpy().mean()",
         "async def f():\n    return await g(helper)", "f'{helper(1)}'", "helper(", "map(helper, [])",
     ],
 )  # fmt: skip
