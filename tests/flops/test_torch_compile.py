@@ -381,7 +381,7 @@ def test_what_is_kept_with_a_graph_of_many_sizes_is_of_plain_values() -> None:
     def plain(value: Any) -> bool:
         if isinstance(value, (list, tuple, dict)):
             return all(map(plain, value.items() if isinstance(value, dict) else value))
-        return value is None or type(value) in (int, str, torch.dtype)
+        return value is None or type(value) in (int, str, bool, torch.dtype)
 
     found = []
     with metered():

@@ -129,6 +129,7 @@ def test_recurrent_layers_on_gpus() -> None:
         "conv_depthwise3d",
         "_nnpack_spatial_convolution",
         "mkldnn::_convolution_pointwise",
+        "mkldnn::_convolution_pointwise_",
     ],
 )
 def test_convolutions_on_gpus(name: str) -> None:
