@@ -19,6 +19,11 @@ hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Last what runs JAX in this process: its threads do not go together with tests that fork."""
+    items.sort(key=lambda item: "flops" in item.path.parts)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Jupyter's and IPython's folders are this test's own."""
