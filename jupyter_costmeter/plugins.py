@@ -139,7 +139,7 @@ BUILT_IN: dict[Family, dict[str, str]] = {
     "tracers": {
         "cupti": "jupyter_costmeter.tracers.cupti:CuptiTracer",
         "torch_flops": "jupyter_costmeter.flops.torch_flops:TorchFlops",
-        "jax_flops": "jupyter_costmeter.flops.jax_flops:JaxFlops",
+        "jax_flops": "jupyter_costmeter.flops.on_demand:JaxOnDemand",
         "gpm": "jupyter_costmeter.sensors.nvml.gpm:GpmTracer",
     },
     "models": {"power": "jupyter_costmeter.sensors.model:PowerModel"},

@@ -43,6 +43,7 @@ class Counting:
     def __init__(self) -> None:
         self.counts = Counts()
         self.why: str | None = WAITING
+        self.begun = False  # whether anything can have been counted
         self.kernels: Kernels | None = None
         self._parts: tuple[Compiled, Replays, Triton] | None = None
         self._imports: Any = None
@@ -105,7 +106,7 @@ class Counting:
 
         kernels = Kernels(self.counts)
         kernels.acquire(torch)
-        self.kernels, self.why = kernels, None
+        self.kernels, self.why, self.begun = kernels, None, True
         self._parts = (Compiled(kernels), Replays(kernels), Triton(kernels))
         for at, name in enumerate((COMPILED, GRAPHS, TRITON)):
             if (module := sys.modules.get(name)) is not None:
@@ -135,6 +136,8 @@ class Counting:
         self.kernels, self._parts, self._imports = None, None, None
 
 
+#: Before torch has been there.
+NOTHING = Snapshot({}, {})
 #: One for the process: operators are replaced for all of it.
 COUNTS = Counting()
 
@@ -171,7 +174,10 @@ class TorchFlops:
     def mark(self) -> Snapshot:
         """A copy of the counts: some microseconds."""
         counting = self.counting
-        counting.look()
+        if counting.kernels is None:
+            counting.look()
+            if not counting.begun:
+                return NOTHING
         if counting.kernels is not None:
             counting.kernels.muted.discard(get_ident())  # an interrupt may have left this thread so
         return counting.counts.snapshot()
