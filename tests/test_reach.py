@@ -171,6 +171,6 @@ def test_no_code_of_an_objects_own_is_run() -> None:
 
 def test_functions_that_call_each_other_end() -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec(compile("def a(): return b()\ndef b(): return a()", "/tmp/x.py", "exec"), names)
+    exec(compile("def a(): return b()\ndef b(): return a()", "cell.py", "exec"), names)
     assert reached(Code("a()", names)) == set()
     assert reached(Code("x" * 10 + "(" * 10_000, names)) == set()
