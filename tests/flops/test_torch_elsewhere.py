@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: FLOPs of to
 
 from test_torch_algebra import ALGEBRA  # noqa: E402
 from test_torch_formulas import CONVS, INNER, MKN, PRODUCTS, B, D, H, K, M, N, S, T, pairs, weights  # noqa: E402
+from torch_cases import seen  # noqa: E402
 
 from jupyter_costmeter import count_flops  # noqa: E402
 from jupyter_costmeter.flops.aten.formulas import FORMULAS, Partly  # noqa: E402
@@ -20,35 +20,7 @@ from jupyter_costmeter.flops.torch_flops import COUNTS  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-Case = tuple[str, Callable[[], Any], int]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def held() -> Iterator[None]:
-    """Installed once for all of these: that takes longer than they do."""
-    COUNTS.acquire()
-    yield
-    COUNTS.release()
-
-
-def r(*shape: int, **kwargs: Any) -> Any:
-    return torch.randn(*shape, **kwargs)
-
-
-def g(*shape: int) -> Any:
-    return torch.randn(*shape, requires_grad=True)
-
-
-def spd(n: int, *batch: int) -> Any:
-    return torch.eye(n).expand(*batch, n, n).clone() * 3
-
-
-def ids(cases: list[Any]) -> list[str]:
-    return [case[0] for case in cases]
-
-
-def cases(found: list[Any]) -> Any:
-    return pytest.mark.parametrize(("what", "run", "flops"), found, ids=ids(found))
+assert seen  # a fixture
 
 
 # What only a GPU runs: the formulas themselves, with what has a shape

@@ -19,26 +19,12 @@ from torch.utils.checkpoint import checkpoint  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 from torch_metering import Window, held, metered  # noqa: E402
 from torch_models import Wrapped, twice  # noqa: E402
+from torch_small import MKN, ROW, K, M, N, mlp, r  # noqa: E402
 
 from jupyter_costmeter import count_flops  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 assert held  # a fixture
-
-M, K, N = 4, 8, 16
-MKN = 2 * M * K * N
-
-
-def r(*shape: int, **kwargs: Any) -> Any:
-    return torch.randn(*shape, **kwargs)
-
-
-def mlp() -> nn.Module:
-    return nn.Sequential(nn.Linear(K, N), nn.ReLU(), nn.Linear(N, K))
-
-
-#: Of ``mlp`` for one row.
-ROW = 2 * 2 * K * N
 
 
 # Autograd and its relatives

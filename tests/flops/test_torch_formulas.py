@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,41 +12,13 @@ torch = pytest.importorskip("torch", reason="torch is not installed: FLOPs of to
 import torch.nn.functional as F  # noqa: E402, N812
 from torch import nn  # noqa: E402
 from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
+from torch_cases import Case, cases, g, ids, r, seen  # noqa: E402
 
 from jupyter_costmeter import count_flops  # noqa: E402
-from jupyter_costmeter.flops.torch_flops import COUNTS  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-Case = tuple[str, Callable[[], Any], int]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def held() -> Iterator[None]:
-    """Installed once for all of these: that takes longer than they do."""
-    COUNTS.acquire()
-    yield
-    COUNTS.release()
-
-
-def r(*shape: int, **kwargs: Any) -> Any:
-    return torch.randn(*shape, **kwargs)
-
-
-def g(*shape: int) -> Any:
-    return torch.randn(*shape, requires_grad=True)
-
-
-def spd(n: int, *batch: int) -> Any:
-    return torch.eye(n).expand(*batch, n, n).clone() * 3
-
-
-def ids(cases: list[Any]) -> list[str]:
-    return [case[0] for case in cases]
-
-
-def cases(found: list[Any]) -> Any:
-    return pytest.mark.parametrize(("what", "run", "flops"), found, ids=ids(found))
+assert seen  # a fixture
 
 
 # Products: [m, k] × [k, n] is m·n sums of k products

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: FLOPs of to
 
 from torch import nn  # noqa: E402
 from torch_metering import Window, held, metered, python  # noqa: E402
+from torch_small import MKN, ROW, K, M, N, mlp, r  # noqa: E402
 
 from jupyter_costmeter import count_flops  # noqa: E402
 from jupyter_costmeter.errors import UsageError  # noqa: E402
@@ -20,21 +21,6 @@ from jupyter_costmeter.flops.torch_flops import COUNTS, TorchFlops  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 assert held  # a fixture
-
-M, K, N = 4, 8, 16
-MKN = 2 * M * K * N
-
-
-def r(*shape: int, **kwargs: Any) -> Any:
-    return torch.randn(*shape, **kwargs)
-
-
-def mlp() -> nn.Module:
-    return nn.Sequential(nn.Linear(K, N), nn.ReLU(), nn.Linear(N, K))
-
-
-#: Of ``mlp`` for one row.
-ROW = 2 * 2 * K * N
 
 
 # Installed and gone without a trace

@@ -18,6 +18,7 @@ import torch.nn.functional as F  # noqa: E402, N812
 from torch import nn  # noqa: E402
 from torch_metering import Window, held, metered, told  # noqa: E402
 from torch_models import Wrapped, twice  # noqa: E402
+from torch_small import MKN, K, M, N, mlp, r  # noqa: E402
 
 from jupyter_costmeter import count_flops  # noqa: E402
 from jupyter_costmeter.flops.aten import kernels  # noqa: E402
@@ -26,21 +27,6 @@ from jupyter_costmeter.flops.torch_flops import COUNTS, TorchFlops  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 assert held  # a fixture
-
-M, K, N = 4, 8, 16
-MKN = 2 * M * K * N
-
-
-def r(*shape: int, **kwargs: Any) -> Any:
-    return torch.randn(*shape, **kwargs)
-
-
-def mlp() -> nn.Module:
-    return nn.Sequential(nn.Linear(K, N), nn.ReLU(), nn.Linear(N, K))
-
-
-#: Of ``mlp`` for one row.
-ROW = 2 * 2 * K * N
 
 
 # What runs is as it would have been
