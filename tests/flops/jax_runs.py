@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from jupyter_costmeter.flops.jax_flops import JaxFlops
 from jupyter_costmeter.record import Figure
 
 SS = 2 * 8**3
 X = jnp.arange(64.0, dtype="float32").reshape(8, 8) / 64
+
+
+@pytest.fixture
+def tracer() -> Iterator[JaxFlops]:
+    """Opted in."""
+    tracer = JaxFlops()
+    assert tracer.opt_in().ok
+    yield tracer
+    tracer.close()
 
 
 def window(tracer: JaxFlops, f: Callable[[], object]) -> tuple[Figure, ...]:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,13 @@ jax = pytest.importorskip("jax", reason="jax is not installed: JAX's FLOPs are n
 
 import jax.numpy as jnp  # noqa: E402
 from jax import lax  # noqa: E402
-from jax_runs import SS, X, flops, square, window, with_jvp  # noqa: E402
+from jax_runs import SS, X, flops, square, tracer, window, with_jvp  # noqa: E402
 
 from jupyter_costmeter.flops import jax_flops  # noqa: E402
 from jupyter_costmeter.flops.jax_flops import JaxFlops  # noqa: E402
 from jupyter_costmeter.record import UNITS, Figure  # noqa: E402
 
-
-@pytest.fixture
-def tracer() -> Iterator[JaxFlops]:
-    """Opted in."""
-    tracer = JaxFlops()
-    assert tracer.opt_in().ok
-    yield tracer
-    tracer.close()
+assert tracer  # a fixture
 
 
 RUNS: list[tuple[str, Callable[[], object], float]] = [

@@ -6,7 +6,7 @@ import gc
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -17,19 +17,12 @@ jax = pytest.importorskip("jax", reason="jax is not installed: JAX's FLOPs are n
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from jax import lax  # noqa: E402
-from jax_runs import SS, X, flops, square, window, with_jvp  # noqa: E402
+from jax_runs import SS, X, flops, square, tracer, window, with_jvp  # noqa: E402
 
 from jupyter_costmeter.flops import jax_flops, jax_hooks  # noqa: E402
 from jupyter_costmeter.flops.jax_flops import OFF, JaxFlops  # noqa: E402
 
-
-@pytest.fixture
-def tracer() -> Iterator[JaxFlops]:
-    """Opted in."""
-    tracer = JaxFlops()
-    assert tracer.opt_in().ok
-    yield tracer
-    tracer.close()
+assert tracer  # a fixture
 
 
 # In, out, and without a trace

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: FLOPs of to
 import torch.nn.functional as F  # noqa: E402, N812
 from torch import nn  # noqa: E402
 from torch_metering import Window, held, metered, python, told  # noqa: E402
+from torch_small import r  # noqa: E402
 
 from jupyter_costmeter.flops.aten import compiled, graph  # noqa: E402
 
@@ -40,10 +41,6 @@ def fresh(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch._dynamo.reset()
     yield
     torch._dynamo.reset()
-
-
-def r(*shape: int, **kwargs: Any) -> Any:
-    return torch.randn(*shape, **kwargs)
 
 
 class Block(nn.Module):
