@@ -149,11 +149,15 @@ def _total(name: str, value: float | None, there: list[Part], all_parts: list[Pa
     )
 
 
+def weakest(*methods: Method | None) -> Method | None:
+    """Of these methods, as far as there are any."""
+    return max((m for m in methods if m), key=STRENGTH.index, default=None)
+
+
 def _weakest(parts: list[Part], total: float | None) -> Method | None:
     """The weakest method of any part of 10 % or more of the total."""
     weighty = [p for p in parts if not total or (p.value or 0.0) >= WEAKENS * total]
-    methods = [p.provenance.method for p in weighty if p.provenance.method]
-    return max(methods, key=STRENGTH.index, default=None)
+    return weakest(*(p.provenance.method for p in weighty))
 
 
 def _measured_share(parts: list[Part], total: float | None) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import hypot
 from typing import Literal
 
-from .accounting import STRENGTH, WEAKENS
+from .accounting import WEAKENS, weakest
 from .record import COUNTED, LEADING, Bucket, Method, Summary, Total
 
 #: ``≥`` is a lower bound, ``≤`` an upper one.
@@ -37,7 +37,7 @@ def utilisation(summary: Summary) -> Utilisation | None:
     if busy is None or busy.value is None or (lacks and held.missing):
         return Utilisation(held, busy, None)
     bound: Bound = "≥" if lacks else "≤" if held.missing else ""
-    return Utilisation(held, busy, min(1.0, busy.value / held.value), bound, _weaker(held.method, busy.method))
+    return Utilisation(held, busy, min(1.0, busy.value / held.value), bound, weakest(held.method, busy.method))
 
 
 def _lacking(summary: Summary, whole: str, part: str) -> bool:
@@ -48,10 +48,6 @@ def _lacking(summary: Summary, whole: str, part: str) -> bool:
         if has_whole and not has_part:
             return True
     return False
-
-
-def _weaker(one: Method | None, other: Method | None) -> Method | None:
-    return max((m for m in (one, other) if m), key=STRENGTH.index, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ def above_idle(summary: Summary, device: Literal["cpu", "gpu"]) -> AboveIdle | N
         return AboveIdle(Total("above_idle_j", "J", None, None, None, max(1, lacks), None, (), why))
     value = max(0.0, energy.value - idle.value)
     weighs = idle.value >= WEAKENS * value
-    method = _weaker(energy.method, idle.method) if weighs else energy.method
+    method = weakest(energy.method, idle.method) if weighs else energy.method
     widths = [t.uncertainty for t in (energy, idle) if t.uncertainty is not None]
     bound: Bound = "≥" if energy.missing else "≤" if lacks else ""
     width = hypot(*widths) if len(widths) == 2 else None

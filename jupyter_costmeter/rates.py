@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Literal
 
-from .accounting import STRENGTH, cell_totals
+from .accounting import cell_totals, weakest
 from .peaks import Declared, Peak, peak
 from .record import COUNTED, LEADING, Figure, Method, Total, Usage
 
@@ -74,8 +74,8 @@ def rates(usage: Usage, names: Mapping[str, str], declared: Declared) -> Rates |
         None,
         method=flops.method,
         wall_method=flops.method,
-        busy_method=_weakest(flops.method, *(f.method for f in _busy(usage, _devices(on_gpus)))),
-        busy_speed_method=_weakest(flops.method, *(f.method for f in _busy(usage, _devices(on_gpus)))),
+        busy_method=weakest(flops.method, *(f.method for f in _busy(usage, _devices(on_gpus)))),
+        busy_speed_method=weakest(flops.method, *(f.method for f in _busy(usage, _devices(on_gpus)))),
         incomplete=flops.incomplete,
     )
     return _with_mfu(_with_energy(found, flops, totals.get("energy_j")), usage, names, declared)
@@ -119,10 +119,6 @@ def _busy_s(usage: Usage, gpus: list[str]) -> float | None:
     return sum(known) if len(known) == len(gpus) else None
 
 
-def _weakest(*methods: Method | None) -> Method | None:
-    return max((m for m in methods if m), key=STRENGTH.index, default=None)
-
-
 def _with_energy(found: Rates, flops: Total, energy: Total | None) -> Rates:
     """FLOPs per joule. Where both lack something their ratio is neither a lower nor an upper bound."""
     if energy is None or energy.value is None or flops.value is None or (flops.missing and energy.missing):
@@ -130,7 +126,7 @@ def _with_energy(found: Rates, flops: Total, energy: Total | None) -> Rates:
     return replace(
         found,
         flops_per_j=_over(flops.value, energy.value),
-        per_j_method=_weakest(flops.method, energy.method),
+        per_j_method=weakest(flops.method, energy.method),
         per_j_bound="≥" if flops.missing else "≤" if energy.missing else "",
     )
 
@@ -149,7 +145,7 @@ def _with_mfu(found: Rates, usage: Usage, names: Mapping[str, str], declared: De
     partly = bool(lacking) or any(device != CPU for device, _ in _work(usage, LEADING))
     found = replace(found, mfu_bound="≥" if found.incomplete or partly else "")
     slices = (_slice(usage, device) for device in _devices(work))
-    found = replace(found, method=_weakest(found.method, *(part.method for part in slices if part is not None)))
+    found = replace(found, method=weakest(found.method, *(part.method for part in slices if part is not None)))
     return _against(found, usage, work, {key: limit for key, limit in peaks.items() if limit is not None})
 
 
@@ -157,14 +153,14 @@ def _against(found: Rates, usage: Usage, work: Work, peaks: Mapping[tuple[str, s
     """A device whose FLOPs have no peak still counts: its time was there to be used."""
     ideal_s = {key: work[key] / limit.flops_per_s for key, limit in peaks.items()}
     gpus = [device for device in _devices(work) if device != CPU]
-    label = _weakest(found.method, "declared" if any(limit.declared for limit in peaks.values()) else None)
+    label = weakest(found.method, "declared" if any(limit.declared for limit in peaks.values()) else None)
     return replace(
         found,
         mfu_wall=_over(sum(ideal_s.values()), usage.wall_s * len(_devices(work))),
         mfu_busy=_over(sum(s for (device, _), s in ideal_s.items() if device != CPU), _busy_s(usage, gpus)),
         source="; ".join(dict.fromkeys(limit.source for limit in peaks.values())),
         method=label,
-        busy_method=_weakest(label, found.busy_method),
+        busy_method=weakest(label, found.busy_method),
     )
 
 
