@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from . import commands
+from . import commands, context
 from .errors import CostMeterError, UsageError
 from .ledger import Selection
 from .pages import terminal_width
@@ -63,7 +63,7 @@ def _run(words: list[str]) -> int:
     own = OWN.get(asked.word)
     if own is not None:
         return own(asked, ledger)
-    page = commands.run(words or ["help"], commands.of_folder(ledger), known)
+    page = commands.run(words or ["help"], context.of_folder(ledger), known)
     print(page.text(terminal_width()))
     return 0
 
@@ -149,8 +149,8 @@ def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
     print(f"Wrote {output}.")
     if done.problem:
         print(f"jupyter costmeter: {done.problem}", file=sys.stderr)
-    context = commands.of_folder(ledger, str(path.parent))
-    page = commands.run(["summary"], replace(context, selection=Selection("session", done.session_id)))
+    here = context.of_folder(ledger, str(path.parent))
+    page = commands.run(["summary"], replace(here, selection=Selection("session", done.session_id)))
     print(page.text(terminal_width()))
     return FAILED if done.problem else 0
 

@@ -5,81 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from . import config, meter, pages, place, report
-from .errors import CostMeterError, LedgerError, UsageError
+from . import assuming, cost_pages, pages, report
+from .context import Context, noted, remembered, selection_of, title_of, unsaved
+from .errors import LedgerError, UsageError
 from .format import quantity
-from .ledger import LedgerState, Selection, open_ledger
+from .ledger import Selection
 from .ledger.file import Corrupt
 from .pages import Page
-from .parts import built_in
-from .peaks import Declared
 from .rates import Rates, rates
-from .recent import Reader, Recent, dearness, selected
-from .record import CellRecord, Status
+from .recent import Reader, Recent, dearness
+from .record import CellRecord, Status, Total
 from .session import Session
 from .words import Parser, check_word, parse, parser, words_of
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a door knows: which ledger, what to select unless told otherwise, and its own metering."""
-
-    ledger: Reader
-    selection: Selection
-    state: Callable[[], LedgerState]
-    statuses: Callable[[], list[Status]]
-    session: Session | None = None
-    notebook: str | None = None
-    project: str | None = None
-    problems: Sequence[Status] = ()  # settings that were malformed
-    peak_flops: Declared = field(default_factory=dict)
-
-
-def of_session(session: Session) -> Context:
-    """In a kernel: its own session, with what has ended so far in the ledger."""
-    session.flush()
-    info, path = session.info, session.settings.ledger_file
-    return Context(
-        open_ledger(path), session.selection, lambda: session.ledger, lambda: session.sensors, session,
-        info.notebook, info.project, session.problems, session.settings.peak_flops,
-    )  # fmt: skip
-
-
-def of_folder(ledger_path: str | None = None, folder: str = ".") -> Context:
-    """In a shell: the project of the folder."""
-    settings, problems = config.load()
-    path = Path(os.path.abspath(ledger_path)) if ledger_path else settings.ledger_file
-    project = place.project_of(os.path.join(os.path.abspath(folder), "-"), settings.project)
-    bad = [Status("setting", False, text, "correct it") for text in problems]
-    return Context(
-        open_ledger(path), Selection("project", project), lambda: _readable(path),
-        lambda: [*_probed(settings), *bad], project=project, problems=bad,
-        peak_flops=settings.peak_flops,
-    )  # fmt: skip
-
-
-def _probed(settings: config.CostMeter) -> list[Status]:
-    parts = built_in(settings.sensors)
-    probed = meter.Meter(parts)
-    probed.close()
-    return [*probed.states, *parts.problems]
-
-
-def _readable(path: Path) -> LedgerState:
-    try:
-        open_ledger(path).latest(Selection("all"), 1)
-    except CostMeterError as error:
-        return LedgerState(False, str(path), str(error))
-    if path.exists():
-        return LedgerState(True, str(path))
-    there = next(folder for folder in path.absolute().parents if folder.exists())
-    if not os.access(there, os.W_OK) or there == Path("/proc"):
-        return LedgerState(False, str(path), f"{path} cannot be made: {there} is not writable")
-    return LedgerState(True, str(path), f"{path} (nothing was metered yet)")
-
 
 # The answers
 
@@ -101,7 +41,7 @@ def _answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     except LedgerError as error:
         page = command(asked, _without_ledger(asked, context, error), known)
         what = f"Only what this kernel remembers is shown: {error}." if context.session else f"{error}."
-        return _noted(page, [what])
+        return noted(page, [what])
 
 
 def _without_ledger(asked: argparse.Namespace, context: Context, error: LedgerError) -> Context:
@@ -112,53 +52,23 @@ def _without_ledger(asked: argparse.Namespace, context: Context, error: LedgerEr
     """
     session = context.session
     if session is not None:
-        return replace(context, ledger=_remembered(session))
+        return replace(context, ledger=remembered(session))
     if isinstance(error, Corrupt) and asked.word != "export":
         return context
     raise error
 
 
-def _noted(page: Page, notes: Sequence[str]) -> Page:
-    return replace(page, notes=[*page.notes, *notes])
-
-
-def _selection(asked: argparse.Namespace, context: Context) -> Selection:
-    label = asked.label
-    if asked.all:
-        return Selection("all", None, label)
-    if asked.session is not None:
-        return Selection("session", _session_id(asked.session, context), label)
-    if asked.notebook is not None:
-        return Selection("notebook", _path(asked.notebook, context.notebook, "notebook"), label)
-    if asked.project is not None:
-        return Selection("project", _path(asked.project, context.project, "project"), label)
-    return Selection(context.selection.scope, context.selection.key, label)
-
-
-def _path(given: str, here: str | None, what: str) -> str:
-    if given:
-        return place.canonical(given)
-    if here is None:
-        raise UsageError(f"which {what}? Name it: --{what} PATH")
-    return here
-
-
-def _session_id(start: str, context: Context) -> str:
-    found = [s.id for s in context.ledger.sessions(Selection("all")) if s.id.startswith(start)]
-    if len(found) != 1:
-        raise UsageError(f"{len(found) or 'no'} sessions begin with {start!r}; give more (or other) letters of the id")
-    return found[0]
-
-
 def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
-    selection = _selection(asked, context)
-    session = context.session
+    selection = selection_of(asked, context)
+    session, costs = context.session, context.costing.of(context.uses(selection))
+    inside = {"energy_j": cost_pages.rows(costs)}
     if session is not None and selection == context.selection:
-        page = pages.summary_page("This session", session.summary())
-        page = _noted(page, pages.held_notes(session.held()))
+        page = pages.summary_page("This session", session.summary(), inside)
+        page = noted(page, pages.held_notes(session.held()))
     else:
-        page = _hinted(pages.summary_page(_title(selection), context.ledger.summary(selection)), selection, context)
-    return _noted(page, _caveats(context))
+        page = pages.summary_page(title_of(selection), context.ledger.summary(selection), inside)
+        page = _hinted(page, selection, context)
+    return noted(page, [*cost_pages.notes(costs, context.costing.assumptions.problems), *_caveats(context)])
 
 
 def _caveats(context: Context) -> list[str]:
@@ -170,13 +80,8 @@ def _caveats(context: Context) -> list[str]:
     return found
 
 
-def _title(selection: Selection) -> str:
-    name = report.name_of(selection)
-    return name[0].upper() + name[1:]
-
-
 def _hinted(page: Page, selection: Selection, context: Context) -> Page:
-    return page if page.tables else _noted(page, _hint(selection, context))
+    return page if page.tables else noted(page, _hint(selection, context))
 
 
 def _hint(selection: Selection, context: Context) -> list[str]:
@@ -188,13 +93,13 @@ def _hint(selection: Selection, context: Context) -> list[str]:
 
 
 def _report(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
-    summary, selection = _summary(asked, context, known), _selection(asked, context)
-    outer = [r for r in _unsaved(selection, context) if r.parent_id is None]
+    summary, selection = _summary(asked, context, known), selection_of(asked, context)
+    outer = [r for r in unsaved(selection, context) if r.parent_id is None]
     dearest = _together(context.ledger.dearest(selection, 10), outer)
     if not dearest:
         return summary
     dearest = _weighty(sorted(dearest, key=dearness, reverse=True)[:10])
-    table = pages.cells_page("", dearest, _of_several(selection))
+    table = pages.cells_page("", dearest, _of_several(selection), _emissions(dearest, context))
     return replace(summary, tables=[*summary.tables, *table.tables])
 
 
@@ -207,16 +112,23 @@ def _weighty(dearest: list[CellRecord]) -> list[CellRecord]:
     return [record for record in dearest if dearness(record)[0] >= TRIVIAL * most]
 
 
+def _emissions(records: list[CellRecord], context: Context) -> dict[str, Total | None]:
+    costs = context.costs_of(records)
+    return {record_id: found.footprint.total("emissions_g") for record_id, found in costs.items()}
+
+
 def _of_several(selection: Selection) -> bool:
     """Whether the scope may hold several notebooks."""
     return selection.scope in ("project", "all")
 
 
 def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
-    selection = _selection(asked, context)
-    records = _together(context.ledger.latest(selection, 1), _unsaved(selection, context))
+    selection = selection_of(asked, context)
+    records = _together(context.ledger.latest(selection, 1), unsaved(selection, context))
     if records:
-        return pages.cell_page(records[-1], _speed(records[-1], context))
+        costs = context.costs_of(records[-1:]).get(records[-1].id)
+        page = pages.cell_page(records[-1], _speed(records[-1], context), {"energy_j": cost_pages.rows(costs)})
+        return noted(page, cost_pages.notes(costs, context.costing.assumptions.problems))
     return _hinted(Page("The last cell", notes=["Nothing was metered yet."]), selection, context)
 
 
@@ -229,29 +141,24 @@ def _speed(record: CellRecord, context: Context) -> Rates | None:
     return rates(record.usage, names, context.peak_flops)
 
 
-def _unsaved(selection: Selection, context: Context) -> list[CellRecord]:
-    """The cells that the ledger's file could not take yet."""
-    waiting = selected(context.session.writer.waiting, selection) if context.session else ()
-    return [record for record in waiting if record.bucket == "cell"]
-
-
 def _together(saved: list[CellRecord], unsaved: list[CellRecord]) -> list[CellRecord]:
     """Both, each once, oldest first."""
     return sorted({r.id: r for r in [*saved, *unsaved]}.values(), key=lambda r: (r.started_at, r.seq))
 
 
 def _cells(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
-    selection = _selection(asked, context)
+    selection = selection_of(asked, context)
     pick = context.ledger.dearest if asked.dearest else context.ledger.latest
-    unsaved = _unsaved(selection, context)
-    records = _together(pick(selection, asked.n + 1), unsaved)
+    waiting = unsaved(selection, context)
+    records = _together(pick(selection, asked.n + 1), waiting)
     if asked.dearest:
         records = sorted(records, key=dearness, reverse=True)
     shown = records[: asked.n] if asked.dearest else records[-asked.n :]
-    page = pages.cells_page(f"{_title(selection)}: cells", shown, _of_several(selection))
+    name = f"{title_of(selection)}: cells"
+    page = pages.cells_page(name, shown, _of_several(selection), _emissions(shown, context))
     if len(records) > len(shown):
-        outer = sum(record.parent_id is None for record in unsaved)
-        page = _noted(page, [_cut(asked, context.ledger.summary(selection).cells + outer)])
+        outer = sum(record.parent_id is None for record in waiting)
+        page = noted(page, [_cut(asked, context.ledger.summary(selection).cells + outer)])
     return _hinted(page, selection, context)
 
 
@@ -304,25 +211,20 @@ def _own_cost(session: Session) -> list[str]:
     return [f"{path}, and {quantity(spent.cpu_s, 's')} of CPU in the background."]
 
 
-def _remembered(session: Session) -> Recent:
-    """The session's own cells, from memory."""
-    return Recent(session.info, session.cells(), session.summary())
-
-
 def _hint_of_nothing(ledger: Reader, selection: Selection, context: Context) -> list[str]:
     return [] if ledger.summary(selection).cells else _hint(selection, context)
 
 
 def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
-    selection = _selection(asked, context)
+    selection = selection_of(asked, context)
     path = Path(os.path.expanduser(asked.file))
     ledger = context.ledger
-    kept = [] if isinstance(ledger, Recent) else _unsaved(selection, context)
+    kept = [] if isinstance(ledger, Recent) else unsaved(selection, context)
     if kept and context.session and not ledger.summary(selection).cells:
         # nothing of it has reached the file: write what memory holds
-        ledger, kept = _remembered(context.session), []
+        ledger, kept = remembered(context.session), []
     try:
-        report.export(ledger, selection, path, asked.force)
+        report.export(ledger, selection, path, asked.force, context.costing)
     except UsageError as error:
         raise UsageError(". ".join([str(error), *_hint_of_nothing(ledger, selection, context)])) from None
     count = ledger.summary(selection).cells
@@ -354,6 +256,12 @@ COMMANDS: dict[str, Command] = {
     "last": _last,
     "cells": _cells,
     "flops": _flops,
+    "where": assuming.where,
+    "factors": assuming.factors,
+    "refresh": assuming.refresh,
+    "rates": assuming.rates,
+    "sci": assuming.score,
+    "what-if": assuming.what_if,
     "doctor": _doctor,
     "export": _export,
     "help": _help,

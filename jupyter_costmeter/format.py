@@ -45,10 +45,16 @@ NAMES = {
     "flops": "FLOPs",
     **{name: precision_of(name) for name in (*COUNTED, *LEADING)},
     "flops_hardware": "FLOPs, by the GPU's counters",
+    "electricity_wh": "electricity, with PUE",
+    "emissions_g": "emissions",
+    "embodied_g": "embodied in the GPUs",
+    "water_l": "water",
 }
 BUCKETS: dict[Bucket, str] = {"cell": "in cells", "held_idle": "held idle", "background": "in the background"}
 #: From this relative half-width on an uncertainty is a factor: 2.0 is ×/÷ 3 (FACTS §4).
 FACTOR = 1.0
+#: Grams: nobody says Mg.
+TONNE_G = 1e6
 GPU_TIMES = ((3600.0, "GPU-h"), (60.0, "GPU-min"), (1.0, "GPU-s"))
 
 
@@ -60,6 +66,8 @@ def quantity(value: float | None, unit: str) -> str:
         return percent(value)
     if unit == "s" and value >= 60:
         return _duration(value)
+    if unit.startswith("gCO2e") and abs(float(f"{value:.3g}")) >= TONNE_G:
+        return quantity(value / TONNE_G, f"t{unit[1:]}")
     if value == 0:
         return f"0 {unit}"
     size = abs(float(f"{value:.3g}"))

@@ -22,10 +22,10 @@ class Gaps:
 
     Args:
         meter: what meters them.
-        add: told of each gap's usage by bucket.
+        add: told of each gap's bucket, start (seconds since 1970) and usage.
     """
 
-    def __init__(self, meter: Meter, add: Callable[[Bucket, Usage], None]) -> None:
+    def __init__(self, meter: Meter, add: Callable[[Bucket, float, Usage], None]) -> None:
         self.meter = meter
         self._add = add
         self._last: tuple[Window | Sample, int] = (meter.boundary(), 0)  # where the gap of now began
@@ -71,7 +71,7 @@ class Gaps:
             seq, gap = self._waiting.popleft()
             began = time.time() - (self.meter.clock() - gap.start.t_s)
             for bucket, part in between.split(usage(gap)).items():
-                self._add(bucket, part)
+                self._add(bucket, began, part)
                 yield from self._merged(bucket, between.Pending(began, seq, part))
 
     def _merged(self, bucket: Bucket, new: between.Pending) -> Iterator[Ended]:

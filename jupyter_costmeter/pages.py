@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import sys
+import textwrap
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -95,7 +96,8 @@ class Page:
     def text(self, width: int | None = None) -> str:
         tables = [table.text(width) for table in self.tables if table.rows]
         head = "\n".join([self.title, *self.headlines])
-        return "\n\n".join([head, *tables, *(["\n".join(self.notes)] if self.notes else [])])
+        notes = [line for note in self.notes for line in (textwrap.wrap(note, width) if width else [note])]
+        return "\n\n".join([head, *tables, *(["\n".join(notes)] if notes else [])])
 
     def _repr_html_(self) -> str:
         heads = "".join(f"<div>{html.escape(line)}</div>" for line in self.headlines)
@@ -116,7 +118,11 @@ def _coded(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
-def summary_page(title: str, summary: Summary) -> Page:
+#: More lines to show below a figure, by its name.
+Inside = Mapping[str, Sequence[Sequence[str]]]
+
+
+def summary_page(title: str, summary: Summary, inside: Inside | None = None) -> Page:
     """The totals of a scope, with how they are known and where they went."""
     if not summary.cells and not summary.buckets:
         return Page(title, notes=["Nothing was metered yet."])
@@ -125,7 +131,7 @@ def summary_page(title: str, summary: Summary) -> Page:
     time_s = quantity(summary.wall_s if summary.cells else None, "s")
     head = f"{title}: {counted(summary.cells)}{many}, {time_s}{failed}"
     of = "cell" if all(b.bucket == "cell" for b in summary.buckets) else "record"
-    return Page(head, [totals_table(summary)], list(notes(summary.totals, of)), used_of_held(summary))
+    return Page(head, [totals_table(summary, inside)], list(notes(summary.totals, of)), used_of_held(summary))
 
 
 def flops_page(summary: Summary, counters: Iterable[Status]) -> Page:
@@ -144,7 +150,7 @@ def flops_page(summary: Summary, counters: Iterable[Status]) -> Page:
 def _flops_lines(summary: Summary) -> Iterator[list[str]]:
     for total in summary.totals:
         if total.name == "flops":
-            yield _line(NAMES["flops"], total)
+            yield line(NAMES["flops"], total)
             yield from _parts(total, summary)
 
 
@@ -181,7 +187,7 @@ DEVICES: dict[str, Literal["cpu", "gpu"]] = {"cpu_energy_j": "cpu", "gpu_energy_
 INSIDE = ("cpu_idle_energy_j", "gpu_idle_energy_j", "gpu_device_energy_j", *COUNTED, *LEADING)
 
 
-def totals_table(summary: Summary, inside: dict[str, Sequence[Sequence[str]]] | None = None) -> Table:
+def totals_table(summary: Summary, inside: Inside | None = None) -> Table:
     """One line for each figure: value, half-width, method, source; below it where it went.
 
     ``inside`` has more lines to show below a figure, by its name.
@@ -189,11 +195,12 @@ def totals_table(summary: Summary, inside: dict[str, Sequence[Sequence[str]]] | 
     rows: list[Sequence[str]] = []
     for total in summary.totals:
         if total.name not in INSIDE:
-            rows += [_line(NAMES[total.name], total), *_parts(total, summary), *(inside or {}).get(total.name, ())]
+            rows += [line(NAMES[total.name], total), *_parts(total, summary), *(inside or {}).get(total.name, ())]
     return Table(TOTAL_COLUMNS, rows, frozenset({"value", "±"}))
 
 
-def _line(name: str, total: Total, bound: str = "") -> list[str]:
+def line(name: str, total: Total, bound: str = "") -> list[str]:
+    """A total's line of ``TOTAL_COLUMNS``."""
     value = f"{bound} {total_text(total)}" if bound else total_text(total)
     source = "; ".join(total.sources or total.reasons)
     return [name, value, uncertainty(total), total.method or "not measured", source]
@@ -203,17 +210,17 @@ def _parts(total: Total, summary: Summary) -> Iterator[list[str]]:
     """Where a figure went, and what idling took of it."""
     if total.name in ("energy_j", "gpu_reserved_s", "gpu_busy_s", "flops"):
         for bucket, part in breakdown.by_bucket(summary, total.name):
-            line = _line(PART + BUCKETS[bucket], part)
-            yield [*line[:-1], "" if part.sources else line[-1]]
+            shown = line(PART + BUCKETS[bucket], part)
+            yield [*shown[:-1], "" if part.sources else shown[-1]]
     if total.name == "flops":
         for part in breakdown.precisions(summary.totals):
-            yield _line(f"{PART}{NAMES[part.name]}", part)
+            yield line(f"{PART}{NAMES[part.name]}", part)
     whole = summary.total("gpu_device_energy_j") if total.name == "gpu_energy_j" else None
     if whole is not None and (whole.value or 0.0) >= (total.value or 0.0):  # else it was shared for a part only
-        yield _line(f"{PART}whole device", whole)
+        yield line(f"{PART}whole device", whole)
     found = breakdown.above_idle(summary, DEVICES[total.name]) if total.name in DEVICES else None
     if found is not None:
-        yield _line(f"{PART}above idle", found.total, found.bound)
+        yield line(f"{PART}above idle", found.total, found.bound)
 
 
 def notes(totals: Iterable[Total], of: str = "cell") -> Iterator[str]:
@@ -231,13 +238,13 @@ def notes(totals: Iterable[Total], of: str = "cell") -> Iterator[str]:
             yield measured if percent else f"The energy is {total.method}, not measured."
 
 
-def cell_page(record: CellRecord, rates: Rates | None = None) -> Page:
+def cell_page(record: CellRecord, rates: Rates | None = None, inside: Inside | None = None) -> Page:
     """All that is known of one cell's run."""
     ended = f", {record.outcome}" if record.outcome != "ok" else ""
     ended += f" ({record.error_type})" if record.error_type else ""
     totals = accounting.cell_totals(record.usage)
     summary = Summary(1, 0, 1, record.wall_s, totals)
-    more: dict[str, Sequence[Sequence[str]]] = {"gpu_energy_j": list(_shares(record))}
+    more: dict[str, Sequence[Sequence[str]]] = {**(inside or {}), "gpu_energy_j": list(_shares(record))}
     more["flops"] = list(speed.lines(rates)) if rates else []
     title = f"{called(record)}: {quantity(record.wall_s, 's')}{ended}"
     heads = [*speed.headline(totals, rates), *used_of_held(summary)]
@@ -274,16 +281,20 @@ def called(record: CellRecord) -> str:
     return f"In [{record.execution_count}]" if record.execution_count is not None else f"run {record.seq}"
 
 
-CELL_COLUMNS = ("cell", "started", "time", "CPU time", "energy", "FLOPs", "peak memory", "outcome")
+CELL_COLUMNS = ("cell", "started", "time", "CPU time", "energy", "CO2e", "FLOPs", "peak memory", "outcome")
+#: The emissions of records by their ids, as far as they are known.
+Emissions = Mapping[str, Total | None]
 
 
-def cells_page(title: str, records: Sequence[CellRecord], notebooks: bool = False) -> Page:
+def cells_page(
+    title: str, records: Sequence[CellRecord], notebooks: bool = False, emissions: Emissions | None = None
+) -> Page:
     """One line a cell, with its notebook if asked. Windows inside another are marked ↳."""
     if not records:
         return Page(title, notes=["Nothing was metered yet."])
-    right = frozenset({"time", "CPU time", "energy", "FLOPs", "peak memory"})
+    right = frozenset({"time", "CPU time", "energy", "CO2e", "FLOPs", "peak memory"})
     columns: Sequence[str] = CELL_COLUMNS
-    lines = [cell_line(r) for r in records]
+    lines = [cell_line(r, (emissions or {}).get(r.id)) for r in records]
     if notebooks:
         names = notebook_names(r.notebook for r in records)
         columns = (*CELL_COLUMNS, "notebook")
@@ -298,10 +309,12 @@ def notebook_names(paths: Iterable[str | None]) -> dict[str, str]:
     return {p: n if files.count(n := os.path.basename(p)) == 1 else os.path.join(*p.split(os.sep)[-2:]) for p in known}
 
 
-def cell_line(record: CellRecord) -> list[str]:
+def cell_line(record: CellRecord, emissions: Total | None = None) -> list[str]:
     """One run, for ``CELL_COLUMNS``."""
     totals = {t.name: t for t in accounting.cell_totals(record.usage)}
-    figures = [total_text(totals[n]) if n in totals else "—" for n in ("cpu_s", "energy_j", "flops", "peak_rss_bytes")]
+    names = ("cpu_s", "energy_j", "emissions_g", "flops", "peak_rss_bytes")
+    totals |= {"emissions_g": emissions} if emissions is not None else {}
+    figures = [total_text(totals[n]) if n in totals else "—" for n in names]
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.started_at))
     inner = "↳ " if record.parent_id else ""
     return [inner + called(record), started, quantity(record.wall_s, "s"), *figures, MARKS[record.outcome]]

@@ -92,7 +92,9 @@ def _user() -> str:
 
 def environment() -> dict[str, str]:
     """What the norms ask for of the machine (FACTS §1.3), without asking any other program."""
+    partition = os.environ.get("SLURM_JOB_PARTITION")  # tariffs may be by partition
     return {
+        **({"partition": partition} if partition else {}),
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),

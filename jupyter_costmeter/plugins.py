@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager
 from importlib import import_module
 from typing import IO, Any, Literal, Protocol
 
-from .record import Channel, Content, DeviceUse, Figure, Reading, Status, Usage
+from .derived import Content
+from .record import Channel, DeviceUse, Figure, Reading, Status, Usage
 
 Family = Literal["sensors", "late", "tracers", "models", "exporters"]
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from . import accounting
 from .ledger import Selection
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Summary
+from .uses import Use, of_records
 
 
 class Reader(Protocol):
@@ -17,6 +18,8 @@ class Reader(Protocol):
     def summary(self, selection: Selection) -> Summary: ...
 
     def sessions(self, selection: Selection) -> list[SessionInfo]: ...
+
+    def uses(self, selection: Selection, hours: bool = False, memory: bool = False) -> list[Use]: ...
 
     def records(self, selection: Selection) -> Iterator[CellRecord]: ...
 
@@ -28,10 +31,10 @@ class Reader(Protocol):
 
 
 class Recent:
-    """One session's newest and dearest cells; ``summary`` counts all of them."""
+    """One session's newest and dearest cells; ``summary`` and ``whole`` (what it used) count all of them."""
 
-    def __init__(self, info: SessionInfo, cells: list[CellRecord], summary: Summary) -> None:
-        self._info, self._cells, self._summary = info, cells, summary
+    def __init__(self, info: SessionInfo, cells: list[CellRecord], summary: Summary, whole: Use | None = None) -> None:
+        self._info, self._cells, self._summary, self._whole = info, cells, summary, whole
 
     def summary(self, selection: Selection) -> Summary:
         found = list(selected(self._cells, selection))
@@ -41,6 +44,12 @@ class Recent:
 
     def sessions(self, selection: Selection) -> list[SessionInfo]:
         return [self._info] if any(selected(self._cells, selection)) else []
+
+    def uses(self, selection: Selection, hours: bool = False, memory: bool = False) -> list[Use]:
+        found = list(selected(self._cells, selection))
+        if self._whole is not None and len(found) == len(self._cells):
+            return [self._whole]
+        return [of_records(found, self._info)] if found else []
 
     def records(self, selection: Selection) -> Iterator[CellRecord]:
         return selected(self._cells, selection)

@@ -7,7 +7,6 @@ value says why in ``reason``. Nothing here imports anything of this package.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -310,16 +309,6 @@ class Held:
     used_bytes: float | None
     idle_s: float
     busy_share: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What an exporter writes. ``cells`` gives the records anew each time, and may give a million."""
-
-    title: str
-    summary: Summary
-    sessions: tuple[SessionInfo, ...]
-    cells: Callable[[], Iterator[CellRecord]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from . import plugins
+from .derived import Content
 from .errors import ReportError, UsageError
 from .ledger import Selection
-from .record import Content
 
 if TYPE_CHECKING:
+    from .costing import Costing
     from .recent import Reader
 
 
@@ -30,8 +32,8 @@ def formats() -> list[str]:
     return list(plugins.BUILT_IN["exporters"])
 
 
-def write(ledger: Reader, selection: Selection, suffix: str, out: IO[str]) -> None:
-    """The selected records in the format of that suffix, streamed.
+def write(ledger: Reader, selection: Selection, suffix: str, out: IO[str], costing: Costing | None = None) -> None:
+    """The selected records in the format of that suffix, streamed; with what they cost, if there is who derives it.
 
     Raises:
         UsageError: there is no such format.
@@ -40,10 +42,22 @@ def write(ledger: Reader, selection: Selection, suffix: str, out: IO[str]) -> No
         raise UsageError(f"there is no format {suffix!r}; there are {', '.join(formats())}")
     exporter = plugins.load("exporters", suffix)
     title, sessions = f"Cost of {name_of(selection)}", tuple(ledger.sessions(selection))
-    exporter.write(out, Content(title, ledger.summary(selection), sessions, lambda: ledger.records(selection)))
+    content = Content(title, ledger.summary(selection), sessions, lambda: ledger.records(selection))
+    exporter.write(out, content if costing is None else _costed(content, ledger, selection, costing))
 
 
-def export(ledger: Reader, selection: Selection, path: Path, force: bool = False) -> None:
+def _costed(content: Content, ledger: Reader, selection: Selection, costing: Costing) -> Content:
+    """With what the records cost under the assumptions of now."""
+    infos, problems = {info.id: info for info in content.sessions}, costing.assumptions.problems
+    costs = costing.of(ledger.uses(selection, **costing.wants))
+    return replace(
+        content, costs=costs, problems=problems, costs_of=lambda r: costing.of_record(r, infos[r.session_id])
+    )
+
+
+def export(
+    ledger: Reader, selection: Selection, path: Path, force: bool = False, costing: Costing | None = None
+) -> None:
     """Write the selection to a file, whole or not at all; one that is there is kept unless ``force``.
 
     Raises:
@@ -57,7 +71,7 @@ def export(ledger: Reader, selection: Selection, path: Path, force: bool = False
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8", newline="") as out:
-            write(ledger, selection, suffix, out)
+            write(ledger, selection, suffix, out, costing)
         os.replace(part, path)
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error

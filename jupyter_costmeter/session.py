@@ -12,10 +12,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import accounting, config, guard, place
 from .between import Pending
+from .deriving import Deriving
 from .gaps import Gaps
 from .ledger import LedgerState, Selection
 from .ledger.writer import Writer
@@ -37,9 +38,6 @@ from .record import (
 from .runs import Event, Run, clean, code_hash
 from .sampler import Sampler
 from .tally import Tally
-
-if TYPE_CHECKING:
-    from .rates import Rates
 
 #: A cell that has run for less than this (seconds) may be one that asks what is held.
 ASKING_S = 5.0
@@ -87,6 +85,7 @@ class Session:
         self._seq = itertools.count(1)
         self._ready = False
         self.tally = Tally()
+        self.derived = Deriving(lambda: self.info, settings, self.tally)
         self.gaps = Gaps(self.meter, self.tally.add)
         self._settling = threading.Lock()
         self.sampler = Sampler(
@@ -371,12 +370,6 @@ class Session:
         status: Status = tracer.opt_in() if on else tracer.opt_out()
         self.counted = {"jax", "jaxlib"} if on and status.ok else set()
         return status
-
-    def rates(self, usage: Usage) -> Rates | None:
-        """How fast a window computed, against its devices' peaks."""
-        from .rates import rates
-
-        return rates(usage, self.info.device_names, self.settings.peak_flops)
 
     @property
     def selection(self) -> Selection:

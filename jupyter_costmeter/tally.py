@@ -7,6 +7,7 @@ from collections import deque
 
 from . import accounting
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, Summary, Usage
+from .uses import Using
 
 #: What a front end that has just come is told of: so many newest cells, and so many dearest.
 NEWEST, DEAREST = 200, 20
@@ -21,6 +22,7 @@ class Tally:
         self._parts: dict[Bucket, list[accounting.Part]] = {}
         self._wall_s: dict[Bucket, float] = {}
         self._cells, self._failed = 0, 0
+        self.using = Using()
 
     def add_cell(self, record: CellRecord) -> None:
         """A cell or a block."""
@@ -28,11 +30,12 @@ class Tally:
         if record.parent_id is None:
             self._cells += 1
             self._failed += record.outcome != "ok"
-            self.add("cell", record.usage)
+            self.add("cell", record.started_at, record.usage)
             self._remember(record)
 
-    def add(self, bucket: Bucket, usage: Usage) -> None:
+    def add(self, bucket: Bucket, started_at: float, usage: Usage) -> None:
         """What belongs to a bucket."""
+        self.using.add(started_at, usage)
         self._parts[bucket] = accounting.merged([*self._parts.get(bucket, ()), *accounting.parts(usage.figures)])
         self._wall_s[bucket] = self._wall_s.get(bucket, 0.0) + usage.wall_s
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import accounting
@@ -18,6 +18,7 @@ from .record import CellRecord, Figure, Held, SessionInfo, Status, Summary, Tota
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .derived import Costs
     from .rates import Rates
 
 SCHEMA = 1
@@ -44,9 +45,19 @@ def total(one: Total) -> Json:
     return {**asdict(one), "sources": list(one.sources), "reasons": list(one.reasons)}
 
 
-def summary(one: Summary) -> Json:
-    """A scope's totals, and what of them lies in which bucket."""
+def costs(one: Costs | None, whole: bool = True) -> Json | None:
+    """What is derived of a scope's joules, or of a cell's (not ``whole``)."""
+    if one is None:
+        return None
+    from . import cost_wire  # its imports stay off %load_ext's path
+
+    return cost_wire.costs(one, whole)
+
+
+def summary(one: Summary, cost: Costs | None = None) -> Json:
+    """A scope's totals, what of them lies in which bucket, and what they cost."""
     return {
+        "costs": costs(cost),
         "cells": one.cells,
         "failed": one.failed,
         "sessions": one.sessions,
@@ -58,24 +69,28 @@ def summary(one: Summary) -> Json:
     }
 
 
-#: How fast a window computed, by who knows the devices' names and peaks.
-Speed = Callable[[Usage], "Rates | None"]
+@dataclass(frozen=True, slots=True)
+class Derive:
+    """What is derived of a cell, by who knows the devices' names and peaks, and where they stand."""
+
+    rates: Callable[[Usage], Rates | None] = lambda usage: None
+    costs: Callable[[CellRecord], Costs | None] = lambda record: None
 
 
-def _unknown(usage: Usage) -> None:
-    return None
+NOTHING = Derive()
 
 
-def cells(records: Iterable[CellRecord], speed: Speed = _unknown) -> list[Json]:
+def cells(records: Iterable[CellRecord], derive: Derive = NOTHING) -> list[Json]:
     """Those of the records that are a cell's; what the others took is in the summary's buckets."""
-    return [cell(r, speed) for r in records if r.bucket == "cell"]
+    return [cell(r, derive) for r in records if r.bucket == "cell"]
 
 
-def cell(record: CellRecord, speed: Speed = _unknown) -> Json:
+def cell(record: CellRecord, derive: Derive = NOTHING) -> Json:
     """A cell's run, with its derived totals so that the front end need not calculate."""
-    rates = speed(record.usage)
+    rates = derive.rates(record.usage)
     return {
         "rates": rates and asdict(rates),
+        "costs": costs(derive.costs(record), whole=False),
         "id": record.id,
         "session_id": record.session_id,
         "seq": record.seq,
@@ -95,9 +110,9 @@ def cell(record: CellRecord, speed: Speed = _unknown) -> Json:
     }
 
 
-def running(record: CellRecord, power: Total | None, speed: Speed = _unknown) -> Json:
+def running(record: CellRecord, power: Total | None, derive: Derive = NOTHING) -> Json:
     """A cell that still runs: like ``cell`` as of now, with the power since the last tick."""
-    return {**cell(record, speed), "outcome": None, "power": power and total(power)}
+    return {**cell(record, derive), "outcome": None, "power": power and total(power)}
 
 
 def session(info: SessionInfo) -> Json:
@@ -119,7 +134,8 @@ def message(
     totals: Summary,
     held: Iterable[Held],
     ledger: Json,
-    speed: Speed = _unknown,
+    derive: Derive = NOTHING,
+    cost: Costs | None = None,
 ) -> Json:
     """What a kernel tells whoever listens, while a cell runs and when it has ended."""
     return {
@@ -128,8 +144,8 @@ def message(
         "session_id": session_id,
         "seq": seq,
         "running": running,
-        "closed": cells(closed, speed),
-        "summary": summary(totals),
+        "closed": cells(closed, derive),
+        "summary": summary(totals, cost),
         "held": [asdict(one) for one in held],
         "ledger": ledger,
     }
@@ -144,7 +160,8 @@ def reply(
     held: Iterable[Held],
     sensors: Iterable[Status],
     ledger: Json,
-    speed: Speed = _unknown,
+    derive: Derive = NOTHING,
+    cost: Costs | None = None,
 ) -> Json:
     """A kernel's answer to a front end that has just come, or missed a message."""
     return {
@@ -154,8 +171,8 @@ def reply(
         "seq": seq,
         "session": session(info),
         "running": running,
-        "cells": cells(known, speed),
-        "summary": summary(totals),
+        "cells": cells(known, derive),
+        "summary": summary(totals, cost),
         "held": [asdict(one) for one in held],
         "sensors": [status(s) for s in sensors],
         "ledger": ledger,
@@ -166,7 +183,7 @@ def reply(
 def scopes(
     notebook: str,
     project: str | None,
-    summaries: dict[str, Summary | None],
+    summaries: dict[str, tuple[Summary, Costs | None] | None],
     dearest: dict[str, list[CellRecord]],
     ledger: Json,
 ) -> Json:
@@ -177,7 +194,7 @@ def scopes(
         "notebook": notebook,
         "project": project,
         "project_name": os.path.basename(project) if project else None,
-        "scopes": {name: one and summary(one) for name, one in summaries.items()},
+        "scopes": {name: one and summary(*one) for name, one in summaries.items()},
         "dearest": {name: cells(records) for name, records in dearest.items()},
         "ledger": ledger,
     }

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Sequence
+from datetime import date
+from math import isfinite
 from typing import NoReturn
 
 from .errors import UsageError
@@ -36,12 +38,62 @@ def parser(prog: str) -> Parser:
         flops.add_argument("what", metavar="[audit | jax] [off]", nargs="?", choices=["audit", "jax"])
         flops.add_argument("off", nargs="?", choices=["off"], help=argparse.SUPPRESS)
     words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
+    _about_costs(words, scope)
     export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
     export.add_argument("file", metavar="FILE")
     export.add_argument("--force", action="store_true", help="replace a file that is there")
     about = words.add_parser("help", help="this list, or all about one command", add_help=False)
     about.add_argument("command", metavar="[COMMAND]", nargs="?")
     return top
+
+
+def _about_costs(words: argparse._SubParsersAction[Parser], scope: Parser) -> None:
+    """The words for what is derived of the joules."""
+    where = words.add_parser("where", help="say where this machine stands (FR, US-CA, gcp/us-central1)", add_help=False)
+    where.add_argument("region", metavar="[REGION]", nargs="?", help="its id or name")
+    where.add_argument("--kind", metavar="KIND", help="laptop, lab or cloud: it decides the PUE")
+    where.add_argument("--pue", type=number, metavar="PUE", help="the site's own")
+    where.add_argument("--host", metavar="HOST", help="another machine's name, or a pattern of several (gpu-*)")
+    where.add_argument("--from", dest="since", type=_day, metavar="DATE", help="from that day on (else for all times)")
+    where.add_argument("--search", metavar="TEXT", nargs="?", const="", help="list regions")
+    where.add_argument("--forget", action="store_true", help="take the place away")
+    words.add_parser("factors", parents=[scope], help="the factors behind carbon and money", add_help=False)
+    words.add_parser("refresh", parents=[scope], help="ask the live carbon source now", add_help=False)
+    rates = words.add_parser("rates", parents=[scope], help="which tariff prices what, and why", add_help=False)
+    rates.add_argument("what", metavar="[check]", nargs="?", choices=["check"])
+    rates.add_argument("file", metavar="[FILE]", nargs="?", help="a TOML file with [[rates]]")
+    sci = words.add_parser("sci", parents=[scope], help="the SCI score (ISO/IEC 21031) per unit", add_help=False)
+    sci.add_argument("--per", metavar="UNIT", default="run", help="run, session, epoch, '1000 queries' (run)")
+    sci.add_argument("--count", type=number, metavar="N", help="how many of the unit there were")
+    what = words.add_parser("what-if", parents=[scope], help="the same elsewhere, side by side", add_help=False)
+    what.add_argument("--region", metavar="REGION", action="append", help="another region; several: a column each")
+    what.add_argument("--pue", type=number, metavar="PUE")
+    what.add_argument("--gpu", metavar="MODEL", help="charged as another GPU")
+    what.add_argument("--g-per-kwh", type=number, metavar="GRAMS", help="another carbon intensity")
+    what.add_argument("--kind", metavar="KIND", help="laptop, lab or cloud")
+
+
+def number(text: str, name: str = "") -> float:
+    """A finite number, for an option of that name.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise UsageError(f"{name}: {text!r} is no number" if name else f"{text!r} is no number")
+    return value
+
+
+def _day(text: str) -> date:
+    """A day, for ``--from``."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2026-10-01") from None
 
 
 def _count(text: str) -> int:

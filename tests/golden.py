@@ -11,9 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jupyter_costmeter import accounting, rates, wire
+from jupyter_costmeter import accounting, cost_wire, rates, wire
+from jupyter_costmeter.assumptions import Assumptions, place_of
+from jupyter_costmeter.carbon import snapshot
+from jupyter_costmeter.carbon.hints import hint
+from jupyter_costmeter.conditions import Book
+from jupyter_costmeter.costing import costs_of
+from jupyter_costmeter.derived import Costs
 from jupyter_costmeter.recent import summary_of
 from jupyter_costmeter.record import Bucket, CellRecord, Figure, Held, Provenance, SessionInfo, Status, Usage
+from jupyter_costmeter.supposing import costs_if, supposition
+from jupyter_costmeter.tariffs import tariff_of
+from jupyter_costmeter.uses import of_records
 
 DATA = Path(__file__).parent / "data"
 CLOCK = Provenance("measured", "process CPU clock", 0.01)
@@ -32,7 +41,7 @@ NAMES = {"GPU-1": "NVIDIA A100-SXM4-40GB", "CPU": "Xeon E5-2683 v4"}
 
 SESSION = SessionInfo(
     "s1", 1_790_000_000.0, "host", "ada", 4242, 1_789_999_990.0, "/home/ada/paper/train.ipynb", "/home/ada/paper",
-    {"python": "3.11.7", "cpu": "Xeon E5-2683 v4"},
+    {"python": "3.11.7", "cpu": "Xeon E5-2683 v4", "devices": '{"GPU-1": "NVIDIA A100-SXM4-40GB"}'},
 )  # fmt: skip
 
 
@@ -91,8 +100,25 @@ SENSORS = [
 ]
 
 
-def speed(of: Usage) -> rates.Rates | None:
-    return rates.rates(of, NAMES, {})
+#: A lab in France with a price for its GPUs and its electricity; and nobody said where.
+LAB = Assumptions(
+    places=(place_of({"region": "FR", "kind": "lab", "pue": 1.2}, "jupyter_costmeter.toml:1"),),
+    tariffs=(tariff_of({"gpu_hour": "0.55", "kwh": "0.21", "currency": "EUR"}, "jupyter_costmeter.toml:6", None),),
+)
+NOWHERE = Assumptions()
+
+
+def costs(assumed: Assumptions, *records: CellRecord) -> Costs:
+    return costs_of([of_records(records, SESSION)], Book(assumed))
+
+
+DERIVE = wire.Derive(lambda of: rates.rates(of, NAMES, {}), lambda of: costs(LAB, of))
+PLACES = {
+    "placed": lambda: cost_wire.place("host", LAB.places[0], None, []),
+    "unplaced": lambda: cost_wire.place(
+        "host", None, hint({"GOOGLE_CLOUD_REGION": "us-central1"}), ["jupyter_costmeter.toml:3: [[where]]: no region"]
+    ),
+}
 
 
 def message() -> wire.Json:
@@ -101,30 +127,42 @@ def message() -> wire.Json:
         "running",
         "s1",
         7,
-        [wire.running(OPEN, power, speed)],
+        [wire.running(OPEN, power, DERIVE)],
         [FIRST, IDLING, SECOND, AFTER],
         SUMMARY,
         (),
         LEDGER,
-        speed,
+        DERIVE,
+        costs(LAB, FIRST, SECOND, IDLING, AFTER),
     )
 
 
 def reply() -> wire.Json:
-    return wire.reply(SESSION, 7, [], [FIRST, IDLING, SECOND, AFTER], SUMMARY, HELD, SENSORS, LEDGER, speed)
+    records = [FIRST, IDLING, SECOND, AFTER]
+    return wire.reply(SESSION, 7, [], records, SUMMARY, HELD, SENSORS, LEDGER, DERIVE, costs(LAB, *records))
 
 
 def totals() -> wire.Json:
     return wire.scopes(
         "/home/ada/paper/train.ipynb",
         "/home/ada/paper",
-        {"notebook": SUMMARY, "project": SUMMARY},
+        {name: (SUMMARY, costs(NOWHERE, FIRST, SECOND, IDLING, AFTER)) for name in ("notebook", "project")},
         {"notebook": [FIRST, SECOND], "project": [FIRST]},
         LEDGER,
     )
 
 
-EXAMPLES = {"message": message, "reply": reply, "totals": totals}
+def places() -> wire.Json:
+    """What the chooser asks for."""
+    supposed = supposition("SE", 1.1, "H100")
+    uses = [of_records([FIRST, IDLING], SESSION)]
+    then = costs_if(uses, Book(LAB), supposed)
+    regions = [cost_wire.region(snapshot.region(name)) for name in ("FR", "US-CA", "gcp/us-central1", "CF")]
+    what_if = cost_wire.what_if("notebook train.ipynb", costs(LAB, FIRST, IDLING), then, supposed.notes)
+    return {**{name: make() for name, make in PLACES.items()}, "regions": regions, "what_if": what_if}
+
+
+EXAMPLES = {"message": message, "reply": reply, "totals": totals, "places": places}
 
 if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)

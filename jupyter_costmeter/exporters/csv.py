@@ -6,10 +6,13 @@ The lines without a ``parent_id`` add up to the totals, over all buckets.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import IO, Any
 
-from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Content, Figure
+from .. import money
+from ..derived import Content, Costs
+from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Figure, Total
 
 WHAT = (
     "id", "session_id", "seq", "parent_id", "bucket", "notebook", "project", "cell_id", "execution_count", "label",
@@ -20,6 +23,12 @@ FORMULA = tuple("=+-@\t\r\n")
 #: FLOPs by precision: how they are known is said of their sum.
 PRECISIONS = (*COUNTED, *LEADING)
 FIGURES = ("energy_j", "flops", *(name for name in SUMMED if name not in PRECISIONS), *HIGHEST)
+DERIVED = ("electricity_wh", "emissions_g", "embodied_g", "water_l")
+#: Derived when it is written, with the factors of then.
+COSTS = (
+    *(column for name in DERIVED for column in (name, f"{name}_how")),
+    "intensity_g_per_kwh", "intensity_source", "pue", "money",
+)  # fmt: skip
 PARTS = {"energy_j": ENERGY, "flops": FLOPS}
 
 
@@ -30,9 +39,9 @@ class CsvExporter:
     def write(self, out: IO[str], content: Content) -> None:
         lines = csv.writer(out)
         how = [column for name in FIGURES for column in (name, f"{name}_how")]
-        lines.writerow([*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how"])
+        lines.writerow([*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how", *COSTS])
         for record in content.cells():
-            lines.writerow(_line(record))
+            lines.writerow([*_line(record), *_costs(content.costs_of(record))])
 
 
 def _line(record: CellRecord) -> list[Any]:
@@ -44,6 +53,26 @@ def _line(record: CellRecord) -> list[Any]:
         line += _value(name, [f for f in figures if len(parts) == 1 or not f.provenance.absent])
     by_precision = [_value(name, [f for f in record.usage.figures if f.name == name])[0] for name in PRECISIONS]
     return [*line, *by_precision, *_share([f for f in record.usage.figures if f.name == "gpu_share"])]
+
+
+def _costs(costs: Costs | None) -> Iterator[Any]:
+    """For ``COSTS``; of several factors all are named."""
+    foot = costs.footprint if costs else None
+    for name in DERIVED:
+        yield from _total(foot.total(name) if foot else None)
+    used = foot.applied if foot else ()
+    yield "; ".join(f"{a.value:.6g}" for a in used if a.name == "intensity")
+    yield _text("; ".join(f"{a.intensity.region}: {a.source}" for a in used if a.intensity is not None))
+    yield "; ".join(f"{a.value:g}" for a in used if a.name == "pue")
+    yield "; ".join(money.text(bill) for bill in (costs.bills if costs else ()))
+
+
+def _total(total: Total | None) -> tuple[float | None, str]:
+    if total is None:
+        return None, "not derived: there is none in this record"
+    if total.value is None:
+        return None, "not measured: " + "; ".join(total.reasons)
+    return total.value, f"{total.method}, a lower bound" if total.missing else str(total.method)
 
 
 def _share(figures: list[Figure]) -> tuple[float | None, str]:

@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import IO, Any
 
 from .. import breakdown
-from ..record import CellRecord, Content, Summary
+from ..derived import Content, Costs
+from ..record import CellRecord, Summary
 
 SCHEMA = 1
 
@@ -25,13 +26,15 @@ class JsonExporter:
             "title": content.title,
             "summary": asdict(content.summary),
             "gpu_utilisation": _utilisation(content.summary),
+            "costs": content.costs and _costs(content.costs),
+            "problems": content.problems,
             "sessions": [asdict(s) for s in content.sessions],
         }
-        out.write(json.dumps(head, indent=1)[:-2])
+        out.write(json.dumps(head, indent=1, default=str)[:-2])
         out.write(',\n "cells": [')
         comma = ""
         for record in content.cells():  # one at a time: there may be a million
-            out.write(f"{comma}\n  {json.dumps(_cell(record))}")
+            out.write(f"{comma}\n  {json.dumps(_cell(record, content.costs_of(record)), default=str)}")
             comma = ","
         out.write("\n ]\n}\n")
 
@@ -46,11 +49,23 @@ def _utilisation(summary: Summary) -> dict[str, Any] | None:
             "method": found.method}  # fmt: skip
 
 
-def _cell(record: CellRecord) -> dict[str, Any]:
+def _costs(costs: Costs) -> dict[str, Any]:
+    """All of them; amounts of money are decimal, so texts."""
+    found = asdict(costs.footprint)
+    return {**found, "bills": [asdict(b) for b in costs.bills], "clouds": [asdict(b) for b in costs.clouds]}
+
+
+def _of_cell(costs: Costs) -> dict[str, Any]:
+    """A cell's totals and amounts, without the factors, which the head has."""
+    money = [{"amount": b.amount, "currency": b.currency, "missing": b.missing} for b in costs.bills]
+    return {"totals": [asdict(t) for t in costs.footprint.totals], "bills": money}
+
+
+def _cell(record: CellRecord, costs: Costs | None) -> dict[str, Any]:
     body = asdict(record)
     usage = body.pop("usage")
     figures = [
         {"name": f.name, "device": f.device, "value": f.value, "unit": f.unit, **asdict(f.provenance)}
         for f in record.usage.figures
     ]
-    return {**body, "wall_s": usage["wall_s"], "figures": figures}
+    return {**body, "wall_s": usage["wall_s"], "figures": figures, "costs": costs and _of_cell(costs)}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import IO
 
-from .. import pages
-from ..record import CellRecord, Content, SessionInfo
+from .. import cost_pages, pages
+from ..derived import Content
+from ..record import CellRecord, SessionInfo
 
 
 class MarkdownExporter:
@@ -14,25 +15,32 @@ class MarkdownExporter:
     media_type = "text/markdown"
 
     def write(self, out: IO[str], content: Content) -> None:
-        page = pages.summary_page(content.title, content.summary)
+        page = pages.summary_page(content.title, content.summary, {"energy_j": cost_pages.rows(content.costs)})
         out.write(f"# {_escaped(page.title)}\n\n")
         for line in page.headlines:
             out.write(f"{_escaped(line)}\n\n")
         for table in page.tables:
             _table(out, table.columns, table.rows)
-        for note in page.notes:
+        for note in (*page.notes, *cost_pages.notes(content.costs, content.problems)):
             out.write(f"{_escaped(note)}\n\n")
+        if content.costs is not None and content.costs.footprint.applied:
+            out.write("## Factors\n\n")
+            for table in cost_pages.factors_page("", content.costs).tables:
+                _table(out, table.columns, table.rows)
         for info in content.sessions:
             out.write(f"- {_escaped(_machine(info))}\n")
         out.write("\n## Cells\n\n")
         names = pages.notebook_names(info.notebook for info in content.sessions)
         several = ("notebook",) if len(names) > 1 else ()
-        _table(out, (*pages.CELL_COLUMNS, "bucket", *several), (_line(r, names, several) for r in content.cells()))
+        lines = (_line(r, content, names, several) for r in content.cells())
+        _table(out, (*pages.CELL_COLUMNS, "bucket", *several), lines)
 
 
-def _line(record: CellRecord, names: dict[str, str], several: Sequence[str]) -> list[str]:
+def _line(record: CellRecord, content: Content, names: dict[str, str], several: Sequence[str]) -> list[str]:
+    costs = content.costs_of(record)
+    emissions = costs.footprint.total("emissions_g") if costs else None
     notebook = [names.get(record.notebook or "", record.notebook or "—")] if several else []
-    return [*pages.cell_line(record), record.bucket, *notebook]
+    return [*pages.cell_line(record, emissions), record.bucket, *notebook]
 
 
 def _table(out: IO[str], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

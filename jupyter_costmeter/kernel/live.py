@@ -7,14 +7,17 @@ runs or has just ended, since they count as the kernel's activity.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zmq import ZMQError
 
-from .. import wire
-from ..record import Held
+from .. import guard, wire
+from ..record import CellRecord, Held
 from ..runs import Event
 from ..session import Session
+
+if TYPE_CHECKING:
+    from ..derived import Costs
 
 
 class _Announcement:
@@ -63,16 +66,18 @@ class Live:
 
     def _send(self, name: wire.Event, event: Event) -> None:
         self.seq += 1
+        derive, cost = self._derive(), None if name in ("loaded", "unloaded") else self._costs()
         content = wire.message(
             name,
             self.session.info.id,
             self.seq,
-            [wire.running(record, power, self.session.rates) for record, power in event.running],
+            [wire.running(record, power, derive) for record, power in event.running],
             event.closed,
             self.session.summary(),
             () if event.running or name in ("loaded", "unloaded") else self._held(),
             wire.ledger(self.session.ledger),
-            self.session.rates,
+            derive,
+            cost,
         )
         kernel = self.kernel
         data = {"comm_id": wire.COMM_ID, "data": content}
@@ -87,6 +92,17 @@ class Live:
             content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
         self.kernel.session.send(stream, wire.REPLY, content, parent, ident)
 
+    def _derive(self) -> wire.Derive:
+        return wire.Derive(self.session.derived.rates, self._costs_of)
+
+    @guard.guarded("the session's carbon and money")
+    def _costs(self) -> Costs:
+        return self.session.derived.costs()
+
+    @guard.guarded("a cell's carbon and money")
+    def _costs_of(self, record: CellRecord) -> Costs:
+        return self.session.derived.costs_of(record)
+
     def _held(self) -> tuple[Held, ...]:
         """What the kernel holds idle: asked only where cells have just ended, or somebody wants to know."""
         return self.session.held()
@@ -95,14 +111,16 @@ class Live:
         if notebook:
             self.session.moved_to(notebook)
         self.session.settle()
+        derive = self._derive()
         return wire.reply(
             self.session.info,
             self.seq,
-            [wire.running(record, power, self.session.rates) for record, power in self.session.running()],
+            [wire.running(record, power, derive) for record, power in self.session.running()],
             self.session.cells(),
             self.session.summary(),
             self._held(),
             self.session.sensors,
             wire.ledger(self.session.ledger),
-            self.session.rates,
+            derive,
+            self._costs(),
         )

@@ -33,9 +33,9 @@ class CostMagics(Magics):
             if line.split(maxsplit=1)[:1] == ["label"]:
                 self._label(line.partition("label")[2].strip())  # as it stands: "don't stop" is a label, too
                 return
-            from .. import commands  # a report's imports stay off %load_ext's path, and off a labelled cell's
+            from .. import commands, context  # a report's imports stay off %load_ext's path, and off a labelled cell's
 
-            page = commands.run(shlex.split(line), commands.of_session(self.session))
+            page = commands.run(shlex.split(line), context.of_session(self.session))
         except (errors.CostMeterError, ValueError) as error:
             raise IPythonUsageError(str(error)) from None
         display(page)  # type: ignore[no-untyped-call]

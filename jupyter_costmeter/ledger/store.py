@@ -19,8 +19,9 @@ from sqlalchemy.dialects.sqlite import insert
 from .. import place
 from ..errors import LedgerTooNew
 from ..record import CellRecord, Figure, SessionInfo, Summary
+from ..uses import Use
 from ..version import __version__
-from . import Selection, file, rollup, rows, schema
+from . import Selection, file, rollup, rows, schema, usage
 from .migrations import MIGRATIONS
 from .schema import OWN_CELL, cell, figure, open_window, provenance, session, tally
 
@@ -217,6 +218,13 @@ class Ledger:
             if connection is None:
                 return Summary(0, 0, 0, 0.0, ())
             return rollup.summary(connection, _where(tally, selection))
+
+    def uses(self, selection: Selection, hours: bool = False, memory: bool = False) -> list[Use]:
+        """What each session used; energy by the hour and memory over time only where wanted: they read each record."""
+        where = _where(tally, selection), _where(cell, selection)
+        sessions = self.sessions(selection)
+        with self._reading() as connection:
+            return usage.uses(connection, sessions, *where, hours, memory) if connection else []
 
     def sessions(self, selection: Selection) -> list[SessionInfo]:
         """The sessions that the selected records belong to, oldest first."""

@@ -1,5 +1,6 @@
 /**
- * The wire, as docs/wire.md has it: the only file with message names and wire types.
+ * The wire, as docs/wire.md has it: the only file with message names; what is derived of the joules
+ * is in costs.ts.
  *
  * Everything is checked where it comes in, so that the rest may trust its types. What the panel
  * does not use (a cell's single figures, the session's environment) is not read at all.
@@ -18,8 +19,21 @@ import {
   orNull,
   text
 } from './shape.js';
+import {
+  costs,
+  place,
+  regions,
+  whatIf,
+  type Costs,
+  type Place,
+  type Region,
+  type WhatIf
+} from './costs.js';
+import { method, total, totalOf, type Method, type Total } from './total.js';
 
-export { WireError };
+export { WireError, totalOf };
+export type { Bill, Costs, Kind, Place, Region, WhatIf } from './costs.js';
+export type { Method, Total };
 
 export const SCHEMA = 1;
 /** One well-known comm, so that no handshake is needed and any number of front ends may listen. */
@@ -28,7 +42,6 @@ export const REQUEST = 'costmeter_request';
 /** What the panel's button runs in the kernel: the very words of its sentence. */
 export const LOAD = '%load_ext jupyter_costmeter';
 
-export type Method = 'measured' | 'modelled' | 'assumed' | 'declared';
 /** `≥` is a lower bound, `≤` an upper one. */
 export type Bound = '' | '≥' | '≤';
 export type Outcome = 'ok' | 'error' | 'interrupted' | 'killed';
@@ -49,19 +62,6 @@ export const PRECISIONS = [
   'int8',
   'int'
 ] as const;
-
-/** A sum of figures; `value: null` is "not measured", `missing` parts make it a lower bound. */
-export interface Total {
-  name: string;
-  unit: string;
-  value: number | null;
-  method: Method | null;
-  measured_share: number | null;
-  missing: number;
-  uncertainty: number | null;
-  sources: string[];
-  reasons: string[];
-}
 
 /** How fast a cell computed; null is not known. MFU is the share of the devices' peak, 0 to 1. */
 export interface Rates {
@@ -98,6 +98,7 @@ interface Run {
   totals: Total[];
   /** Where FLOPs were counted. */
   rates: Rates | null;
+  costs: Costs | null;
 }
 
 export interface Cell extends Run {
@@ -122,6 +123,7 @@ export interface Summary {
   wall_s: number;
   totals: Total[];
   buckets: BucketTotal[];
+  costs: Costs | null;
 }
 
 /** A GPU that the kernel holds while no cell runs, as of the message's time. */
@@ -135,6 +137,7 @@ export interface Held {
 
 export interface Session {
   id: string;
+  host: string;
   notebook: string | null;
   project: string | null;
 }
@@ -182,20 +185,6 @@ export interface Totals {
   ledger: Ledger;
 }
 
-const method = orNull(oneOf('measured', 'modelled', 'assumed', 'declared'));
-
-const total: Check<Total> = object<Total>({
-  name: text,
-  unit: text,
-  value: orNull(number),
-  method,
-  measured_share: orNull(number),
-  missing: number,
-  uncertainty: orNull(number),
-  sources: list(text),
-  reasons: list(text)
-});
-
 const bound = oneOf('', '≥', '≤');
 
 const rates: Check<Rates> = object<Rates>({
@@ -225,7 +214,8 @@ const run = {
   label: orNull(text),
   wall_s: number,
   totals: list(total),
-  rates: orElse(orNull(rates), null)
+  rates: orElse(orNull(rates), null),
+  costs
 };
 
 const cell = object<Cell>({
@@ -244,7 +234,8 @@ const summary = object<Summary>({
   sessions: number,
   wall_s: number,
   totals: list(total),
-  buckets: orElse(list(bucket), [])
+  buckets: orElse(list(bucket), []),
+  costs
 });
 
 const held = orElse(
@@ -264,7 +255,12 @@ const ledger = object<Ledger>({ ok: flag, message: orNull(text), waiting: number
 
 const status = object<Status>({ name: text, ok: flag, message: text, remedy: orNull(text) });
 
-const session = object<Session>({ id: text, notebook: orNull(text), project: orNull(text) });
+const session = object<Session>({
+  id: text,
+  host: text,
+  notebook: orNull(text),
+  project: orNull(text)
+});
 
 const message = object<Message>({
   event: oneOf('loaded', 'running', 'closed', 'unloaded'),
@@ -324,6 +320,18 @@ export function parseTotals(value: unknown): Totals {
   return totals(sameSchema(value, 'totals'), 'totals');
 }
 
+export function parsePlace(value: unknown): Place {
+  return place(sameSchema(value, 'place'), 'place');
+}
+
+export function parseRegions(value: unknown): Region[] {
+  return regions(sameSchema(value, 'regions'), 'regions');
+}
+
+export function parseWhatIf(value: unknown): WhatIf {
+  return whatIf(sameSchema(value, 'what_if'), 'what_if');
+}
+
 /** Is it ours? A comm message of somebody else is none of our business, not an error. */
 export function isOurs(msgType: string, content: unknown): content is { data: unknown } {
   return (
@@ -338,8 +346,4 @@ export function isOurs(msgType: string, content: unknown): content is { data: un
 export function hasMeter(content: unknown): boolean {
   const { comms } = fields(content, 'comm_info_reply');
   return typeof comms === 'object' && comms !== null && COMM_ID in comms;
-}
-
-export function totalOf(holder: { totals: readonly Total[] }, name: string): Total | undefined {
-  return holder.totals.find(one => one.name === name);
 }

@@ -63,6 +63,15 @@ export class NotebookMeter implements IDisposable {
     this.changed();
   }
 
+  /** Other assumptions hold from now on: ask for all figures again. */
+  reprice(): void {
+    this.feed.request();
+    if (this.model.phase === 'metered') {
+      this.model.outdate();
+      void this.link.introduce();
+    }
+  }
+
   private onModel(): void {
     if (this.model.phase !== 'unmetered') {
       this.loadError = null; // it has been loaded after all, or the kernel is another
@@ -128,6 +137,11 @@ export class Follower {
       this.shown = visible;
       this.refresh();
     }
+  }
+
+  /** The machine stands elsewhere, or is said to: all notebooks' figures change. */
+  reprice(): void {
+    this.tracker.forEach(panel => this.meters.get(panel)?.reprice());
   }
 
   /** Read the ledger for what comes into view. */

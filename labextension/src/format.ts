@@ -3,6 +3,8 @@ import type { Method, Total } from './api.js';
 import type { Words } from './words.js';
 
 export const DASH = '—';
+/** The unit's end: what the grams are of, all greenhouse gases as if they were CO₂. */
+export const CO2E = 'CO₂e';
 export type EnergyUnit = 'J' | 'Wh';
 
 const JOULES_PER_WH = 3600;
@@ -36,6 +38,21 @@ export function si(value: number, unit: string): string {
 
 export function energy(joules: number, unit: EnergyUnit): string {
   return unit === 'Wh' ? si(joules / JOULES_PER_WH, 'Wh') : si(joules, 'J');
+}
+
+const G_PER_T = 1e6;
+/** From here on the next prefix is rounded up to, as in `si`. */
+const NEARLY = 0.9995;
+
+/** `190 g`, `1.20 kg`, `1.20 t`: nobody says Mg. */
+export function grams(value: number): string {
+  return Math.abs(value) >= NEARLY * G_PER_T ? si(value / G_PER_T, 't') : si(value, 'g');
+}
+
+/** Two digits, for what is known roughly: `8 g`, `320 g`, `1.2 kg`. */
+export function roughly(value: number): string {
+  const found = grams(Number(value.toPrecision(2)));
+  return found.replace(/\.0+(?= )|(\.\d*[1-9])0+(?= )/, '$1');
 }
 
 const two = (n: number): string => String(n).padStart(2, '0');
@@ -95,6 +112,8 @@ export function quantity(value: number, unit: string, energyUnit: EnergyUnit): s
       return energy(value, energyUnit);
     case 's':
       return duration(value);
+    case 'gCO2e':
+      return `${grams(value)} ${CO2E}`;
     default:
       return si(value, unit);
   }
@@ -138,6 +157,9 @@ const METHODS: Record<Method, string> = {
 function provenance(one: Total, words: Words): string {
   const said = one.method === null ? '' : words.__(METHODS[one.method]);
   const share = one.measured_share;
+  if (one.name === 'emissions_g' && share !== null) {
+    return `${said} ${words.__('%1 of its energy was measured.', percent(share))}`;
+  }
   return share !== null && share > 0 && share < 1
     ? `${said} ${words.__('Measured share: %1.', percent(share))}`
     : said;

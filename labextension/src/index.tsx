@@ -9,9 +9,12 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { IFormRendererRegistry } from '@jupyterlab/ui-components';
 import { addExport, addOpen, exportMenu, OPEN } from './commands.js';
 import { Follower } from './follow.js';
 import { CostPanel } from './panel.js';
+import { Places } from './places.js';
+import { addRegionField } from './region-field.js';
 import { getter } from './server.js';
 import { Settings } from './settings.js';
 import { addStatus } from './status.js';
@@ -26,22 +29,28 @@ function activate(
   restorer: ILayoutRestorer | null,
   palette: ICommandPalette | null,
   registry: ISettingRegistry | null,
-  statusBar: IStatusBar | null
+  statusBar: IStatusBar | null,
+  forms: IFormRendererRegistry | null
 ): void {
   const words = (translator ?? nullTranslator).load('jupyter_costmeter');
   const { contents, serverSettings } = app.serviceManager;
   const get = getter(serverSettings);
   const settings = new Settings();
   const follower = new Follower(tracker, contents, get);
+  const places = new Places(get, () => follower.reprice());
 
   addOpen(app, words);
   addExport(app, follower, get, words);
-  const panel = new CostPanel(follower, settings, words, exportMenu(app));
+  const panel = new CostPanel(follower, settings, words, exportMenu(app), places, get);
   app.shell.add(panel, 'right', { rank: 900, type: 'Cost Meter' });
   restorer?.add(panel, panel.id);
   palette?.addItem({ command: OPEN, category: words.__('Cost Meter') });
   if (statusBar !== null) {
     addStatus(statusBar, follower, settings, words, () => void app.commands.execute(OPEN));
+  }
+  if (forms !== null) {
+    const { energyUnit, showMoney } = settings;
+    addRegionField(forms, ID, places, () => ({ words, energyUnit, showMoney }));
   }
   settings
     .follow(registry, ID)
@@ -53,7 +62,14 @@ const plugin: JupyterFrontEndPlugin<void> = {
   description: "The cost of each cell in the sidebar, and the session's in the status bar.",
   autoStart: true,
   requires: [INotebookTracker],
-  optional: [ITranslator, ILayoutRestorer, ICommandPalette, ISettingRegistry, IStatusBar],
+  optional: [
+    ITranslator,
+    ILayoutRestorer,
+    ICommandPalette,
+    ISettingRegistry,
+    IStatusBar,
+    IFormRendererRegistry
+  ],
   activate
 };
 

@@ -154,6 +154,7 @@ export class SessionModel {
   private cells = new Map<string, Cell>();
   private seq = -1;
   private heardAt = 0;
+  private outdated = false;
 
   constructor(
     private readonly changed: () => void = () => undefined,
@@ -199,9 +200,11 @@ export class SessionModel {
 
   /** The kernel's answer: all that it remembers. */
   learn(reply: Reply): void {
-    const known = reply.session.id === this.sessionId ? this.cells : new Map<string, Cell>();
-    const newer = known === this.cells && this.seq > reply.seq; // a message has overtaken the answer
-    this.cells = new Map([...reply.cells.map(cell => [cell.id, cell] as const), ...known]);
+    const same = reply.session.id === this.sessionId;
+    const newer = same && this.seq > reply.seq; // a message has overtaken the answer
+    const known = same ? [...this.cells.values()].map(cell => this.upToDate(cell)) : [];
+    this.cells = new Map([...known, ...reply.cells].map(cell => [cell.id, cell]));
+    this.outdated = false;
     this.prune();
     if (!newer) {
       this.take(reply.session.id, reply.seq, reply);
@@ -210,6 +213,15 @@ export class SessionModel {
     this.sensors = reply.sensors;
     this.phase = 'metered';
     this.changed();
+  }
+
+  /** Other assumptions hold from now on: the costs of cells that the kernel does not tell again are not known. */
+  outdate(): void {
+    this.outdated = true;
+  }
+
+  private upToDate(cell: Cell): Cell {
+    return this.outdated ? { ...cell, costs: null } : cell;
   }
 
   /** Seconds that a cell has run by now: what the kernel last said, and the time since then. */

@@ -1,6 +1,6 @@
 /** The sidebar's panel: React widgets over the Follower's state. */
 import { ReactWidget } from '@jupyterlab/ui-components';
-import React from 'react';
+import React, { useEffect } from 'react';
 import type { Cell, Running as RunningCell } from './api.js';
 import { firstLine, reveal } from './cells.js';
 import type { Follower, NotebookMeter } from './follow.js';
@@ -13,8 +13,13 @@ import { Running } from './parts/running.js';
 import { Load, Stand } from './parts/state.js';
 import { Totals, type Row } from './parts/totals.js';
 import { Used } from './parts/used.js';
+import { WhatIf } from './parts/whatif.js';
+import { WherePart } from './parts/where.js';
 import { useView, ViewContext } from './parts/view.js';
+import type { Places } from './places.js';
+import type { Get, Where } from './rest.js';
 import type { Settings } from './settings.js';
+import { Supposing } from './supposing.js';
 import type { Words } from './words.js';
 
 export const PANEL_ID = 'jupyter-costmeter';
@@ -24,14 +29,20 @@ export type OpenMenu = (anchor: HTMLElement) => void;
 
 export class CostPanel extends ReactWidget {
   private drawnVisible = false;
+  private readonly supposing: Supposing;
+  private readonly unlisten: () => void;
 
   constructor(
     private readonly follower: Follower,
     private readonly settings: Settings,
     private readonly words: Words,
-    private readonly openMenu: OpenMenu
+    private readonly openMenu: OpenMenu,
+    private readonly places: Places,
+    get: Get
   ) {
     super();
+    this.supposing = new Supposing(get, () => this.redraw());
+    this.unlisten = places.listen(() => this.redraw());
     this.id = PANEL_ID;
     this.addClass('jp-Costmeter');
     this.title.icon = costIcon;
@@ -45,6 +56,7 @@ export class CostPanel extends ReactWidget {
 
   override dispose(): void {
     document.removeEventListener('visibilitychange', this.look);
+    this.unlisten();
     super.dispose();
   }
 
@@ -71,9 +83,10 @@ export class CostPanel extends ReactWidget {
 
   protected override render(): React.JSX.Element {
     const meter = this.follower.current;
-    const { energyUnit, dearestCount } = this.settings;
+    const { settings, places, supposing, words } = this;
+    const { energyUnit, showMoney } = settings;
     return (
-      <ViewContext.Provider value={{ words: this.words, energyUnit }}>
+      <ViewContext.Provider value={{ words, energyUnit, showMoney }}>
         {meter === null ? (
           <>
             <Header />
@@ -82,7 +95,7 @@ export class CostPanel extends ReactWidget {
         ) : (
           <Notebook
             meter={meter}
-            count={dearestCount}
+            {...{ places, settings, supposing }}
             ticks={this.follower.visible}
             openMenu={this.openMenu}
           />
@@ -94,7 +107,9 @@ export class CostPanel extends ReactWidget {
 
 interface NotebookProps {
   meter: NotebookMeter;
-  count: number;
+  settings: Settings;
+  places: Places;
+  supposing: Supposing;
   ticks: boolean;
   openMenu: OpenMenu;
 }
@@ -128,13 +143,14 @@ function Header(props: { path?: string; children?: React.ReactNode }): React.JSX
   );
 }
 
-function Metered({ meter, count, ticks }: NotebookProps): React.JSX.Element {
+function Metered(props: NotebookProps): React.JSX.Element {
+  const { meter, settings, ticks } = props;
   const { model, panel } = meter;
   const source = (cell: Cell | RunningCell): string | null => firstLine(panel, cell.cell_id);
   const elapsed = (cell: RunningCell): number => model.elapsed(cell);
   return (
     <>
-      <MeterWarnings meter={meter} />
+      <MeterWarnings {...props} />
       <HeldNote
         held={() => model.heldNow()}
         due={() => model.lookDue()}
@@ -142,9 +158,9 @@ function Metered({ meter, count, ticks }: NotebookProps): React.JSX.Element {
         ask={() => void meter.link.introduce()}
       />
       <Running cells={model.running} source={source} elapsed={elapsed} ticks={ticks} />
-      <MeterTotals meter={meter} />
+      <MeterTotals {...props} />
       <Dearest
-        ranked={model.dearest(count)}
+        ranked={model.dearest(settings.dearestCount)}
         source={source}
         reveal={cell => void reveal(panel, cell.cell_id)}
       />
@@ -153,7 +169,8 @@ function Metered({ meter, count, ticks }: NotebookProps): React.JSX.Element {
 }
 
 /** The ledger may know the notebook's past even where its kernel is not metered, or gone. */
-function Unmetered({ meter }: NotebookProps): React.JSX.Element {
+function Unmetered(props: NotebookProps): React.JSX.Element {
+  const { meter } = props;
   const { phase } = meter.model;
   const past = (meter.feed.totals?.scopes.notebook.cells ?? 0) > 0;
   return (
@@ -162,25 +179,67 @@ function Unmetered({ meter }: NotebookProps): React.JSX.Element {
       {phase === 'unmetered' && (
         <Load busy={meter.loading} error={meter.loadError} load={() => void meter.load()} />
       )}
-      {past && <MeterTotals meter={meter} />}
+      {past && <MeterTotals {...props} />}
     </>
   );
 }
 
-function MeterWarnings({ meter }: { meter: NotebookMeter }): React.JSX.Element {
+/** The machine that the kernel runs on; the server's own where that is not known. */
+const machineOf = ({ model, path }: NotebookMeter): Where => ({
+  host: model.session?.host ?? null,
+  path: path()
+});
+
+function MeterWarnings({ meter, places }: NotebookProps): React.JSX.Element {
   const { model, feed } = meter;
   const ledger = [model.ledger, feed.totals?.ledger ?? null].find(one => one?.ok === false);
-  return <Warnings problem={model.problem} ledger={ledger ?? null} server={feed.problem} />;
+  const mistakes = places.placeOf(machineOf(meter))?.problems ?? [];
+  const known = { problem: model.problem, ledger: ledger ?? null, server: feed.problem };
+  return <Warnings {...known} mistakes={mistakes} />;
 }
 
-function MeterTotals({ meter }: { meter: NotebookMeter }): React.JSX.Element {
+function MeterTotals(props: NotebookProps): React.JSX.Element {
+  const { meter } = props;
   const { words } = useView();
   const { model, feed } = meter;
   const summary = model.summary ?? feed.totals?.scopes.notebook;
   return (
     <Totals rows={rows(meter, words)} head={summary && <Used summary={summary} />}>
       <GpuNote sensors={meter.model.sensors} />
+      <Assumptions {...props} />
     </Totals>
+  );
+}
+
+/** Where it runs, and what if that were otherwise; nothing where nothing is derived of the joules. */
+function Assumptions(props: NotebookProps): React.JSX.Element | null {
+  const { meter, places, settings, supposing, ticks } = props;
+  const { model, feed } = meter;
+  const { totals } = feed;
+  const machine = machineOf(meter);
+  const { host, path } = machine;
+  const costs = model.summary?.costs ?? totals?.scopes.notebook.costs ?? null;
+  const wanted = ticks && costs !== null;
+  useEffect(() => {
+    if (wanted) {
+      void places.want({ host, path });
+    }
+  }, [wanted, places, host, path, totals]);
+  if (costs === null) {
+    return null;
+  }
+  const dismiss = (): void => void settings.dismissWhere();
+  return (
+    <div className="jp-Costmeter-assumptions">
+      <WherePart {...{ places, machine, costs, dismiss }} asks={settings.askWhere} />
+      <WhatIf
+        {...{ supposing, places }}
+        path={meter.path()}
+        session={model.sessionId}
+        figures={totals}
+        project={totals?.project != null}
+      />
+    </div>
   );
 }
 

@@ -1,5 +1,15 @@
 /** The server's REST API, as docs/wire.md has it: the only file with URLs. */
-import { parseTotals, type Totals } from './api.js';
+import {
+  parsePlace,
+  parseRegions,
+  parseTotals,
+  parseWhatIf,
+  type Kind,
+  type Place,
+  type Region,
+  type Totals,
+  type WhatIf
+} from './api.js';
 import type { Fields } from './shape.js';
 
 export const SCOPES = ['session', 'notebook', 'project'] as const;
@@ -14,8 +24,31 @@ export interface Selection {
   session: string | null;
 }
 
-/** An authenticated GET below the server's base URL. */
-export type Get = (path: string) => Promise<Response>;
+/** A machine by its name (`null` is the server's own), and the notebook whose project may say where it stands. */
+export interface Where {
+  host: string | null;
+  path: string | null;
+}
+
+/** Where a machine stands, as it is to be said; `region: null` forgets it. */
+export interface Saying {
+  region: string | null;
+  kind: Kind | null;
+}
+
+/** What is other than it is; `null` stays as it is. */
+export interface Supposed {
+  path: string;
+  scope: Scope;
+  session: string | null;
+  region: string | null;
+  kind: Kind | null;
+  pue: string | null;
+  gpu: string | null;
+}
+
+/** An authenticated request below the server's base URL: a GET unless `init` says otherwise. */
+export type Get = (path: string, init?: RequestInit) => Promise<Response>;
 
 /** The server said no; the message is fit to be shown. */
 export class ServerError extends Error {
@@ -42,6 +75,22 @@ export function exportUrl({ session, ...selection }: Selection): string {
   return `${ROOT}/export?${query.toString()}`;
 }
 
+/** A query of what is there. */
+function query(named: object): string {
+  const there = Object.entries(named).filter(([, value]) => value !== null);
+  return there.length === 0
+    ? ''
+    : `?${new URLSearchParams(there as [string, string][]).toString()}`;
+}
+
+export function placeUrl({ host, path }: Where): string {
+  return `${ROOT}/place${query({ host, path })}`;
+}
+
+export function whatIfUrl(supposed: Supposed): string {
+  return `${ROOT}/what_if${query(supposed)}`;
+}
+
 /** A page that is not ours: there is nobody who answers for us. */
 const NOBODY =
   "the server's part of jupyter_costmeter is not there; to enable it run " +
@@ -61,8 +110,8 @@ async function complaint(response: Response): Promise<ServerError> {
   return new ServerError(words, status);
 }
 
-async function ask(get: Get, path: string): Promise<Response> {
-  const response = await get(path);
+async function ask(get: Get, path: string, init?: RequestInit): Promise<Response> {
+  const response = await get(path, init);
   if (!response.ok) {
     throw await complaint(response);
   }
@@ -72,6 +121,27 @@ async function ask(get: Get, path: string): Promise<Response> {
 export async function fetchTotals(get: Get, path: string): Promise<Totals> {
   const response = await ask(get, totalsUrl(path));
   return parseTotals(await response.json());
+}
+
+export async function fetchPlace(get: Get, where: Where): Promise<Place> {
+  const response = await ask(get, placeUrl(where));
+  return parsePlace(await response.json());
+}
+
+export async function putPlace(get: Get, { host, path }: Where, saying: Saying): Promise<Place> {
+  const init = { method: 'PUT', body: JSON.stringify({ host, ...saying }) };
+  const response = await ask(get, placeUrl({ host: null, path }), init);
+  return parsePlace(await response.json());
+}
+
+export async function fetchRegions(get: Get): Promise<Region[]> {
+  const response = await ask(get, `${ROOT}/regions`);
+  return parseRegions(await response.json());
+}
+
+export async function fetchWhatIf(get: Get, supposed: Supposed): Promise<WhatIf> {
+  const response = await ask(get, whatIfUrl(supposed));
+  return parseWhatIf(await response.json());
 }
 
 /** The name that the server gives the file, or one made of the selection. */

@@ -4,10 +4,10 @@ import { ServerConnection } from '@jupyterlab/services';
 import { fetchExport, type Get, type Selection } from './rest.js';
 
 export function getter(settings: ServerConnection.ISettings): Get {
-  return path =>
+  return (path, init) =>
     ServerConnection.makeRequest(
       URLExt.join(settings.baseUrl, path),
-      { cache: 'no-store' },
+      { cache: 'no-store', ...init },
       settings
     );
 }

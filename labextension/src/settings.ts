@@ -7,6 +7,10 @@ export class Settings {
   showStatusBar = true;
   energyUnit: EnergyUnit = 'J';
   dearestCount = 10;
+  /** Whether the panel may still ask where the computer stands. */
+  askWhere = true;
+  showMoney = true;
+  private registered: ISettingRegistry.ISettings | null = null;
   private readonly signal = new Signal<this, void>(this);
 
   get changed(): ISignal<this, void> {
@@ -19,14 +23,24 @@ export class Settings {
       return;
     }
     const settings = await registry.load(id);
+    this.registered = settings;
     settings.changed.connect(one => this.apply(one));
     this.apply(settings);
+  }
+
+  /** Never ask again; without a registry, not while the page lives. */
+  async dismissWhere(): Promise<void> {
+    this.askWhere = false;
+    this.signal.emit();
+    await this.registered?.set('askWhere', false);
   }
 
   private apply({ composite }: ISettingRegistry.ISettings): void {
     this.showStatusBar = composite.showStatusBar !== false;
     this.energyUnit = composite.energyUnit === 'Wh' ? 'Wh' : 'J';
     this.dearestCount = Number(composite.dearestCount ?? 10);
+    this.askWhere = composite.askWhere !== false;
+    this.showMoney = composite.showMoney !== false;
     this.signal.emit();
   }
 }

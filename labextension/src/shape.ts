@@ -51,6 +51,17 @@ export function list<T>(check: Check<T>): Check<T[]> {
       : refuse(path, 'a list', value);
 }
 
+/** Exactly two of a kind. */
+export function pair<T>(check: Check<T>): Check<[T, T]> {
+  const both = list(check);
+  return (value, path) => {
+    const [one, other, ...more] = both(value, path);
+    return one === undefined || other === undefined || more.length > 0
+      ? refuse(path, 'a list of two', value)
+      : [one, other];
+  };
+}
+
 /** What an older kernel does not send yet. */
 export function orElse<T>(check: Check<T>, fallback: T): Check<T> {
   return (value, path) => (value === undefined ? fallback : check(value, path));

@@ -5,7 +5,7 @@ import type { Words } from '../words.js';
 import { Duration, Figure } from './figure.js';
 import { Name } from './name.js';
 import { useView } from './view.js';
-import { WorkLine } from './work.js';
+import { CellLine } from './work.js';
 
 /** Glyphs that every font has. */
 const MARKS = { ok: '', error: '✗', interrupted: '■', killed: '†' } as const;
@@ -50,7 +50,7 @@ function Content({ ranked, source }: { ranked: Ranked; source: string | null }):
       </span>
       <Duration name="wall_s" seconds={cell.wall_s} />
       <Figure title={words.__('Energy')} name="energy_j" total={totalOf(cell, 'energy_j')} />
-      <WorkLine cell={cell} />
+      <CellLine cell={cell} />
       <span className="jp-Costmeter-bar" aria-hidden="true">
         <span style={{ width: `${share * 100}%` }} />
       </span>

@@ -1,7 +1,10 @@
 import React from 'react';
 import type { Total } from '../api.js';
-import { DASH, duration, explain, show } from '../format.js';
+import { CO2E, DASH, duration, explain, show } from '../format.js';
 import { useView } from './view.js';
+
+/** Units that are left out where there is little room. */
+const LONG = ['FLOP', ` ${CO2E}`];
 
 /** A number with the marks that keep it honest, and on hover where it is from. */
 export function Figure(props: {
@@ -10,12 +13,14 @@ export function Figure(props: {
   total: Total | undefined;
   /** More lines of what it says on hover. */
   more?: readonly string[];
+  /** All that it says there, in place of the usual. */
+  hover?: string | undefined;
 }): React.JSX.Element {
   const { title, name, total, more } = props;
   const { words, energyUnit } = useView();
   const { figure, mark } = show(total, energyUnit);
-  const unit = figure.endsWith('FLOP') ? 'FLOP' : ''; // a long one
-  const hover = total && explain(title, total, energyUnit, words, more);
+  const unit = LONG.find(one => figure.endsWith(one)) ?? '';
+  const hover = props.hover ?? (total && explain(title, total, energyUnit, words, more));
   return (
     <span
       className="jp-Costmeter-figure"

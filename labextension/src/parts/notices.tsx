@@ -10,6 +10,8 @@ export interface WarningsProps {
   ledger: Ledger | null;
   /** Why the server has no totals. */
   server: string | null;
+  /** Mistakes in the file of the user's assumptions, each with its line. */
+  mistakes: readonly string[];
 }
 
 type Warning = readonly [kind: string, text: string | null];
@@ -18,11 +20,13 @@ function ledgerText({ message, waiting }: Ledger, words: Words): string {
   return message ?? words._n('%1 record waits in memory.', '%1 records wait in memory.', waiting);
 }
 
-function warnings({ problem, ledger, server }: WarningsProps, words: Words): Warning[] {
+function warnings(props: WarningsProps, words: Words): Warning[] {
+  const { problem, ledger, server, mistakes } = props;
   return [
     ['wire', problem],
     ['ledger', ledger && ledgerText(ledger, words)],
-    ['server', server && words.__('The ledger cannot be read: %1', server)]
+    ['server', server && words.__('The ledger cannot be read: %1', server)],
+    ...mistakes.map((text): Warning => ['assumptions', text])
   ];
 }
 
@@ -33,7 +37,7 @@ export function Warnings(props: WarningsProps): React.JSX.Element {
   return (
     <>
       {there.map(([kind, text]) => (
-        <p key={kind} className="jp-Costmeter-warning" data-kind={kind} role="alert">
+        <p key={`${kind} ${text}`} className="jp-Costmeter-warning" data-kind={kind} role="alert">
           {text}
         </p>
       ))}

@@ -5,7 +5,7 @@ import { Figure } from './figure.js';
 import { Name } from './name.js';
 import { useTick } from './tick.js';
 import { useView } from './view.js';
-import { WorkLine } from './work.js';
+import { CellLine } from './work.js';
 
 const CALM = '(prefers-reduced-motion: reduce)';
 
@@ -37,7 +37,7 @@ function Row({ cell, source, elapsed, ticks }: RowProps): React.JSX.Element {
         {cell.power && <Figure title={words.__('Power')} name="power_w" total={cell.power} />}
       </span>
       <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />
-      <WorkLine cell={cell} />
+      <CellLine cell={cell} />
     </div>
   );
 }

@@ -1,12 +1,15 @@
 import React from 'react';
-import { BUCKETS, totalOf, type Bucket, type Summary } from '../api.js';
+import { BUCKETS, totalOf, type Summary } from '../api.js';
 import { byPrecision } from '../flops.js';
 import { DASH } from '../format.js';
 import { parts } from '../model.js';
 import type { Scope } from '../rest.js';
 import type { Words } from '../words.js';
 import { Bar, bucketName, BucketFigure, Swatch } from './buckets.js';
+import type { Column } from './column.js';
+import { costColumns } from './costs.js';
 import { Duration, Figure } from './figure.js';
+import { scopeName } from './scope.js';
 import { useView } from './view.js';
 
 /** A scope's row; `summary: null` while it is being read, or when it cannot be. */
@@ -19,27 +22,10 @@ export interface Row {
   title: string;
 }
 
-function scopeName(scope: Scope, words: Words): string {
-  return {
-    session: words.__('Session'),
-    notebook: words.__('Notebook'),
-    project: words.__('Project')
-  }[scope];
-}
-
-interface Column {
-  name: string;
-  label: string;
-  /** Where there is little room; the unit says the rest. */
-  short: string;
-  /** It shows a part of the energy. */
-  bucket?: Bucket;
-}
-
 const BAR = 'buckets';
 
 /** The totals that are shown, where the wire has them; a device that is not there has none. */
-function allColumns(words: Words): readonly Column[] {
+function allColumns(costs: readonly Column[], words: Words): readonly Column[] {
   const column = (name: string, label: string, short = label): Column => ({ name, label, short });
   return [
     column('energy_j', words.__('Energy')),
@@ -48,6 +34,7 @@ function allColumns(words: Words): readonly Column[] {
       ...column(`energy_j.${bucket}`, bucketName(bucket, words)),
       bucket
     })),
+    ...costs,
     column('gpu_energy_j', words.__('GPU energy'), words.__('GPU')),
     column('wall_s', words.__('Time')),
     column('cpu_s', words.__('CPU time'), words.__('CPU')),
@@ -62,9 +49,13 @@ function allColumns(words: Words): readonly Column[] {
 }
 
 /** Time and cells are in each summary; the rest only where some scope has it. */
-function isThere({ name, bucket }: Column, rows: readonly Row[]): boolean {
+function isThere(column: Column, rows: readonly Row[]): boolean {
+  const { name, bucket } = column;
   const some = (has: (summary: Summary) => boolean): boolean =>
     rows.some(({ summary }) => summary !== null && has(summary));
+  if (column.isThere !== undefined) {
+    return some(column.isThere);
+  }
   if (name === BAR || bucket !== undefined) {
     return some(summary =>
       parts(summary, 'energy_j').some(one => bucket === undefined || one.bucket === bucket)
@@ -97,6 +88,9 @@ function Value(props: { column: Column; summary: Summary }): React.JSX.Element |
   const { column, summary } = props;
   const { name, label, bucket } = column;
   const { words } = useView();
+  if (column.render !== undefined) {
+    return column.render(summary);
+  }
   if (name === BAR) {
     return <Bar summary={summary} />;
   }
@@ -142,8 +136,10 @@ export function Totals(props: {
   children?: React.ReactNode;
 }): React.JSX.Element {
   const { rows, head, children } = props;
-  const { words } = useView();
-  const shown = allColumns(words).filter(column => isThere(column, rows));
+  const { words, showMoney } = useView();
+  const summaries = rows.flatMap(({ summary }) => (summary === null ? [] : [summary]));
+  const costs = costColumns(summaries, showMoney, words);
+  const shown = allColumns(costs, words).filter(column => isThere(column, rows));
   return (
     <section className="jp-Costmeter-section">
       <h3>{words.__('Totals')}</h3>
@@ -156,8 +152,8 @@ export function Totals(props: {
         <tbody role="rowgroup">
           <tr role="row" className="jp-Costmeter-labels">
             <td role="cell" />
-            {shown.map(({ name, label, bucket }) => (
-              <th key={name} role="columnheader" scope="col">
+            {shown.map(({ name, label, bucket, quiet }) => (
+              <th key={name} role="columnheader" scope="col" data-quiet={quiet}>
                 {bucket && <Swatch bucket={bucket} />}
                 {label}
               </th>
@@ -190,10 +186,17 @@ function ScopeRow(props: { row: Row; shown: readonly Column[] }): React.JSX.Elem
 
 function Cell(props: { column: Column; summary: Summary | null; why: string }): React.JSX.Element {
   const { column, summary, why } = props;
-  const { name, short, bucket } = column;
-  const part = bucket !== undefined || name === BAR;
+  const { name, short, bucket, cost, quiet } = column;
+  const part = bucket !== undefined || name === BAR || (cost && name !== 'emissions_g');
   return (
-    <td role="cell" data-column={name} data-short={bucket ? '' : short} data-bucket={bucket}>
+    <td
+      role="cell"
+      data-column={name}
+      data-short={bucket ? '' : short}
+      data-bucket={bucket}
+      data-cost={cost}
+      data-quiet={quiet}
+    >
       {bucket && (
         <span className="jp-Costmeter-legend">
           <Swatch bucket={bucket} />

@@ -2,12 +2,17 @@ import { createContext, useContext } from 'react';
 import type { EnergyUnit } from '../format.js';
 import { ENGLISH, type Words } from '../words.js';
 
-/** What every part of the panel needs: the language and the user's unit. */
+/** What every part of the panel needs: the language and the user's settings. */
 export interface View {
   words: Words;
   energyUnit: EnergyUnit;
+  showMoney: boolean;
 }
 
-export const ViewContext = createContext<View>({ words: ENGLISH, energyUnit: 'J' });
+export const ViewContext = createContext<View>({
+  words: ENGLISH,
+  energyUnit: 'J',
+  showMoney: true
+});
 
 export const useView = (): View => useContext(ViewContext);

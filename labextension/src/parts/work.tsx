@@ -1,10 +1,11 @@
 import React from 'react';
 import type { Cell, Running } from '../api.js';
 import { work } from '../flops.js';
+import { CellEmissions } from './costs.js';
 import { useView } from './view.js';
 
 /** What a cell computed, and how near to the peak; nothing where it computed nothing. */
-export function WorkLine({ cell }: { cell: Cell | Running }): React.JSX.Element | null {
+function WorkLine({ cell }: { cell: Cell | Running }): React.JSX.Element | null {
   const { words } = useView();
   const found = work(cell, words);
   return found === null ? null : (
@@ -21,6 +22,16 @@ export function WorkLine({ cell }: { cell: Cell | Running }): React.JSX.Element 
           <span>{i + 1 < found.parts.length ? `${part} ·` : part}</span>
         </React.Fragment>
       ))}
+    </span>
+  );
+}
+
+/** The quiet line of a cell's figures: what it computed, and what it emitted. */
+export function CellLine({ cell }: { cell: Cell | Running }): React.JSX.Element {
+  return (
+    <span className="jp-Costmeter-more">
+      <WorkLine cell={cell} />
+      <CellEmissions cell={cell} />
     </span>
   );
 }

@@ -1,0 +1,195 @@
+"""What the words about assumptions answer: where, factors, refresh, rates, sci, what-if."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+from . import accounting, assumptions, comparison, cost_pages, pages, placing, sci, supposing, tariffs
+from .assumptions import ALWAYS, Assumptions
+from .carbon import hints, snapshot
+from .conditions import Book
+from .context import Context, noted, selection_of, title_of
+from .errors import UsageError
+from .factors import Intensity, Region
+from .ledger import Selection
+from .pages import Page, Table
+from .record import Summary
+from .uses import HOUR_S, Use
+from .words import Parser
+
+REGION_COLUMNS = ("region", "name", "g/kWh", "year", "counts", "note")
+
+
+# Where
+
+
+def where(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    """Say, ask or search where a machine stands."""
+    if asked.search is not None:
+        return regions_page(asked.search)
+    host = asked.host or socket.gethostname()
+    said = asked.region or asked.kind or asked.pue is not None or asked.since
+    if asked.forget and said:
+        raise UsageError("--forget takes no place: it takes the place away")
+    if asked.forget:
+        gone = placing.forget(asked.host)
+        return Page(f"{host} is not placed any more." if gone else f"{placing.own_file()} says nothing of {host}.")
+    if said:
+        region = asked.region or _region_of(context.costing.assumptions, host)
+        placing.declare(region, asked.kind or "", asked.host, asked.pue, asked.since)
+    page = place_page(context.costing.assumptions, host)
+    return noted(page, [f"Written to {placing.own_file()}. What was metered before counts by it, too."] if said else [])
+
+
+def _region_of(declared: Assumptions, host: str) -> str:
+    """A kind or a PUE alone is of the place that is known."""
+    placed = declared.place(host, time.time())
+    if placed is None:
+        raise UsageError("say the region, too: where FR --kind lab; where --search TEXT lists regions")
+    return placed.region
+
+
+def place_page(declared: Assumptions, host: str) -> Page:
+    """Where a machine stands, by whom, and what follows; else what its environment suggests."""
+    placed = declared.place(host, time.time())
+    conditions = Book(declared).at(host, int(time.time() // HOUR_S))
+    intensity, pue = conditions.intensity, conditions.pue
+    lines = [
+        ["region", cost_pages.named(placed.region) if placed else "not known", placed.origin if placed else ""],
+        ["kind of place", (placed.kind if placed else None) or "not known", ""],
+        ["carbon intensity", f"{intensity.g_per_kwh:.3g} g/kWh", cost_pages.described(intensity)],
+        ["PUE", f"{pue.value:g}", f"{pue.method}: {pue.source}"],
+    ]
+    more = [*declared.problems, *([] if placed else [cost_pages.UNPLACED, *_hint()])]
+    if placed is not None and placed.span != ALWAYS:
+        more.append("This is as of now: the file says other things of other times.")
+    if declared.live is not None:
+        more.append(f"Hours that the live source {declared.live.source} knows are counted by its own values.")
+    return Page(f"Where {host} stands", [Table(("", "", "by"), lines)], more)
+
+
+def _hint() -> Iterator[str]:
+    found = hints.hint(os.environ)
+    if found is not None:
+        say = f"; `%cost where {found.region}`, or in a shell `jupyter costmeter where {found.region}`, says so"
+        yield f"A suggestion, not used before you say so: {found.why}{say if found.region else ''}."
+
+
+def regions_page(text: str) -> Page:
+    """Regions whose name or id fits; all of them for no text."""
+    found = snapshot.search(text, len(snapshot.regions())) if text else list(snapshot.regions())
+    more = [supposing.NOT_COMPARABLE] if found else [f"No region is called {text!r}; --search alone lists all."]
+    table = Table(REGION_COLUMNS, list(map(_region, found)), frozenset({"g/kWh"}))
+    return Page(pages.counted(len(found), "region"), [table], more)
+
+
+def _region(one: Region) -> list[str]:
+    i = one.intensity
+    figures = [f"{i.g_per_kwh:.3g}", str(i.year or ""), i.basis] if i else ["—", "", ""]
+    return [one.id, one.name, *figures, one.note or ""]
+
+
+# Factors
+
+
+def factors(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    """Every factor and price that was applied in a scope."""
+    selection, costing = selection_of(asked, context), context.costing
+    costs = costing.of(context.uses(selection))
+    live = costing.grid.status() if costing.grid else None
+    return cost_pages.factors_page(f"{title_of(selection)}: factors", costs, costing.assumptions.problems, live)
+
+
+def refresh(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    """Ask the live source now."""
+    costing = context.costing
+    if costing.assumptions.live is None:
+        raise UsageError(f'no live source is asked for: write [live] source = "uk" into {placing.own_file()}')
+    answers = costing.refresh(context.uses(selection_of(asked, context)))
+    if not answers:
+        raise UsageError("nothing was metered of which it is known where it ran: say it first (where FR)")
+    lines = [[region, str(found.count), _newest(found.newest), found.problem or ""] for region, found in answers]
+    return Page("Live carbon intensity", [Table(("region", "new values", "newest", "problem"), lines)])
+
+
+def _newest(found: Intensity | None) -> str:
+    return f"{found.g_per_kwh:.3g} g/kWh" if found else "—"
+
+
+def rates(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    """Which row of a file prices what was metered, and why."""
+    if asked.file and asked.what != "check":
+        raise UsageError(f"rates check {asked.file}")
+    if asked.what == "check" and not asked.file:
+        raise UsageError(f"which file? rates check {assumptions.NAME}")
+    declared = assumptions.of_file(Path(asked.file).expanduser()) if asked.file else context.costing.assumptions
+    return rates_page(declared, machines(context.uses(selection_of(asked, context))))
+
+
+def machines(uses: Iterable[Use]) -> list[tuple[str, str, str, date]]:
+    """Each host, partition and GPU model that was metered, with its newest day."""
+    found: dict[tuple[str, str, str], date] = {}
+    for use in uses:
+        for gpu in dict.fromkeys(model for model, part in use.gpu_s if part.value) or [""]:
+            key, day = (use.host, use.partition, gpu), date.fromtimestamp(use.started_at)
+            found[key] = max(day, found.get(key, day))
+    return [(*key, day) for key, day in found.items()]
+
+
+def rates_page(declared: Assumptions, metered: Sequence[tuple[str, str, str, date]]) -> Page:
+    """The rows that match what was metered (nothing yet: this machine), and what is wrong in the file."""
+    lines = tariffs.checked(declared.tariffs, metered or [(socket.gethostname(), "", "", date.today())])
+    head = f"{pages.counted(len(declared.tariffs), 'rate')}, {pages.counted(len(declared.problems), 'mistake')}"
+    more = [*declared.problems]
+    if not declared.tariffs:
+        more.append("There is no [[rates]] row; docs/money.md shows how one is written.")
+    return Page(head, [Table(("machine", "unit", "price", "row", "why"), lines, frozenset({"price"}))], more)
+
+
+# Scores and suppositions
+
+
+def score(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    """The SCI score of a scope per functional unit."""
+    selection, unit = selection_of(asked, context), sci.unit_of(asked.per)
+    costs, summary = context.costing.of(context.uses(selection)), context.ledger.summary(selection)
+    count = asked.count if asked.count is not None else _count(unit, summary)
+    page = cost_pages.sci_page(f"{title_of(selection)}: SCI", sci.score(costs.footprint, unit, count), costs)
+    return noted(page, list(_multiplier(context, selection, summary)))
+
+
+def _count(unit: sci.Unit, summary: Summary) -> float:
+    """How many of the unit there were, where the ledger knows it."""
+    counts = {"run": summary.cells, "cell": summary.cells, "session": summary.sessions}
+    name = unit.name.removesuffix("s")
+    if name not in counts:
+        raise UsageError(f"how many {unit.name}? --count N says it; run, cell and session are counted by themselves")
+    return float(counts[name])
+
+
+def _multiplier(context: Context, selection: Selection, summary: Summary) -> Iterator[str]:
+    """All runs of a label over the newest one (Strubell et al. 2019, §4.2), where both are known."""
+    whole = summary.total("energy_j")
+    for record in context.ledger.latest(selection, 1) if selection.label else ():
+        own = next((t.value for t in accounting.cell_totals(record.usage) if t.name == "energy_j"), None)
+        if own and whole and whole.value:
+            yield f"All of it took {comparison.tuning_multiplier(whole.value, own):.3g} times the newest run's energy."
+
+
+def what_if(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    """The same records under other assumptions, side by side; a column for each region."""
+    others = (asked.pue, asked.gpu, asked.g_per_kwh, asked.kind)
+    if not asked.region and all(other is None for other in others):
+        raise UsageError("what if what? Name it: --region SE, --pue 1.1, --gpu H100, --g-per-kwh 50, --kind cloud")
+    selection, book = selection_of(asked, context), context.costing.book
+    uses, found = context.uses(selection), [supposing.supposition(one, *others) for one in asked.region or [None]]
+    columns = [("as it is", context.costing.of(uses, book))]
+    columns += [(one.name, supposing.costs_if(uses, book, one)) for one in found]
+    more = [*found[0].notes, *([] if uses else ["Nothing was metered here."])]
+    return cost_pages.what_if_page(f"{title_of(selection)}: what if", columns, more)

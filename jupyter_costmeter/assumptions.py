@@ -1,0 +1,276 @@
+"""What the user declared in ``jupyter_costmeter.toml``: places, intensities, PUE, hardware, prices (docs/carbon.md).
+
+The files of all Jupyter config directories and the project's are read, the nearest last, so that it wins. A
+mistake is named with its line and the rest is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timezone
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import get_args
+
+from jupyter_core.paths import jupyter_config_path
+
+from . import siting
+from .carbon import snapshot
+from .clouds import CloudPrice, cloud_price_of
+from .embodied import Hardware
+from .errors import UsageError
+from .factors import Factor, Intensity, Kind, Live, Signal
+from .tables import Document, Row, check_keys, number, read, text
+from .tariffs import Tariff, tariff_of
+
+NAME = "jupyter_costmeter.toml"
+#: ``budget`` is read by others.
+TABLES = ("include", "where", "intensity", "live", "embodied", "water", "currency", "rates", "cloud", "budget")
+SOURCES = ("uk", "electricitymaps", "watttime")
+ALWAYS = (float("-inf"), float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where the machines whose host name matches stand, from a time to a time (seconds since 1970)."""
+
+    host: str
+    region: str
+    kind: Kind | None
+    pue: Factor | None
+    span: tuple[float, float]
+    origin: str
+
+    def fits(self, host: str, at: float) -> bool:
+        return fnmatchcase(host.lower(), self.host.lower() or "*") and self.span[0] <= at < self.span[1]
+
+    @property
+    def rank(self) -> tuple[bool, int, float]:
+        """The higher the more specific: a host by its name, by a longer pattern, a later beginning."""
+        letters = len(self.host.replace("*", "").replace("?", ""))
+        return not set("*?[") & set(self.host) and bool(self.host), letters, self.span[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Water:
+    """Litres per kWh: at the site (of the computers' energy), and at the power plants (of all electricity)."""
+
+    on_site: float
+    off_site: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """All that was declared; later rows win over earlier ones that are as specific."""
+
+    places: tuple[Placed, ...] = ()
+    intensities: tuple[Intensity, ...] = ()
+    live: Live | None = None
+    hardware: Hardware | None = None
+    water: Water | None = None
+    tariffs: tuple[Tariff, ...] = ()
+    clouds: tuple[CloudPrice, ...] = ()
+    problems: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    def place(self, host: str, at: float) -> Placed | None:
+        """Where a machine stood at that time; ``None`` where nobody said."""
+        fitting = [(row.rank, i) for i, row in enumerate(self.places) if row.fits(host, at)]
+        return self.places[max(fitting)[1]] if fitting else None
+
+    def intensity(self, region: str | None, at: float) -> Intensity | None:
+        """The one that the user declared for that region and time."""
+        for row in reversed(self.intensities):
+            start, end = row.start or ALWAYS[0], row.end or ALWAYS[1]
+            if row.region in ("", region) and start <= at < end:
+                return row
+        return None
+
+    @property
+    def varies(self) -> bool:
+        """Whether factors depend on the time, so that energy must be known by the hour."""
+        bounded = any(row.span != ALWAYS for row in self.places)
+        return bounded or self.live is not None or any(row.start or row.end for row in self.intensities)
+
+
+def files(project: str | None = None) -> tuple[Path, ...]:
+    """Where assumptions may stand, the farthest first."""
+    folders = [*reversed(jupyter_config_path()), *([project] if project else [])]
+    return tuple(dict.fromkeys(Path(folder) / NAME for folder in folders))
+
+
+def load(project: str | None = None) -> Assumptions:
+    """What is declared for a project, and everywhere."""
+    documents = [document for path in files(project) for document in _with_included(path, set())]
+    return _merged(documents)
+
+
+def of_file(path: Path) -> Assumptions:
+    """What one file declares.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no {path}")
+    return _merged(_with_included(path, set()))
+
+
+def _with_included(path: Path, seen: set[Path]) -> Iterator[Document]:
+    """The files that a file includes, each once, then itself."""
+    if path in seen:
+        return
+    seen.add(path)
+    document = read(path, TABLES)
+    named = document.tables.get("include", [])
+    if isinstance(named, str):
+        named = [named]
+    for name in named:
+        other = path.parent / Path(str(name)).expanduser()
+        if not other.is_file():
+            document.problems.append(f"{document.origin('include')}: there is no {other}")
+        yield from _with_included(other, seen)
+    yield document
+
+
+def _merged(documents: Iterator[Document] | list[Document]) -> Assumptions:
+    found = Assumptions()
+    for document in documents:
+        currency = document.table("currency", _currency)
+        found = Assumptions(
+            (*found.places, *document.rows("where", place_of)),
+            (*found.intensities, *document.rows("intensity", _intensity)),
+            document.table("live", _live) or found.live,
+            document.table("embodied", _hardware) or found.hardware,
+            document.table("water", _water) or found.water,
+            _over(found.tariffs, tuple(document.rows("rates", _tariff(currency)))),
+            (*found.clouds, *document.rows("cloud", cloud_price_of)),
+            (*found.problems, *document.problems),
+            (*found.files, *([document.path] if document.text else [])),
+        )
+    return found
+
+
+def _over(earlier: tuple[Tariff, ...], later: tuple[Tariff, ...]) -> tuple[Tariff, ...]:
+    """Both; where a nearer file has a row for the same machines from the same day, its alone."""
+    nearer = {_what_for(row) for row in later}
+    return (*(row for row in earlier if _what_for(row) not in nearer), *later)
+
+
+def _what_for(row: Tariff) -> tuple[str, str, str, date | None]:
+    return row.host, row.partition, row.gpu, row.valid_from
+
+
+# What rows mean
+
+
+def place_of(row: Row, origin: str) -> Placed:
+    """A ``[[where]]`` row.
+
+    Raises:
+        UsageError: with what is wrong in it.
+    """
+    check_keys(row, ("host", "region", "kind", "pue", "pue_source", "from", "until", "note"))
+    region = snapshot.region(_needed(row, "region")).id
+    kinds: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+    kind = kinds.get(text(row, "kind", tuple(kinds)), "cloud" if "/" in region else None)
+    value, source = number(row, "pue", 1.0, 10.0), text(row, "pue_source") or f"declared in {short(origin)}"
+    pue = siting.declared_pue(value, source) if value is not None else None
+    return Placed(text(row, "host"), region, kind, pue, _span(row), origin)
+
+
+def _intensity(row: Row, origin: str) -> Intensity:
+    keys = ("region", "g_per_kwh", "from", "until", "source", "signal", "basis", "uncertainty", "year", "note")
+    check_keys(row, keys)
+    value = number(row, "g_per_kwh", 0.0, 2000.0)
+    if value is None:
+        raise UsageError("g_per_kwh is missing: grams of CO2e per kWh")
+    named = text(row, "region")
+    start, end = _span(row)
+    signals: dict[str, Signal] = {signal: signal for signal in get_args(Signal)}
+    basis = {name: name for name in ("lifecycle", "direct", "combustion only", "CO2 only", "not stated")}
+    return Intensity(
+        value,
+        snapshot.region(named).id if named else "",
+        text(row, "source") or f"declared in {short(origin)}",
+        signal=signals.get(text(row, "signal", tuple(signals)), "average"),
+        basis=basis.get(text(row, "basis", tuple(basis)), "not stated"),  # type: ignore[arg-type]
+        method="declared",
+        uncertainty=number(row, "uncertainty", 0.0, 10.0),
+        start=None if start == ALWAYS[0] else start,
+        end=None if end == ALWAYS[1] else end,
+        note=text(row, "note") or None,
+    )
+
+
+def _live(row: Row, origin: str) -> Live | None:
+    check_keys(row, ("source", "zone", "every_min"))
+    source = _needed(row, "source")
+    text(row, "source", (*SOURCES, "none"))
+    minutes = number(row, "every_min", 1.0, 1440.0)
+    return None if source == "none" else Live(source, text(row, "zone") or None, 60.0 * (minutes or 30.0), origin)
+
+
+def _hardware(row: Row, origin: str) -> Hardware:
+    check_keys(row, ("gpu_kg", "server_kg", "gpus_per_server", "life_years", "use", "source"))
+    by_model = row.get("gpu_kg", {})
+    if not isinstance(by_model, Mapping):
+        raise UsageError('gpu_kg: name the models: gpu_kg = {"A100*" = 150}')
+    return Hardware(
+        {model: kg for model in by_model if (kg := number(by_model, model)) is not None},
+        number(row, "server_kg"),
+        number(row, "gpus_per_server", 1.0),
+        number(row, "life_years", 0.1, 50.0),
+        number(row, "use", 0.001, 1.0),
+        text(row, "source") or f"declared in {short(origin)}",
+    )
+
+
+def _water(row: Row, origin: str) -> Water:
+    check_keys(row, ("on_site_l_per_kwh", "off_site_l_per_kwh", "source"))
+    on_site, off_site = number(row, "on_site_l_per_kwh", 0.0, 100.0), number(row, "off_site_l_per_kwh", 0.0, 100.0)
+    if on_site is None and off_site is None:
+        raise UsageError("on_site_l_per_kwh or off_site_l_per_kwh is missing")
+    return Water(on_site or 0.0, off_site or 0.0, text(row, "source") or f"declared in {short(origin)}")
+
+
+def _currency(row: Row, origin: str) -> str:
+    check_keys(row, ("code",))
+    return _needed(row, "code")
+
+
+def _tariff(currency: str | None) -> Callable[[Row, str], Tariff]:
+    return lambda row, origin: tariff_of(row, short(origin), currency)
+
+
+def _needed(row: Row, key: str) -> str:
+    found = text(row, key)
+    if not found:
+        raise UsageError(f"{key} is missing")
+    return found
+
+
+def _span(row: Row) -> tuple[float, float]:
+    """From and until, in seconds since 1970; a date begins at midnight here, and only whole hours are told apart."""
+    start, end = _instant(row, "from", ALWAYS[0]), _instant(row, "until", ALWAYS[1])
+    if start >= end:
+        raise UsageError("until is not after from")
+    return start, end
+
+
+def _instant(row: Row, key: str, unless: float) -> float:
+    value = row.get(key)
+    if value is None:
+        return unless
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise UsageError(f"{key} = {value!r}: it wants a date without quotes, such as 2026-10-01")
+    return (value if value.tzinfo else value.astimezone()).astimezone(timezone.utc).timestamp()
+
+
+def short(origin: str) -> str:
+    """The file's name and line, without its folders: what an export may show."""
+    return Path(origin).name

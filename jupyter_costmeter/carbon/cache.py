@@ -1,0 +1,187 @@
+"""What live sources have said, in one JSON file per source and zone, which several processes share.
+
+It holds intensities and times, never a key. It is only a cache: whatever is wrong with it, reading goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+from urllib.parse import quote
+
+from filelock import FileLock
+
+from ..factors import Basis, Intensity, Signal
+from ..record import Method
+from .series import Series, Value
+
+VERSION = 1
+#: Seconds that a writer waits for another; writing a year of half-hours takes a tenth of a second.
+LOCK_S = 2.0
+#: What is shared by many values is written once: these fields of an ``Intensity``.
+SHARED = ("region", "source", "signal", "basis", "method", "uncertainty", "note")
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "signal": get_args(Signal),
+    "basis": get_args(Basis),
+    "method": get_args(Method),
+}
+
+
+class Asked(NamedTuple):
+    """A source was asked at a time for a span, whatever it had of it (seconds since 1970, UTC)."""
+
+    start: float
+    end: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is known of one zone."""
+
+    series: Series = field(default_factory=Series)
+    asked: tuple[Asked, ...] = ()
+
+    def merged(self, values: Iterable[Value], asked: Iterable[Asked], since: float) -> Known:
+        """With others, and without what ended before then, and what was asked a day before the last."""
+        every = sorted({*self.asked, *asked}, key=lambda a: a.at)
+        recent = tuple(a for a in every if a.at > every[-1].at - 86_400)
+        return Known(self.series.merged(values, since), recent)
+
+
+class Cache:
+    """One zone's values, in a file and in memory; where the file cannot be written, in memory alone."""
+
+    def __init__(self, folder: Path, source: str, zone: str) -> None:
+        self.zone = zone
+        self.path = folder / f"{source}-{quote(zone, safe='')}.json"
+        self._known = Known()
+        self._seen: tuple[int, ...] | None = None
+        self._swap = threading.Lock()
+        self._unkept: str | None = None
+        self._damage: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        return self._unkept or self._damage
+
+    def known(self) -> Known:
+        """What this process and the others have fetched; the file is read only when another has changed it."""
+        seen = self._identity()
+        if seen is not None and seen != self._seen:
+            found = self._read_or_nothing()
+            with self._swap:
+                self._seen = seen
+                self._known = self._known.merged(found.series.values, found.asked, 0.0)
+        return self._known
+
+    def add(self, values: Iterable[Value], asked: Iterable[Asked], since: float) -> None:
+        """Keep those too, and what others have written meanwhile; what ended before ``since`` goes."""
+        known = self._known.merged(values, asked, since)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{self.path}.lock", timeout=LOCK_S):
+                found = self._read_or_put_aside()
+                known = known.merged(found.series.values, found.asked, since)
+                _write(self.path, _plain(known))
+                seen = self._identity()
+            self._unkept = None
+        except (OSError, NotImplementedError) as error:  # no lock on this file system, too
+            seen = self._seen
+            why = getattr(error, "strerror", None) or type(error).__name__
+            self._unkept = f"{self.path} cannot be written ({why}): what was fetched is kept in memory"
+        with self._swap:
+            self._known, self._seen = known, seen
+
+    def _identity(self) -> tuple[int, ...] | None:
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read_or_nothing(self) -> Known:
+        try:
+            return _read(self.path)
+        except OSError as error:
+            self._unkept = f"{self.path} cannot be read ({error.strerror})"
+        except ValueError:
+            self._damage = f"{self.path} is damaged: what it held is not used"
+        return Known()
+
+    def _read_or_put_aside(self) -> Known:
+        """Under the lock, so that nobody's good file is moved."""
+        try:
+            return _read(self.path)
+        except FileNotFoundError:
+            return Known()
+        except ValueError:
+            aside = self.path.with_name(f"{self.path.name}.damaged")
+            os.replace(self.path, aside)
+            self._damage = f"{self.path} was damaged: it was moved to {aside.name}, and a new one was begun"
+            return Known()
+
+
+def _write(path: Path, plain: object) -> None:
+    """All of it or nothing: readers do not lock."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(plain, separators=(",", ":")), encoding="utf-8")
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _plain(known: Known) -> dict[str, object]:
+    kinds = list(dict.fromkeys(v.kind for v in known.series.values))
+    places = {kind: place for place, kind in enumerate(kinds)}
+    rows = [[_short(v.start), _short(v.end), v.g, _short(v.fetched_at), places[v.kind]] for v in known.series.values]
+    return {
+        "version": VERSION,
+        "kinds": [{name: getattr(kind, name) for name in SHARED} for kind in kinds],
+        "values": rows,
+        "asked": [list(a) for a in known.asked],
+    }
+
+
+def _short(seconds: float) -> float:
+    return int(seconds) if seconds == int(seconds) else seconds
+
+
+def _read(path: Path) -> Known:
+    """What a file holds.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not what we write.
+    """
+    try:
+        plain = json.loads(path.read_bytes())
+        if plain["version"] != VERSION:
+            raise ValueError("another version's")
+        kinds = [_kind(found) for found in plain["kinds"]]
+        values = [Value(start, end, g, at, kinds[place]) for start, end, g, at, place in plain["values"]]
+        asked = tuple(Asked(*map(float, found)) for found in plain["asked"])
+        sound = all(v.start < v.end and v.g >= 0 and isfinite(v.g + v.start + v.end + v.fetched_at) for v in values)
+    except (TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError("not what we write") from error
+    if not sound:
+        raise ValueError("not an intensity")
+    return Known(Series(values), asked)
+
+
+def _kind(plain: dict[str, Any]) -> Intensity:
+    for name, among in CHOICES.items():
+        if plain[name] not in among:
+            raise ValueError(f"no {name}")
+    if not all(isinstance(plain[name], str) for name in ("region", "source")):
+        raise ValueError("no name")
+    if not (isinstance(plain["note"], str | None) and isinstance(plain["uncertainty"], float | int | None)):
+        raise ValueError("no note or uncertainty")
+    return Intensity(g_per_kwh=0.0, **{name: plain[name] for name in SHARED})

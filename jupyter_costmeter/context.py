@@ -1,0 +1,149 @@
+"""What a door knows when it answers a command, and which records the words of a command select."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from . import config, meter, place, report
+from .costing import INTENSITIES, Costing
+from .derived import Costs
+from .errors import CostMeterError, UsageError
+from .ledger import LedgerState, Selection, open_ledger
+from .pages import Page
+from .parts import built_in
+from .peaks import Declared
+from .recent import Reader, Recent, selected
+from .record import CellRecord, Status
+from .session import Session
+from .uses import Use
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a door knows: which ledger, what to select unless told otherwise, and its own metering."""
+
+    ledger: Reader
+    selection: Selection
+    state: Callable[[], LedgerState]
+    statuses: Callable[[], list[Status]]
+    session: Session | None = None
+    notebook: str | None = None
+    project: str | None = None
+    problems: Sequence[Status] = ()  # settings that were malformed
+    peak_flops: Declared = field(default_factory=dict)
+    costing: Costing = field(default_factory=lambda: Costing(None, Path(".")))
+
+    def uses(self, selection: Selection) -> list[Use]:
+        """What each session used in a selection; of the kernel's own, what it remembers."""
+        if self.session is not None and selection == self.selection:
+            return [self.session.derived.use()]
+        return self.ledger.uses(selection, **self.costing.wants)
+
+    def costs_of(self, records: Iterable[CellRecord]) -> dict[str, Costs]:
+        """What each of some records cost, by their ids."""
+        infos = {self.session.info.id: self.session.info} if self.session else {}
+        found = {}
+        for record in records:
+            if record.session_id not in infos:
+                infos.update((s.id, s) for s in self.ledger.sessions(Selection("session", record.session_id)))
+            if record.session_id in infos:
+                found[record.id] = self.costing.of_record(record, infos[record.session_id])
+        return found
+
+
+def of_session(session: Session) -> Context:
+    """In a kernel: its own session, with what has ended so far in the ledger."""
+    session.flush()
+    info, path = session.info, session.settings.ledger_file
+    return Context(
+        open_ledger(path), session.selection, lambda: session.ledger, lambda: session.sensors, session,
+        info.notebook, info.project, session.problems, session.settings.peak_flops, session.derived.costing,
+    )  # fmt: skip
+
+
+def of_folder(ledger_path: str | None = None, folder: str = ".") -> Context:
+    """In a shell: the project of the folder."""
+    settings, problems = config.load()
+    path = Path(os.path.abspath(ledger_path)) if ledger_path else settings.ledger_file
+    project = place.project_of(os.path.join(os.path.abspath(folder), "-"), settings.project)
+    bad = [Status("setting", False, text, "correct it") for text in problems]
+    return Context(
+        open_ledger(path), Selection("project", project), lambda: _readable(path),
+        lambda: [*_probed(settings), *bad], project=project, problems=bad,
+        peak_flops=settings.peak_flops, costing=Costing(project, path.parent / INTENSITIES),
+    )  # fmt: skip
+
+
+def _probed(settings: config.CostMeter) -> list[Status]:
+    parts = built_in(settings.sensors)
+    probed = meter.Meter(parts)
+    probed.close()
+    return [*probed.states, *parts.problems]
+
+
+def _readable(path: Path) -> LedgerState:
+    try:
+        open_ledger(path).latest(Selection("all"), 1)
+    except CostMeterError as error:
+        return LedgerState(False, str(path), str(error))
+    if path.exists():
+        return LedgerState(True, str(path))
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not os.access(there, os.W_OK) or there == Path("/proc"):
+        return LedgerState(False, str(path), f"{path} cannot be made: {there} is not writable")
+    return LedgerState(True, str(path), f"{path} (nothing was metered yet)")
+
+
+def selection_of(asked: argparse.Namespace, context: Context) -> Selection:
+    """The records that the words mean; those of the door's own scope unless they say otherwise."""
+    label = asked.label
+    if asked.all:
+        return Selection("all", None, label)
+    if asked.session is not None:
+        return Selection("session", _session_id(asked.session, context), label)
+    if asked.notebook is not None:
+        return Selection("notebook", _path(asked.notebook, context.notebook, "notebook"), label)
+    if asked.project is not None:
+        return Selection("project", _path(asked.project, context.project, "project"), label)
+    return Selection(context.selection.scope, context.selection.key, label)
+
+
+def _path(given: str, here: str | None, what: str) -> str:
+    if given:
+        return place.canonical(given)
+    if here is None:
+        raise UsageError(f"which {what}? Name it: --{what} PATH")
+    return here
+
+
+def _session_id(start: str, context: Context) -> str:
+    found = [s.id for s in context.ledger.sessions(Selection("all")) if s.id.startswith(start)]
+    if len(found) != 1:
+        raise UsageError(f"{len(found) or 'no'} sessions begin with {start!r}; give more (or other) letters of the id")
+    return found[0]
+
+
+def unsaved(selection: Selection, context: Context) -> list[CellRecord]:
+    """The cells that the ledger's file could not take yet."""
+    waiting = selected(context.session.writer.waiting, selection) if context.session else ()
+    return [record for record in waiting if record.bucket == "cell"]
+
+
+def title_of(selection: Selection) -> str:
+    """``Project paper``."""
+    name = report.name_of(selection)
+    return name[0].upper() + name[1:]
+
+
+def remembered(session: Session) -> Recent:
+    """The session's own cells, from memory."""
+    return Recent(session.info, session.cells(), session.summary(), session.derived.use())
+
+
+def noted(page: Page, notes: Sequence[str]) -> Page:
+    """The page with more notes below it."""
+    return replace(page, notes=[*page.notes, *notes])

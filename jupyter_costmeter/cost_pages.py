@@ -1,0 +1,213 @@
+"""What costs look like as lines, sentences and pages: electricity, carbon, money, and the factors behind them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from . import money, pages
+from .carbon import snapshot
+from .derived import Applied, Bill, Costs, Line
+from .factors import Intensity
+from .format import NAMES, half_width, percent, quantity, total_text
+from .pages import PART, Page, Table
+from .sci import BOUNDARY, METHOD, Score
+
+FACTORS = {"intensity": "carbon intensity", "pue": "PUE", "embodied": "making of a GPU"}
+UNPLACED = (
+    "Nobody said where this ran, so the emissions are by the world's average: `%cost where FR` in a notebook,"
+    " `jupyter costmeter where FR` in a shell, or the sidebar says it."
+)
+
+
+def rows(costs: Costs | None) -> list[Sequence[str]]:
+    """Lines for a table of totals, to stand below the energy."""
+    if costs is None:
+        return []
+    found: list[Sequence[str]] = []
+    for total in costs.footprint.totals:
+        if total.value or total.missing:
+            found.append(pages.line(NAMES[total.name], total))
+        if total.name == "emissions_g" and costs.footprint.range_g is not None:
+            found.append(_range(costs))
+    found += [_bill("money" if i == 0 else "", bill) for i, bill in enumerate(costs.bills)]
+    return found + [_bill(f"{PART}the same on {bill.provider}", bill) for bill in costs.clouds]
+
+
+def _range(costs: Costs) -> Sequence[str]:
+    assert costs.footprint.range_g is not None
+    assert costs.footprint.range_of is not None
+    least, most = costs.footprint.range_of
+    return [f"{PART}by where it runs", span(*costs.footprint.range_g), "", "", f"as in {least} to as in {most}"]
+
+
+def span(low_g: float, high_g: float) -> str:
+    """``10.2 to 384 mgCO2e``: both in the unit of the larger."""
+    value, unit = quantity(high_g, "gCO2e").split(" ", 1)
+    scale = float(value) / high_g if high_g else 1.0
+    return f"{low_g * scale:.2g} to {value} {unit}"
+
+
+def _bill(name: str, bill: Bill) -> Sequence[str]:
+    text, _, width = money.text(bill).partition(" ±")
+    source = "; ".join(bill.sources or bill.reasons)
+    dated = f", {bill.as_of}" if bill.as_of else ""
+    return [name, text, f"±{width}" if width else "", bill.method or "not known", source + dated]
+
+
+def notes(costs: Costs | None, problems: Iterable[str] = ()) -> list[str]:
+    """What a reader must know about costs."""
+    found = list(problems)
+    if costs is None:
+        return found
+    if costs.footprint.range_g is not None:
+        found.append(UNPLACED)
+    for bill in costs.bills:
+        found += [f"Money in {bill.currency} is a lower bound: {reason}." for reason in bill.reasons if bill.incomplete]
+    return found
+
+
+# Factors
+
+
+def said(applied: Applied) -> str:
+    """A factor with all that is known of it, in one sentence."""
+    name = FACTORS[applied.name]
+    return f"{name[0].upper()}{name[1:]}: {_amount(applied)}, {', '.join(_known(applied))}"
+
+
+def _amount(applied: Applied) -> str:
+    unit = "" if applied.unit == "1" else f" {applied.unit}"
+    value = f"{applied.value:.3g}{unit}"
+    if applied.least is not None and applied.most is not None and applied.least < applied.most:
+        value += f" on average ({applied.least:.3g} to {applied.most:.3g} over {pages.counted(applied.hours, 'hour')})"
+    return value
+
+
+def _known(applied: Applied) -> Iterator[str]:
+    one = applied.intensity
+    if one is not None:
+        yield one.region
+    if not applied.source.startswith(applied.method):
+        yield applied.method
+    yield applied.source
+    if one is not None:
+        yield from _of_intensity(one)
+    if applied.uncertainty:
+        yield half_width(applied.uncertainty)
+    if applied.share < 1:
+        yield f"for {percent(applied.share)} of it"
+
+
+def _of_intensity(one: Intensity) -> Iterator[str]:
+    """What it counts, how old it is, what to know of it."""
+    yield f"{one.signal}, {one.basis}"
+    if one.fetched_at is not None:
+        yield f"fetched {time.strftime('%Y-%m-%d %H:%M', time.localtime(one.fetched_at))}"
+    if one.stale:
+        yield "stale: of an earlier hour"
+    if one.note:
+        yield one.note
+
+
+def factors_page(title: str, costs: Costs, problems: Sequence[str] = (), live: str | None = None) -> Page:
+    """Every factor that was applied, with its source; then every price."""
+    columns = ("factor", "value", "±", "how", "source", "of it")
+    lines = [_factor(one) for one in costs.footprint.applied]
+    prices = [_priced(line, bill) for bill in (*costs.bills, *costs.clouds) for line in bill.lines]
+    tables = [
+        Table(columns, lines, frozenset({"value", "±", "of it"})),
+        Table(("price", "value", "for", "cost", "source"), prices, frozenset({"value", "for", "cost"})),
+    ]
+    more = [live] if live else []
+    if not lines:
+        more.append("No energy was metered here, so no factor was applied.")
+    return Page(title, tables, [*notes(costs, problems), *more])
+
+
+def _factor(one: Applied) -> list[str]:
+    width = half_width(one.uncertainty) if one.uncertainty else "exact" if one.uncertainty == 0 else ""
+    source = ", ".join(part for part in _known(replace(one, uncertainty=None, share=1.0)) if part != one.method)
+    return [FACTORS[one.name], _amount(one), width, one.method, source, percent(one.share)]
+
+
+def _priced(line: Line, bill: Bill) -> list[str]:
+    unit = {"gpu_hour": "GPU-h", "cpu_hour": "CPU-h", "gb_hour": "GB-h", "kwh": "kWh"}[line.unit]
+    price, amount, cost = (f"{value.normalize():f}" for value in (line.price, line.amount, line.cost))
+    return [unit, f"{price} {bill.currency}", f"{float(amount):.4g} {unit}", f"{float(cost):.4g} {bill.currency}",
+            line.source]  # fmt: skip
+
+
+# Places
+
+
+def named(region: str) -> str:
+    """``FR, France``."""
+    return f"{region}, {snapshot.region(region).name}"
+
+
+def described(intensity: Intensity) -> str:
+    """Who says it, and what it counts."""
+    note = f"; {intensity.note}" if intensity.note else ""
+    return f"{intensity.method}: {intensity.source}; {intensity.signal}, {intensity.basis}{note}"
+
+
+# Scores and comparisons
+
+
+def sci_page(title: str, score: Score, costs: Costs) -> Page:
+    """The SCI score, as the standard wants it reported: score, boundary, method, and what it is made of."""
+    foot = costs.footprint
+    parts = [t for name in ("electricity_wh", "emissions_g", "embodied_g") if (t := foot.total(name)) is not None]
+    named = {"electricity_wh": "E, electricity", "emissions_g": "E × I", "embodied_g": "M, embodied"}
+    lines = [pages.line("SCI", score.score), *(pages.line(named[t.name], t) for t in parts)]
+    r = ["R, functional unit", f"{score.count:g} × {score.unit.name}", "", "declared", f"per {score.unit.size:g}"]
+    said_of = [said(one) + "." for one in foot.applied]
+    table = Table(pages.TOTAL_COLUMNS, [*lines, r], frozenset({"value", "±"}))
+    return Page(title, [table], [*notes(costs), BOUNDARY, METHOD, *said_of])
+
+
+def what_if_page(title: str, columns: Sequence[tuple[str, Costs]], more: Sequence[str] = ()) -> Page:
+    """Costs under several assumptions side by side, each with its ratio to the first."""
+    first = columns[0][1]
+    names = [total.name for total in first.footprint.totals if any(c.footprint.total(total.name) for _, c in columns)]
+    lines = [[NAMES[name], *(_beside(costs, first, name) for _, costs in columns)] for name in names]
+    lines += _money_lines("money", [costs.bills for _, costs in columns])
+    lines += _money_lines("on a cloud", [costs.clouds for _, costs in columns])
+    factors = [_factor_lines(columns, name) for name in FACTORS]
+    heads = ("figure", *(name for name, _ in columns))
+    table = Table(heads, [*lines, *(line for line in factors if any(line[1:]))], frozenset(heads[1:]))
+    return Page(title, [table], list(more))
+
+
+def _beside(costs: Costs, first: Costs, name: str) -> str:
+    total, base = costs.footprint.total(name), first.footprint.total(name)
+    if total is None:
+        return "—"
+    text = total_text(total, with_uncertainty=True)
+    if costs is first or base is None or not base.value or total.value is None:
+        return text
+    return f"{text} (×{total.value / base.value:.2g})"
+
+
+def _money_lines(name: str, columns: Sequence[Sequence[Bill]]) -> list[list[str]]:
+    """A line for each currency and provider; never one for several currencies."""
+    keys = dict.fromkeys((bill.currency, bill.provider) for bills in columns for bill in bills)
+    found = []
+    for key in keys:
+        cells = [next((money.text(b) for b in bills if (b.currency, b.provider) == key), "—") for bills in columns]
+        found.append([f"{name} ({key[1] or key[0]})", *cells])
+    return found
+
+
+def _factor_lines(columns: Sequence[tuple[str, Costs]], name: str) -> list[str]:
+    """What each column took for a factor."""
+    return [FACTORS[name], *("; ".join(_short(one) for one in c.footprint.applied if one.name == name)
+                             for _, c in columns)]  # fmt: skip
+
+
+def _short(one: Applied) -> str:
+    where = f"{one.intensity.region} " if one.intensity is not None else ""
+    basis = f" ({one.intensity.basis})" if one.intensity is not None else ""
+    return f"{where}{_amount(one)}{basis}"

@@ -1,0 +1,213 @@
+"""Joules to electricity, carbon and water, pure: what sessions used times the conditions under which they did.
+
+emissions = Σ energy × PUE × intensity (Henderson et al. 2020, Patterson et al. 2021; FACTS §1.2); embodied carbon =
+Σ GPU-hours × what an hour of its life is of its making (SCI). Nothing is subtracted for certificates or offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import fsum
+
+from . import embodied, uncertain
+from .accounting import Part, weakest
+from .carbon import snapshot
+from .conditions import Book, Conditions
+from .derived import Applied, Footprint
+from .factors import Factor
+from .record import Total
+from .uncertain import Term
+from .units import J_PER_WH, kwh_of
+from .uses import HOUR_S, Use
+
+#: A GPU-hour or joule of a use, its part, and the conditions of that hour.
+Piece = tuple[float, Part, Conditions]
+
+
+def footprint(uses: Sequence[Use], book: Book) -> Footprint:
+    """Of what some sessions used."""
+    pieces = [piece for use in uses for piece in _pieces(use, book)]
+    lacking = [p for use in uses for p in use.energy if p.missing]
+    missing, reasons = sum(p.missing for p in lacking), sorted({p.provenance.reason or "" for p in lacking} - {""})
+    making = [term for use in uses for term in _making(use, book)]
+    totals = [
+        uncertain.total("electricity_wh", "Wh", list(map(_electricity, pieces)), missing, reasons),
+        uncertain.total("emissions_g", "gCO2e", list(map(_emissions, pieces)), missing, reasons),
+        *_embodied_total(uses, making),
+        *_water(pieces, book, missing, reasons),
+    ]
+    there = any(use.energy for use in uses)
+    applied = (*_intensities(pieces), *_pues(pieces), *_lives(uses, book))
+    return Footprint(tuple(totals if there else totals[2:]), applied, *_range(pieces))
+
+
+# Energy
+
+
+def _pieces(use: Use, book: Book) -> Iterator[Piece]:
+    """A use's joules by where they are from and the conditions under which they were used."""
+    shares = _shares(use, book)
+    for part in use.energy:
+        if part.value is not None:
+            for conditions, share in shares:
+                yield part.value * share, part, conditions
+
+
+def _shares(use: Use, book: Book) -> list[tuple[Conditions, float]]:
+    """Which part of the energy was used under which conditions; they add up to 1."""
+    whole = fsum(use.hours.values())
+    if not book.varies or whole <= 0:
+        return [(book.at(use.host, int(use.started_at // HOUR_S)), 1.0)]
+    return [(book.at(use.host, hour), joules / whole) for hour, joules in sorted(use.hours.items()) if joules]
+
+
+def pues(use: Use, book: Book) -> Iterator[tuple[float, Factor]]:
+    """The PUEs under which a use's energy was used, each with its share of it."""
+    found: dict[Factor, float] = {}
+    for conditions, share in _shares(use, book):
+        found[conditions.pue] = found.get(conditions.pue, 0.0) + share
+    for pue, share in found.items():
+        yield share, pue
+
+
+def _electricity(piece: Piece) -> Term:
+    joules, part, conditions = piece
+    pue = conditions.pue
+    method = weakest(part.provenance.method, pue.method)
+    measured = float(part.provenance.method == "measured")
+    errors = {cause: error for cause, error in (_cause(part), _cause_of(pue)) if error is not None}
+    source = f"energy × PUE {pue.value:g} ({pue.source})"
+    return Term(joules * pue.value / J_PER_WH, method, measured, errors, (source,))
+
+
+def _cause(part: Part) -> tuple[str, float | None]:
+    """What an energy's error comes from."""
+    origin = part.provenance
+    return f"{part.name}: {origin.method}, {origin.source}, {origin.uncertainty}", origin.uncertainty
+
+
+def _cause_of(factor: Factor) -> tuple[str, float | None]:
+    return f"{factor.name}: {factor.source}", factor.uncertainty
+
+
+def _emissions(piece: Piece) -> Term:
+    term, intensity = _electricity(piece), piece[2].intensity
+    errors = dict(term.errors)
+    if intensity.uncertainty is not None:
+        errors[f"intensity: {intensity.region}, {intensity.source}"] = intensity.uncertainty
+    grams = term.value / 1000.0 * intensity.g_per_kwh
+    return Term(grams, weakest(term.method, intensity.method), term.measured, errors, (_said(piece[2]),))
+
+
+def _said(conditions: Conditions) -> str:
+    """``FR, Our World in Data 2023 (average, lifecycle) × PUE 1.56``; without the value, which may change each hour."""
+    intensity, pue = conditions.intensity, conditions.pue
+    stale = ", stale" if intensity.stale else ""
+    what = f"{intensity.region}: {intensity.source} ({intensity.signal}, {intensity.basis}{stale})"
+    return f"{what} × PUE {pue.value:g}"
+
+
+def _range(pieces: Sequence[Piece]) -> tuple[tuple[float, float], tuple[str, str]] | tuple[None, None]:
+    """The emissions if what ran nobody knows where had run in the cleanest or the dirtiest country."""
+    if not any(conditions.unknown for _, _, conditions in pieces):
+        return None, None
+    least, most = snapshot.span()
+    assert least.intensity is not None  # span says so
+    assert most.intensity is not None
+    known = fsum(_emissions(piece).value for piece in pieces if not piece[2].unknown)
+    unknown_kwh = fsum(_electricity(piece).value for piece in pieces if piece[2].unknown) / 1000.0
+    low, high = (known + unknown_kwh * region.g_per_kwh for region in (least.intensity, most.intensity))
+    return (low, high), (least.name, most.name)
+
+
+def _water(pieces: Sequence[Piece], book: Book, missing: int, reasons: Sequence[str]) -> list[Total]:
+    """On-site WUE is per kWh of the computers alone; off-site per kWh with PUE (Li et al. 2023; FACTS §2.7)."""
+    water = book.assumptions.water
+    if water is None:
+        return []
+    terms = []
+    for joules, part, conditions in pieces:
+        term = _electricity((joules, part, conditions))
+        litres = kwh_of(joules) * (water.on_site + water.off_site * conditions.pue.value)
+        terms.append(Term(litres, weakest(term.method, "declared"), term.measured, term.errors, (water.source,)))
+    return [uncertain.total("water_l", "L", terms, missing, reasons)]
+
+
+# Making
+
+
+def _making(use: Use, book: Book) -> Iterator[Term]:
+    for _, grams, part, factor in _gpu_hours(use, book):
+        errors = {f"embodied: {factor.source}": factor.uncertainty} if factor.uncertainty is not None else {}
+        if part.provenance.uncertainty is not None:
+            errors[f"reserved: {part.provenance.source}"] = part.provenance.uncertainty
+        yield Term(grams, weakest(part.provenance.method, factor.method), 0.0, errors, (factor.source,))
+
+
+def _gpu_hours(use: Use, book: Book) -> Iterator[tuple[str, float, Part, Factor]]:
+    """Each GPU model's embodied grams in a use."""
+    conditions = book.at(use.host, int(use.started_at // HOUR_S))
+    for model, part in use.gpu_s:
+        if part.value is not None:
+            factor = embodied.gpu_hour(model, conditions.kind, book.assumptions.hardware)
+            yield model, part.value / 3600.0 * factor.value, part, factor
+
+
+def _embodied_total(uses: Sequence[Use], terms: Sequence[Term]) -> list[Total]:
+    """None where no GPU was held: of other hardware no figure is known."""
+    parts = [part for use in uses for _, part in use.gpu_s]
+    lacking = [part for part in parts if part.missing]
+    if not terms and not lacking:
+        return []
+    reasons = sorted({part.provenance.reason or "" for part in lacking} - {""})
+    return [uncertain.total("embodied_g", "gCO2e", terms, sum(part.missing for part in lacking), reasons)]
+
+
+# What was applied
+
+
+def _intensities(pieces: Sequence[Piece]) -> Iterator[Applied]:
+    """One for each region and source, however many hours have a value of their own."""
+    groups: dict[tuple[str, ...], list[Piece]] = {}
+    for piece in pieces:
+        i = piece[2].intensity
+        groups.setdefault((i.region, i.source, i.signal, i.basis, i.method, str(i.stale)), []).append(piece)
+    whole = fsum(joules for joules, _, _ in pieces)
+    for group in groups.values():
+        values = [conditions.intensity.g_per_kwh for _, _, conditions in group]
+        joules = fsum(j for j, _, _ in group)
+        varied = joules and min(values) < max(values)
+        mean = fsum(j * c.intensity.g_per_kwh for j, _, c in group) / joules if varied else values[0]
+        one = group[0][2].intensity
+        hours = {c.intensity.start for _, _, c in group if c.intensity.start is not None}
+        yield Applied(
+            "intensity", mean, "g/kWh", one.method, one.source, _part_of(joules, whole), one.uncertainty,
+            min(values), max(values), len(hours), one,
+        )  # fmt: skip
+
+
+def _pues(pieces: Sequence[Piece]) -> Iterator[Applied]:
+    groups: dict[Factor, list[float]] = {}
+    for joules, _, conditions in pieces:
+        groups.setdefault(conditions.pue, []).append(joules)
+    whole = fsum(joules for joules, _, _ in pieces)
+    for pue, used in groups.items():
+        yield _applied(pue, _part_of(fsum(used), whole))
+
+
+def _lives(uses: Iterable[Use], book: Book) -> Iterator[Applied]:
+    groups: dict[Factor, list[float]] = {}
+    for use in uses:
+        for _, grams, _, factor in _gpu_hours(use, book):
+            groups.setdefault(factor, []).append(grams)
+    whole = fsum(grams for found in groups.values() for grams in found)
+    for factor, made in groups.items():
+        yield _applied(factor, _part_of(fsum(made), whole))
+
+
+def _applied(factor: Factor, share: float) -> Applied:
+    return Applied(factor.name, factor.value, factor.unit, factor.method, factor.source, share, factor.uncertainty)
+
+
+def _part_of(part: float, whole: float) -> float:
+    return part / whole if whole else 1.0

@@ -1,0 +1,24 @@
+"""The server's door: what the ledger knows, over HTTP (docs/wire.md).
+
+Every verb is authenticated and authorised. The only package that imports jupyter_server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_server.utils import url_path_join
+
+from .. import wire
+from .costs import Place, Regions, WhatIf
+from .totals import Export, Totals
+
+HANDLERS = {"totals": Totals, "export": Export, "place": Place, "regions": Regions, "what_if": WhatIf}
+
+
+def _load_jupyter_server_extension(app: Any) -> None:
+    base = url_path_join(app.web_app.settings["base_url"], "jupyter_costmeter", "api")
+    app.web_app.add_handlers(".*$", [(url_path_join(base, name), handler) for name, handler in HANDLERS.items()])
+    manager = app.kernel_manager  # our request must not turn a busy kernel's indicator to idle
+    manager.untracked_message_types = [*manager.untracked_message_types, wire.REQUEST, wire.REPLY]
+    app.log.info("jupyter_costmeter: the server extension is loaded")

@@ -1,0 +1,91 @@
+"""What all our handlers share: settings, the notebook's path on disk, and errors as statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
+from typing import TypeVar
+
+from jupyter_server.base.handlers import APIHandler
+from traitlets.config import Config
+
+from .. import config, guard, place
+from ..costing import INTENSITIES, Costing
+from ..errors import CostMeterError, LedgerError, UsageError
+from ..ledger import Selection
+
+H = TypeVar("H", bound="Handler")
+
+
+def answered(method: Callable[[H], Awaitable[None]]) -> Callable[[H], Awaitable[None]]:
+    """The one place where our errors become statuses, each with a sentence."""
+
+    @wraps(method)
+    async def inner(self: H) -> None:
+        try:
+            await method(self)
+        except UsageError as error:
+            self.say(400, str(error))
+        except LedgerError as error:
+            self.say(503, str(error))
+        except CostMeterError as error:
+            self.say(500, str(error))
+
+    return inner
+
+
+class Handler(APIHandler):
+    auth_resource = "contents"  # who may read the notebooks may read what they cost
+
+    def say(self, status: int, message: str) -> None:
+        self.set_status(status)
+        self.finish(json.dumps({"message": message}))
+
+    def settings_now(self) -> config.CostMeter:
+        found, problems = config.load(Config(self.config or {}))
+        for problem in problems:
+            guard.report("the settings", UsageError(problem))
+        return found
+
+    def notebook(self) -> str:
+        """The notebook's path on disk, as its kernel knows it, from its path in the file browser."""
+        path = self.get_query_argument("path", "")
+        if not path:
+            raise UsageError("say which notebook: ?path=…")
+        root = os.path.abspath(os.path.expanduser(getattr(self.contents_manager, "root_dir", "") or "."))
+        local = path.removeprefix("RTC:")  # the drive of jupyter-collaboration
+        found = os.path.abspath(os.path.join(root, local))
+        if local.startswith("/") or os.path.commonpath([root, found]) != root:
+            raise UsageError(f"{path!r} is not a path in this server's folder")
+        return place.canonical(found)
+
+    def project(self) -> str | None:
+        """The project of the notebook; ``None`` where no notebook is named."""
+        named = self.get_query_argument("path", "")
+        return place.project_of(self.notebook(), self.settings_now().project) if named else None
+
+    def selection(self, settings: config.CostMeter) -> Selection:
+        """The records that are asked for: ``scope``, and the session or the notebook's path."""
+        scope = self.get_query_argument("scope", "notebook")
+        if scope == "session":
+            session = self.get_query_argument("session", "")
+            if not session:
+                raise UsageError("say which session: &session=…")
+            return Selection("session", session)
+        if scope == "notebook":
+            return Selection("notebook", self.notebook())
+        if scope == "project":
+            return Selection("project", place.project_of(self.notebook(), settings.project))
+        raise UsageError(f"there is no scope {scope!r}; there are session, notebook, project")
+
+
+def costing_of(settings: config.CostMeter, project: str | None) -> Costing:
+    """What derives costs in a project; kept, since a live source's thread and rest are its own."""
+    key = (project, settings.ledger_file.parent / INTENSITIES)
+    return _COSTINGS.setdefault(key, Costing(*key))
+
+
+_COSTINGS: dict[tuple[str | None, Path], Costing] = {}

@@ -1,0 +1,108 @@
+"""What the ledger knows of a notebook and its project, and its exports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from .. import config, guard, place, plugins, wire
+from ..costing import Costing
+from ..derived import Costs
+from ..errors import LedgerError
+from ..ledger import LedgerState, Selection, open_ledger
+from ..ledger.file import Corrupt
+from .base import Handler, answered, costing_of
+
+if TYPE_CHECKING:
+    from ..ledger.store import Ledger
+
+#: Dearest cells of a scope that the panel is told of.
+DEAREST = 10
+
+
+class Totals(Handler):
+    @web.authenticated
+    @authorized
+    @answered
+    async def get(self) -> None:
+        """The totals and dearest cells of a notebook and its project."""
+        settings, notebook = self.settings_now(), self.notebook()
+        content = await asyncio.to_thread(_totals, settings, notebook)
+        self.finish(json.dumps(content))
+
+
+def _totals(settings: config.CostMeter, notebook: str) -> wire.Json:
+    ledger = open_ledger(settings.ledger_file)
+    project = place.project_of(notebook, settings.project)
+    scopes = {"notebook": Selection("notebook", notebook), "project": Selection("project", project)}
+    try:
+        ledger.close_orphans()
+        state = LedgerState(True, str(ledger.path))
+    except Corrupt as error:  # it was put aside, and a new one can be begun
+        state = LedgerState(True, str(ledger.path), str(error))
+    except LedgerError as error:  # cannot be written: it may still be read
+        state = LedgerState(False, str(ledger.path), str(error))
+    try:
+        cost = costing_of(settings, project)
+        return wire.scopes(
+            notebook,
+            project,
+            {name: (ledger.summary(one), _costs(ledger, one, cost)) for name, one in scopes.items()},
+            {name: ledger.dearest(selection, DEAREST) for name, selection in scopes.items()},
+            wire.ledger(state),
+        )
+    finally:
+        ledger.close()
+
+
+@guard.guarded("carbon and money")
+def _costs(ledger: Ledger, selection: Selection, costing: Costing) -> Costs:
+    return costing.of(ledger.uses(selection, **costing.wants))
+
+
+class Export(Handler):
+    @web.authenticated
+    @authorized
+    @answered
+    async def get(self) -> None:
+        """A file of the session's, notebook's or project's records."""
+        settings = self.settings_now()
+        suffix, selection = self.get_query_argument("format", "json"), self.selection(settings)
+        file, media_type = await asyncio.to_thread(_exported, settings, self.project(), selection, suffix)
+        try:
+            self.set_header("Content-Type", f"{media_type}; charset=utf-8")
+            name = f"cost-{selection.scope}-{Path(selection.key or 'all').stem[:40]}.{suffix}"
+            self.set_header("Content-Disposition", f'attachment; filename="{_plain(name)}"')
+            while chunk := file.read(1 << 16):
+                self.write(chunk)
+                await self.flush()
+        finally:
+            file.close()
+        self.finish()
+
+
+def _exported(settings: config.CostMeter, project: str | None, selection: Selection, suffix: str) -> tuple[Any, str]:
+    """The export in a temporary file, and its media type: an error comes before the first byte."""
+    from .. import report
+
+    file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115 (the handler closes it)
+    ledger = open_ledger(settings.ledger_file)
+    try:
+        report.write(ledger, selection, suffix, file, costing_of(settings, project))
+    except BaseException:
+        file.close()
+        raise
+    finally:
+        ledger.close()
+    file.seek(0)
+    return file, plugins.load("exporters", suffix).media_type
+
+
+def _plain(name: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)

@@ -1,0 +1,113 @@
+"""What if the same had run elsewhere: other assumptions laid over those of now. Nothing of it is written anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from . import clouds, siting
+from .carbon import snapshot
+from .conditions import Book, Conditions
+from .costing import costs_of
+from .derived import Costs
+from .errors import UsageError
+from .factors import Factor, Intensity, Kind, Region
+from .uses import Use
+
+KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
+NOT_COMPARABLE = "Intensities that count other things (lifecycle, direct, …) are not comparable."
+
+
+@dataclass(frozen=True, slots=True)
+class Supposition:
+    """What is supposed; ``None`` stays as it is."""
+
+    region: Region | None = None
+    kind: Kind | None = None
+    pue: Factor | None = None
+    intensity: Intensity | None = None
+    gpu: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``SE, PUE 1.1, H100``."""
+        words = [self.region.id if self.region else "", self.kind or ""]
+        words += [f"PUE {self.pue.value:g}" if self.pue else "", self.gpu or ""]
+        words += [f"{self.intensity.g_per_kwh:g} g/kWh" if self.intensity else ""]
+        return ", ".join(filter(None, words))
+
+    @property
+    def notes(self) -> Iterator[str]:
+        yield NOT_COMPARABLE
+        if self.gpu:
+            yield f"The same hours and joules, charged as {self.gpu}: how fast it is, and what it draws, is not known."
+
+
+def supposition(
+    region: str | None = None, pue: float | None = None, gpu: str | None = None, g_per_kwh: float | None = None,
+    kind: str | None = None,
+) -> Supposition:  # fmt: skip
+    """From what people say.
+
+    Raises:
+        UsageError: there is no such region or kind, or a number cannot be.
+    """
+    if kind and kind not in KINDS:
+        raise UsageError(f"there is no kind {kind!r}; there are {', '.join(KINDS)}")
+    if g_per_kwh is not None and not 0 <= g_per_kwh <= 2000:
+        raise UsageError(f"{g_per_kwh:g} g/kWh is no carbon intensity: they are from 0 to 2000")
+    return Supposition(
+        _usable(region) if region else None,
+        KINDS.get(kind or ""),
+        _pue(pue),
+        None if g_per_kwh is None else Intensity(g_per_kwh, "supposed", "what if", method="declared", uncertainty=None),
+        gpu or None,
+    )
+
+
+def _usable(region: str) -> Region:
+    found = snapshot.region(region)
+    if found.intensity is None:
+        raise UsageError(f"{found.name} has no carbon intensity: {found.note}")
+    return found
+
+
+def _pue(value: float | None) -> Factor | None:
+    try:
+        return None if value is None else siting.declared_pue(value, "what if")
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def costs_if(uses: Sequence[Use], book: Book, supposed: Supposition) -> Costs:
+    """What these uses would have cost."""
+    model = _model(supposed.gpu) if supposed.gpu else None
+    if model is not None:
+        uses = [replace(use, gpu_s=tuple((model, part) for _, part in use.gpu_s)) for use in uses]
+    return costs_of(uses, SupposedBook(book, supposed))
+
+
+def _model(name: str) -> str:
+    """The name as a driver has it of what people call H100, as far as a price of it is known."""
+    full = next((row.gpu for row in clouds.TABLE if name.lower() in row.gpu.lower()), name)
+    return full if full.startswith(("NVIDIA", "Tesla", "AMD")) else f"NVIDIA {full}"
+
+
+class SupposedBook(Book):
+    """The conditions of another book with what is supposed laid over them, whenever and wherever something ran."""
+
+    def __init__(self, book: Book, supposed: Supposition) -> None:
+        super().__init__(book.assumptions, book.grid)
+        self._book = book
+        self._supposed = supposed
+
+    def at(self, host: str, hour: int) -> Conditions:
+        """Of that machine in that UTC hour."""
+        known, supposed = self._book.at(host, hour), self._supposed
+        region = supposed.region.id if supposed.region else known.region
+        kind = supposed.kind or ("cloud" if "/" in (region or "") else known.kind)
+        moved = (region, kind) != (known.region, known.kind)
+        pue = supposed.pue or (siting.pue(kind, region) if moved else known.pue)
+        of_region = supposed.region.intensity if supposed.region else None
+        return Conditions(region, kind, supposed.intensity or of_region or known.intensity, pue)
