@@ -86,8 +86,8 @@ class Costing:
         return costs
 
     def of_record(self, record: CellRecord, info: SessionInfo) -> Costs:
-        """What one record of a session cost; asks nobody."""
-        return costs_of([of_record(record, info)], self.book)
+        """What one record of a session cost, without a cloud's prices; asks nobody."""
+        return costs_of([of_record(record, info)], self.book, elsewhere=False)
 
     def refresh(self, uses: Sequence[Use]) -> list[tuple[str, Refreshed]]:
         """Ask the live source now for the hours of these uses, by region; waits for it."""
@@ -120,15 +120,16 @@ def _hours(uses: Iterable[Use], book: Book) -> dict[str, list[int]]:
     return {region: sorted(hours) for region, hours in found.items()}
 
 
-def costs_of(uses: Sequence[Use], book: Book) -> Costs:
-    """What uses cost under these conditions, pure."""
+def costs_of(uses: Sequence[Use], book: Book, elsewhere: bool = True) -> Costs:
+    """What uses cost under these conditions, and (``elsewhere``) the same on a cloud, pure."""
     declared = book.assumptions
-    quantities = [quantity for use in uses for quantity in quantities_of(use, book)]
-    prices = clouds.prices(declared.clouds)
+    priced = bool(declared.tariffs) or elsewhere
+    quantities = [quantity for use in uses for quantity in quantities_of(use, book)] if priced else []
+    hours = [q for q in quantities if q.unit == "gpu_hour"] if elsewhere else []
     return Costs(
         footprint.footprint(uses, book),
         money.bills(quantities, declared.tariffs),
-        money.cloud_bill([q for q in quantities if q.unit == "gpu_hour"], prices),
+        money.cloud_bill(hours, clouds.prices(declared.clouds)) if hours else (),
     )
 
 

@@ -238,7 +238,7 @@ def _pieces(spans: Iterable[Span]) -> list[Span]:
                 start = pieces.pop()[0]
             pieces.append((start, last))
             start = last
-    return pieces
+    return pieces[::-1]
 
 
 def _told(value: Value, now: float) -> str:
