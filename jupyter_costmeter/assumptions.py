@@ -17,6 +17,7 @@ from jupyter_core.paths import jupyter_config_path
 
 from . import siting
 from .carbon import snapshot
+from .carbon.sources import NAMES as SOURCES
 from .clouds import CloudPrice, cloud_price_of
 from .embodied import Hardware
 from .errors import UsageError
@@ -27,7 +28,6 @@ from .tariffs import Tariff, tariff_of
 NAME = "jupyter_costmeter.toml"
 #: ``budget`` is read by others.
 TABLES = ("include", "where", "intensity", "live", "embodied", "water", "currency", "rates", "cloud", "budget")
-SOURCES = ("uk", "electricitymaps", "watttime")
 ALWAYS = (float("-inf"), float("inf"))
 
 
@@ -206,11 +206,14 @@ def _intensity(row: Row, origin: str) -> Intensity:
 
 
 def _live(row: Row, origin: str) -> Live | None:
-    check_keys(row, ("source", "zone", "every_min"))
+    check_keys(row, ("source", "zone", "region", "every_min"))
     source = _needed(row, "source")
     text(row, "source", (*SOURCES, "none"))
-    minutes = number(row, "every_min", 1.0, 1440.0)
-    return None if source == "none" else Live(source, text(row, "zone") or None, 60.0 * (minutes or 30.0), origin)
+    minutes, zone, named = number(row, "every_min", 1.0, 1440.0), text(row, "zone"), text(row, "region")
+    if zone and not named:
+        raise UsageError('zone is of one region: say which, such as region = "US-CA"')
+    region = snapshot.region(named).id if named else None
+    return None if source == "none" else Live(source, zone or None, region, 60.0 * (minutes or 30.0), origin)
 
 
 def _hardware(row: Row, origin: str) -> Hardware:

@@ -68,8 +68,13 @@ class Book:
         declared = self.assumptions.intensity(region, start)
         if declared is not None:
             return replace(declared, region=declared.region or region or "where it runs")
-        live = self.grid.at(region, start, start + HOUR_S) if self.grid and region else None
+        live = self.grid.at(region, start, start + HOUR_S) if self.grid and region and self.asks(region) else None
         return live or _shipped(region)
+
+    def asks(self, region: str) -> bool:
+        """Whether the live source is for that region."""
+        live = self.assumptions.live
+        return live is not None and live.region in (None, region)
 
 
 def _shipped(region: str | None) -> Intensity:

@@ -115,7 +115,7 @@ def _hours(uses: Iterable[Use], book: Book) -> dict[str, list[int]]:
     for use in uses:
         for hour in use.hours or [int(use.started_at // HOUR_S)]:
             region = book.at(use.host, hour).region
-            if region is not None:
+            if region is not None and book.asks(region):
                 found.setdefault(region, set()).add(hour)
     return {region: sorted(hours) for region, hours in found.items()}
 

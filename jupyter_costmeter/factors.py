@@ -77,10 +77,11 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Which live source the user asked for; ``zone`` where its name for the region is not ours."""
+    """Which live source the user asked for; ``zone`` where its name for a ``region`` is not ours, for that one alone."""
 
     source: str
     zone: str | None = None
+    region: str | None = None
     every_s: float = 1800.0
     origin: str = ""
 

@@ -123,6 +123,7 @@ class Cache:
             return Known()
         except ValueError:
             aside = self.path.with_name(f"{self.path.name}.damaged")
+            os.replace(self.path, aside)
             self._damage = f"{self.path} was damaged: it was moved to {aside.name}, and a new one was begun"
             return Known()
 
