@@ -23,14 +23,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
 
 from jupyter_costmeter import report
+from jupyter_costmeter.assumptions import ALWAYS, Assumptions, Placed
+from jupyter_costmeter.conditions import Book
+from jupyter_costmeter.costing import costs_of
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import Bucket, CellRecord, Figure, Provenance, SessionInfo, Usage
+from jupyter_costmeter.tariffs import tariff_of
 
 PER_SESSION, NOTEBOOKS, PROJECTS = 500, 300, 20
 CLOCK = Provenance("measured", "process CPU clock", 0.01)
@@ -134,6 +140,24 @@ def measure_totals(path: Path) -> dict[str, list[float]]:
     return found | {name: times(50, lambda s=s: shown(open_ledger(path), s)) for name, s in scopes.items()}
 
 
+def measure_costs(path: Path) -> dict[str, list[float]]:
+    """Carbon and money of each scope: by a value a year, and by one an hour, for which each record is read."""
+    moved = Placed("", "FR", "lab", None, (0.0, 1.8e9), "")
+    rates = (tariff_of({"gpu_hour": "0.55", "kwh": "0.21", "currency": "EUR"}, "", None),)
+    found = {}
+    for how, placed in (("a year's", replace(moved, span=ALWAYS)), ("each hour's", moved)):
+        book = Book(Assumptions(places=(placed,), tariffs=rates))
+        for name, scope in selections().items():
+            found[f"{name}, {how} factors"] = times(10, partial(costed, path, scope, book))
+    return found
+
+
+def costed(path: Path, scope: Selection, book: Book) -> None:
+    ledger = open_ledger(path)
+    costs_of(ledger.uses(scope, hours=book.varies), book)
+    ledger.close()
+
+
 def measure_append(path: Path) -> list[float]:
     ledger, info = open_ledger(path), session(os.getpid() + 10**6)
     fresh = iter(list(records(info, range(1, 521))))
@@ -165,6 +189,7 @@ def peak_bytes(reset: bool = False) -> int:
 
 WORKS: dict[str, Callable[..., object]] = {
     "totals": measure_totals,
+    "costs": measure_costs,
     "append": measure_append,
     "export": measure_export,
     "check": lambda path: open_ledger(path).check(),
@@ -186,6 +211,9 @@ def table(path: Path, built: float | None) -> list[tuple[str, str, str]]:
     totals = apart(path, "totals")
     assert isinstance(totals, dict)
     found = [row(f"totals and ten dearest: {name}", seconds) for name, seconds in totals.items()]
+    costs = apart(path, "costs")
+    assert isinstance(costs, dict)
+    found += [row(f"carbon and money: {name}", seconds) for name, seconds in costs.items()]
     append = apart(path, "append")
     assert isinstance(append, list)
     found.append(row("append of one record", append))

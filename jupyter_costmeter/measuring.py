@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
 from . import accounting, current, guard, reach
 from .format import quantity, total_text
 from .record import CellRecord, Figure, Outcome, Total
 from .runs import Run
 from .session import Session
+
+if TYPE_CHECKING:
+    from .derived import Costs
 
 #: Seconds that a forked worker waits for the ledger.
 FLUSH_S = 5.0
@@ -84,6 +88,21 @@ class measure:
         """FLOPs of the operators that were counted; ``total("flops")`` says what was not."""
         total = self.total("flops")
         return total.value if total else None
+
+    @property
+    def emissions_g(self) -> float | None:
+        """Grams of CO2e of its electricity, by what is declared of the place; ``costs`` says how they are known."""
+        total = self.costs.footprint.total("emissions_g") if self.costs else None
+        return total.value if total else None
+
+    @property
+    def costs(self) -> Costs | None:
+        """Electricity with PUE, carbon and money, by the assumptions of now."""
+        return self._costs()
+
+    @guard.guarded("measure")
+    def _costs(self) -> Costs | None:
+        return self._session.derived.costs_of(self.record) if self._session and self.record else None
 
     @property
     def figures(self) -> tuple[Figure, ...]:

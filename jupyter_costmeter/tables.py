@@ -18,6 +18,8 @@ else:
     import tomli as tomllib
 
 Made = TypeVar("Made")
+#: More than that is no number that can be calculated with.
+MOST = sys.float_info.max
 Row = Mapping[str, Any]
 
 
@@ -91,7 +93,7 @@ def check_keys(row: Row, known: Sequence[str]) -> None:
             raise UsageError(unknown(key, known))
 
 
-def number(row: Row, key: str, least: float = 0.0, most: float = float("inf")) -> float | None:
+def number(row: Row, key: str, least: float = 0.0, most: float = MOST) -> float | None:
     """A finite number within bounds; ``None`` where the key is not there.
 
     Raises:
@@ -101,7 +103,7 @@ def number(row: Row, key: str, least: float = 0.0, most: float = float("inf")) -
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        wanted = f"from {least:g} on" if most == float("inf") else f"from {least:g} to {most:g}"
+        wanted = f"from {least:g} on" if most == MOST else f"from {least:g} to {most:g}"
         raise UsageError(f"{key} = {value!r}: it wants a number {wanted}")
     return float(value)
 

@@ -5,18 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import hypothesis
 import pytest
+from jupyter_core.paths import jupyter_config_path
 from kernels import LOAD, Kernel, cells
 
+from jupyter_costmeter.carbon import hints
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord
 
+#: What a cloud's or SLURM's environment says of a place.
+HINTS = (*hints.GOOGLE, *hints.AMAZON, "SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION")
 # A busy machine is no failure.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No test, nor what it starts, reads or writes the assumptions and settings of whoever runs the tests."""
+    own = TemporaryDirectory(prefix="costmeter-config-")
+    config.add_cleanup(own.cleanup)
+    os.environ["JUPYTER_CONFIG_DIR"] = own.name
+    os.environ.pop("JUPYTER_CONFIG_PATH", None)
+    for folder in jupyter_config_path():  # the machine's, which no variable takes away
+        if (Path(folder) / "jupyter_costmeter.toml").exists():
+            raise pytest.UsageError(f"{folder}/jupyter_costmeter.toml would change what the tests see: move it aside")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR"):
         monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name.lower()))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    for name in ("JPY_SESSION_NAME", "VIRTUAL_ENV"):  # what the shell that runs the tests may have set
+    for name in ("JPY_SESSION_NAME", "VIRTUAL_ENV", *HINTS):  # what the shell that runs the tests may have set
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

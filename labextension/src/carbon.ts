@@ -59,11 +59,15 @@ function intensityOf(costs: Costs | null): number | null {
   return first === undefined || more.length > 0 ? null : first.value;
 }
 
-/** `Grid: France, 56 g/kWh`. */
+/** `Grid: France, 56 g/kWh`; while that is not known the average that is assumed. */
 export function gridText({ region, name }: Place, costs: Costs | null, words: Words): string {
-  const where = region === null ? words.__('not known, world average') : (name ?? region);
   const intensity = intensityOf(costs);
-  return intensity === null
-    ? words.__('Grid: %1', where)
-    : words.__('Grid: %1, %2', where, perKwh(intensity));
+  const known = intensity === null ? '' : perKwh(intensity);
+  if (region === null) {
+    return known === ''
+      ? words.__('Grid: not known')
+      : words.__('Grid: not known, %1 assumed', known);
+  }
+  const where = name ?? region;
+  return known === '' ? words.__('Grid: %1', where) : words.__('Grid: %1, %2', where, known);
 }

@@ -18,7 +18,7 @@ from grid_server import HALF_HOUR, NOW, PASSWORD, SECRETS, TOKEN, USER, GridServ
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter.carbon import web
+from jupyter_costmeter.carbon import cache, web
 from jupyter_costmeter.carbon.cache import Cache
 from jupyter_costmeter.carbon.live import STALE_S, Grid
 from jupyter_costmeter.carbon.series import Series, Value, mean
@@ -218,6 +218,12 @@ def test_a_month_is_asked_for_in_weeks_the_newest_first(server: GridServer, grid
     assert got(grid, T - 29 * 86_400, T) is not None
 
 
+@pytest.mark.parametrize("hours", [[], [HOUR], [HOUR - 1], [HOUR - 1, HOUR], [HOUR + 5]])
+def test_now_and_the_hour_before_are_always_asked_for(server: GridServer, grid: Grid, hours: list[int]) -> None:
+    grid.refresh("GB", hours)
+    assert server.asked == ["/intensity/2026-03-02T07:00Z/2026-03-02T08:30Z"]
+
+
 def test_days_here_and_there_are_few_requests(server: GridServer, grid: Grid) -> None:
     grid.refresh("GB", [HOUR - 24 * day for day in range(6)])
     assert len(server.asked) == 1
@@ -335,6 +341,17 @@ def test_after_a_failure_it_waits_five_minutes(server: GridServer, tmp_path: Pat
     assert len(server.asked) == 2
 
 
+def test_a_request_that_takes_longer_than_the_period_is_not_joined_by_another(
+    server: GridServer, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = another(server, tmp_path, clock, every_s=0)
+    monkeypatch.setattr("jupyter_costmeter.carbon.sources.uk.get_json", functools.partial(web.get_json, deadline_s=0.3))
+    server.fault = "sleeps"
+    assert [grid.refresh_soon("GB") for _ in range(3)] == [True, False, False]
+    wait(grid)
+    assert len(server.asked) == 1
+
+
 def test_an_error_of_ours_in_the_thread_is_logged_and_ends_it(grid: Grid, caplog: pytest.LogCaptureFixture) -> None:
     def broken() -> None:
         raise RuntimeError("the listener's")
@@ -386,6 +403,22 @@ def test_two_processes_write_and_nothing_is_lost(tmp_path: Path) -> None:
     values = Cache(tmp_path, "uk", "GB").known().series.values
     assert [(v.start, v.g) for v in values] == [(1800.0 * k, 100.0 + k % 2) for k in range(80)]
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".lock") == [FILE]
+
+
+def test_a_writer_waits_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(path: Path, plain: object) -> None:
+        time.sleep(0.1)
+        write(path, plain)
+
+    write = cache._write
+    monkeypatch.setattr(cache, "_write", slowly)
+    values = [Value(1800.0 * k, 1800.0 * (k + 1), 100.0 + k, 1.0, KIND) for k in range(3)]
+    writers = [threading.Thread(target=Cache(tmp_path, "uk", "GB").add, args=([v], [], 0.0)) for v in values]
+    for thread in writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    assert list(Cache(tmp_path, "uk", "GB").known().series.values) == values
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,8 @@ def test_times_are_of_a_zone() -> None:
 def test_a_missing_field_is_named() -> None:
     with pytest.raises(SourceError, match="carbonIntensity lacks zone"):
         part({"zone": None})["zone"]
-    for wrong in ([], "x", 5):
+    others: list[Any] = [[], "x", 5]
+    for wrong in others:
         with pytest.raises(SourceError, match="is no object"):
             part(wrong)["zone"]
     with pytest.raises(SourceError, match="is no list"):

@@ -11,9 +11,9 @@ import { useView } from './view.js';
 
 function kindName(kind: Kind, words: Words): string {
   return {
-    laptop: words.__('laptop'),
-    lab: words.__('lab or server room'),
-    cloud: words.__('cloud')
+    laptop: words.__('a laptop'),
+    lab: words.__('a lab or server room'),
+    cloud: words.__('a cloud')
   }[kind];
 }
 
@@ -23,7 +23,7 @@ function KindChoice(props: { kind: Kind | null; choose: (kind: Kind) => void }):
   const hover = words.__('It decides the PUE: how much electricity goes to cooling and the like.');
   return (
     <fieldset className="jp-Costmeter-kinds" title={hover}>
-      <legend>{words.__('It is in')}</legend>
+      <legend>{words.__('It is')}</legend>
       {KINDS.map(kind => (
         <label key={kind}>
           <input
@@ -33,7 +33,7 @@ function KindChoice(props: { kind: Kind | null; choose: (kind: Kind) => void }):
             checked={props.kind === kind}
             onChange={() => props.choose(kind)}
           />
-          {kind === 'laptop' ? words.__('a laptop') : kindName(kind, words)}
+          {kindName(kind, words)}
         </label>
       ))}
     </fieldset>
