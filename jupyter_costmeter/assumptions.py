@@ -6,9 +6,10 @@ mistake is named with its line and the rest is used.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timezone
+from datetime import date, datetime, time
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import get_args
@@ -63,7 +64,10 @@ class Water:
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """All that was declared; later rows win over earlier ones that are as specific."""
+    """All that was declared; later rows win over earlier ones that are as specific.
+
+    ``files`` are all that were looked for, also those that are not there or could not be read.
+    """
 
     places: tuple[Placed, ...] = ()
     intensities: tuple[Intensity, ...] = ()
@@ -118,21 +122,32 @@ def of_file(path: Path) -> Assumptions:
     return _merged(_with_included(path, set()))
 
 
-def _with_included(path: Path, seen: set[Path]) -> Iterator[Document]:
+def _with_included(path: Path, seen: set[str]) -> Iterator[Document]:
     """The files that a file includes, each once, then itself."""
-    if path in seen:
+    one = os.path.realpath(path)
+    if one in seen:
         return
-    seen.add(path)
+    seen.add(one)
     document = read(path, TABLES)
-    named = document.tables.get("include", [])
-    if isinstance(named, str):
-        named = [named]
-    for name in named:
-        other = path.parent / Path(str(name)).expanduser()
-        if not other.is_file():
-            document.problems.append(f"{document.origin('include')}: there is no {other}")
+    for other in _included(document):
         yield from _with_included(other, seen)
     yield document
+
+
+def _included(document: Document) -> Iterator[Path]:
+    """The files that it names; of one that is not there, too, since it may come."""
+    named = document.tables.get("include", [])
+    for name in named if isinstance(named, list) else [named]:
+        try:
+            other = document.path.parent / Path(text({"include": name}, "include")).expanduser()
+            os.path.realpath(other)
+            there = other.is_file()
+        except (UsageError, ValueError, RuntimeError, OSError) as error:  # a NUL in it, a user that is not known
+            document.problems.append(f"{document.origin('include')}: {error}")
+            continue
+        if not there:
+            document.problems.append(f"{document.origin('include')}: there is no {other}")
+        yield other
 
 
 def _merged(documents: Iterator[Document] | list[Document]) -> Assumptions:
@@ -142,13 +157,13 @@ def _merged(documents: Iterator[Document] | list[Document]) -> Assumptions:
         found = Assumptions(
             (*found.places, *document.rows("where", place_of)),
             (*found.intensities, *document.rows("intensity", _intensity)),
-            document.table("live", _live) or found.live,
+            _live_of(document, found.live),
             document.table("embodied", _hardware) or found.hardware,
             document.table("water", _water) or found.water,
             _over(found.tariffs, tuple(document.rows("rates", _tariff(currency)))),
             (*found.clouds, *document.rows("cloud", cloud_price_of)),
             (*found.problems, *document.problems),
-            (*found.files, *([document.path] if document.text else [])),
+            (*found.files, document.path),
         )
     return found
 
@@ -216,6 +231,12 @@ def _live(row: Row, origin: str) -> Live | None:
     return None if source == "none" else Live(source, zone or None, region, 60.0 * (minutes or 30.0), origin)
 
 
+def _live_of(document: Document, farther: Live | None) -> Live | None:
+    """The file's own; ``source = "none"`` takes a farther one's away."""
+    said = document.table("live", lambda row, origin: [_live(row, origin)])
+    return said[0] if said else farther
+
+
 def _hardware(row: Row, origin: str) -> Hardware:
     check_keys(row, ("gpu_kg", "server_kg", "gpus_per_server", "life_years", "use", "source"))
     by_model = row.get("gpu_kg", {})
@@ -271,7 +292,7 @@ def _instant(row: Row, key: str, unless: float) -> float:
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise UsageError(f"{key} = {value!r}: it wants a date without quotes, such as 2026-10-01")
-    return (value if value.tzinfo else value.astimezone()).astimezone(timezone.utc).timestamp()
+    return value.timestamp()
 
 
 def short(origin: str) -> str:

@@ -147,6 +147,11 @@ def named(region: str) -> str:
     return f"{region}, {snapshot.region(region).name}"
 
 
+def valued(intensity: Intensity) -> str:
+    """``56 g/kWh, …``."""
+    return f"{intensity.g_per_kwh:.3g} g/kWh, {described(intensity)}"
+
+
 def described(intensity: Intensity) -> str:
     """Who says it, and what it counts."""
     note = f"; {intensity.note}" if intensity.note else ""

@@ -62,7 +62,7 @@ def place(host: str, placed: Placed | None, hint: Hint | None, problems: Iterabl
         "name": known and known.name,
         "kind": placed and placed.kind,
         "origin": placed and placed.origin,
-        "text": known and known.intensity and cost_pages.described(known.intensity),
+        "text": known and known.intensity and cost_pages.valued(known.intensity),
         "hint": None
         if hint is None
         else {**asdict(hint), "name": cost_pages.named(hint.region) if hint.region else ""},

@@ -14,7 +14,7 @@ from .accounting import Part, weakest
 from .carbon import snapshot
 from .conditions import Book, Conditions
 from .derived import Applied, Footprint
-from .factors import Factor
+from .factors import Factor, Intensity
 from .record import Total
 from .uncertain import Term
 from .units import J_PER_WH, kwh_of
@@ -87,7 +87,8 @@ def _cause(part: Part) -> tuple[str, float | None]:
 
 
 def _cause_of(factor: Factor) -> tuple[str, float | None]:
-    return f"{factor.name}: {factor.source}", factor.uncertainty
+    """Of an exact factor no error: it must not make an energy of unknown error look exact."""
+    return f"{factor.name}: {factor.source}", factor.uncertainty or None
 
 
 def _emissions(piece: Piece) -> Term:
@@ -167,11 +168,12 @@ def _embodied_total(uses: Sequence[Use], terms: Sequence[Term]) -> list[Total]:
 
 
 def _intensities(pieces: Sequence[Piece]) -> Iterator[Applied]:
-    """One for each region and source, however many hours have a value of their own."""
+    """One for each region and source, however many hours have a value of their own; a refused region is its own."""
     groups: dict[tuple[str, ...], list[Piece]] = {}
     for piece in pieces:
-        i = piece[2].intensity
-        groups.setdefault((i.region, i.source, i.signal, i.basis, i.method, str(i.stale)), []).append(piece)
+        i, refused = piece[2].intensity, piece[2].unknown and piece[2].intensity.note
+        key = (i.region, i.source, i.signal, i.basis, i.method, str(i.stale), str(refused))
+        groups.setdefault(key, []).append(piece)
     whole = fsum(joules for joules, _, _ in pieces)
     for group in groups.values():
         values = [conditions.intensity.g_per_kwh for _, _, conditions in group]
@@ -179,11 +181,16 @@ def _intensities(pieces: Sequence[Piece]) -> Iterator[Applied]:
         varied = joules and min(values) < max(values)
         mean = fsum(j * c.intensity.g_per_kwh for j, _, c in group) / joules if varied else values[0]
         one = group[0][2].intensity
-        hours = {c.intensity.start for _, _, c in group if c.intensity.start is not None}
+        hours = {c.intensity.start for _, _, c in group if _is_an_hours(c.intensity)}
         yield Applied(
             "intensity", mean, "g/kWh", one.method, one.source, _part_of(joules, whole), one.uncertainty,
             min(values), max(values), len(hours), one,
         )  # fmt: skip
+
+
+def _is_an_hours(intensity: Intensity) -> bool:
+    start, end = intensity.start, intensity.end
+    return start is not None and end is not None and end - start <= HOUR_S
 
 
 def _pues(pieces: Sequence[Piece]) -> Iterator[Applied]:

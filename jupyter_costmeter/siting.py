@@ -30,6 +30,6 @@ def declared_pue(value: float, source: str) -> Factor:
     Raises:
         ValueError: it is below 1, or no number.
     """
-    if not 1.0 <= value < 10.0:
+    if not 1.0 <= value <= 10.0:
         raise ValueError(f"a PUE is 1.0 or more, and seldom above 3; {value:g} is none")
     return Factor("pue", value, "1", "declared", source, 0.0)

@@ -53,7 +53,7 @@ class Document:
     def _made(self, origin: str, header: str, row: Row, make: Callable[[Row, str], Made]) -> Iterator[Made]:
         try:
             yield make(row, origin)
-        except (UsageError, ValueError, TypeError) as error:
+        except (UsageError, ValueError, TypeError, ArithmeticError) as error:
             self.problems.append(f"{origin}: {header}: {error}")
 
     def origin(self, name: str, index: int = 0) -> str:
@@ -61,6 +61,16 @@ class Document:
         header = re.compile(rf"\s*(\[\[?\s*{re.escape(name)}\s*\]|{re.escape(name)}\s*=)")
         lines = [i for i, line in enumerate(self.text.splitlines(), 1) if header.match(line)]
         return f"{self.path}:{lines[min(index, len(lines) - 1)]}" if lines else str(self.path)
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """The tables of a text.
+
+    Raises:
+        ValueError: it is no TOML (says where).
+    """
+    found: dict[str, Any] = tomllib.loads(text)
+    return found
 
 
 def read(path: Path, known: Sequence[str]) -> Document:
@@ -72,8 +82,8 @@ def read(path: Path, known: Sequence[str]) -> Document:
     except (OSError, UnicodeDecodeError) as error:
         return Document(path, problems=[f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}"])
     try:
-        document = Document(path, text, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        document = Document(path, text, parsed(text))
+    except ValueError as error:
         return Document(path, problems=[f"{path}: {error}; nothing of this file is used until that is mended"])
     for name in document.tables.keys() - set(known):
         document.problems.append(f"{document.origin(name)}: {unknown(name, known)}")
