@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from . import accounting, assumptions, comparison, cost_pages, pages, placing, sci, supposing, tariffs
-from .assumptions import ALWAYS, Assumptions
+from .assumptions import ALWAYS, Assumptions, Placed
 from .carbon import hints, snapshot
 from .conditions import Book
 from .context import Context, noted, selection_of, title_of
@@ -39,20 +39,30 @@ def where(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
         raise UsageError("--forget takes no place: it takes the place away")
     if asked.forget:
         gone = placing.forget(asked.host)
-        return Page(f"{host} is not placed any more." if gone else f"{placing.own_file()} says nothing of {host}.")
+        note = f"Taken out of {placing.own_file()}." if gone else f"{placing.own_file()} says nothing of {host}."
+        return noted(place_page(context.costing.assumptions, host), [note])
     if said:
-        region = asked.region or _region_of(context.costing.assumptions, host)
-        placing.declare(region, asked.kind or "", asked.host, asked.pue, asked.since)
+        _declare(asked, None if asked.region else _known(context.costing.assumptions, host))
     page = place_page(context.costing.assumptions, host)
-    return noted(page, [f"Written to {placing.own_file()}. What was metered before counts by it, too."] if said else [])
+    then = "before that day stays as it was" if asked.since else "before counts by it, too"
+    return noted(page, [f"Written to {placing.own_file()}. What was metered {then}."] if said else [])
 
 
-def _region_of(declared: Assumptions, host: str) -> str:
-    """A kind or a PUE alone is of the place that is known."""
+def _known(declared: Assumptions, host: str) -> Placed:
+    """A kind, a PUE or a day alone is of the place that is known."""
     placed = declared.place(host, time.time())
     if placed is None:
         raise UsageError("say the region, too: where FR --kind lab; where --search TEXT lists regions")
-    return placed.region
+    return placed
+
+
+def _declare(asked: argparse.Namespace, known: Placed | None) -> None:
+    """What is said, and where no other region is what is ``known`` besides."""
+    region, kind, pue = asked.region, asked.kind or "", asked.pue
+    if known is not None:
+        region, kind = known.region, kind or known.kind or ""
+        pue = known.pue.value if pue is None and known.pue is not None else pue
+    placing.declare(region, kind, asked.host, pue, asked.since)
 
 
 def place_page(declared: Assumptions, host: str) -> Page:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from . import money, pages
 from .carbon import snapshot
 from .derived import Applied, Bill, Costs, Line
-from .factors import Intensity
-from .format import NAMES, half_width, percent, quantity, total_text
+from .factors import WORLD, Intensity
+from .format import NAMES, half_width, percent, plain, quantity, total_text
 from .pages import PART, Page, Table
 from .sci import BOUNDARY, METHOD, Score
 
@@ -19,6 +19,7 @@ UNPLACED = (
     "Nobody said where this ran, so the emissions are by the world's average: `%cost where FR` in a notebook,"
     " `jupyter costmeter where FR` in a shell, or the sidebar says it."
 )
+REFUSED = "Emissions are by the world's average, since the shipped figure of the place cannot be used:"
 
 
 def rows(costs: Costs | None) -> list[Sequence[str]]:
@@ -29,8 +30,8 @@ def rows(costs: Costs | None) -> list[Sequence[str]]:
     for total in costs.footprint.totals:
         if total.value or total.missing:
             found.append(pages.line(NAMES[total.name], total))
-        if total.name == "emissions_g" and costs.footprint.range_g is not None:
-            found.append(_range(costs))
+            if total.name == "emissions_g" and costs.footprint.range_g is not None:
+                found.append(_range(costs))
     found += [_bill("money" if i == 0 else "", bill) for i, bill in enumerate(costs.bills)]
     return found + [_bill(f"{PART}the same on {bill.provider}", bill) for bill in costs.clouds]
 
@@ -43,17 +44,20 @@ def _range(costs: Costs) -> Sequence[str]:
 
 
 def span(low_g: float, high_g: float) -> str:
-    """``10.2 to 384 mgCO2e``: both in the unit of the larger."""
-    value, unit = quantity(high_g, "gCO2e").split(" ", 1)
-    scale = float(value) / high_g if high_g else 1.0
-    return f"{low_g * scale:.2g} to {value} {unit}"
+    """``10 to 384 mgCO2e``: both in the unit of the larger."""
+    high = quantity(high_g, "gCO2e")
+    if not high_g or high.startswith("<"):
+        return high
+    value = high.split(" ", 1)[0]
+    return f"{plain(low_g * float(value) / high_g, 2)} to {high}"
 
 
 def _bill(name: str, bill: Bill) -> Sequence[str]:
-    text, _, width = money.text(bill).partition(" ±")
+    text = money.text(replace(bill, half_width=None))
+    width = money.text(bill).removeprefix(text).strip()
     source = "; ".join(bill.sources or bill.reasons)
     dated = f", {bill.as_of}" if bill.as_of else ""
-    return [name, text, f"±{width}" if width else "", bill.method or "not known", source + dated]
+    return [name, text, width, bill.method or "not known", source + dated]
 
 
 def notes(costs: Costs | None, problems: Iterable[str] = ()) -> list[str]:
@@ -62,10 +66,19 @@ def notes(costs: Costs | None, problems: Iterable[str] = ()) -> list[str]:
     if costs is None:
         return found
     if costs.footprint.range_g is not None:
-        found.append(UNPLACED)
+        found += dict.fromkeys(_by_the_world(costs))
     for bill in costs.bills:
         found += [f"Money in {bill.currency} is a lower bound: {reason}." for reason in bill.reasons if bill.incomplete]
     return found
+
+
+def _by_the_world(costs: Costs) -> Iterator[str]:
+    """Why emissions are by the world's average: nobody said where, or that region's own figure was refused."""
+    average = snapshot.world().intensity
+    for one in costs.footprint.applied:
+        if one.intensity is not None and one.intensity.region == WORLD:
+            refused = average is not None and one.intensity.note != average.note
+            yield f"{REFUSED} {one.intensity.note}." if refused else UNPLACED
 
 
 # Factors
@@ -79,9 +92,10 @@ def said(applied: Applied) -> str:
 
 def _amount(applied: Applied) -> str:
     unit = "" if applied.unit == "1" else f" {applied.unit}"
-    value = f"{applied.value:.3g}{unit}"
+    value = f"{plain(applied.value, 3)}{unit}"
     if applied.least is not None and applied.most is not None and applied.least < applied.most:
-        value += f" on average ({applied.least:.3g} to {applied.most:.3g} over {pages.counted(applied.hours, 'hour')})"
+        over = f" over {pages.counted(applied.hours, 'hour')}" if applied.hours else ""
+        value += f" on average ({plain(applied.least, 3)} to {plain(applied.most, 3)}{over})"
     return value
 
 
@@ -193,7 +207,7 @@ def _beside(costs: Costs, first: Costs, name: str) -> str:
     text = total_text(total, with_uncertainty=True)
     if costs is first or base is None or not base.value or total.value is None:
         return text
-    return f"{text} (×{total.value / base.value:.2g})"
+    return f"{text} (×{plain(total.value / base.value, 2)})"
 
 
 def _money_lines(name: str, columns: Sequence[Sequence[Bill]]) -> list[list[str]]:

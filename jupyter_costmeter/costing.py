@@ -85,9 +85,9 @@ class Costing:
                 self.grid.refresh_soon(region, hours)
         return costs
 
-    def of_record(self, record: CellRecord, info: SessionInfo) -> Costs:
+    def of_record(self, record: CellRecord, info: SessionInfo, book: Book | None = None) -> Costs:
         """What one record of a session cost, without a cloud's prices; asks nobody."""
-        return costs_of([of_record(record, info)], self.book, elsewhere=False)
+        return costs_of([of_record(record, info)], book or self.book, elsewhere=False)
 
     def refresh(self, uses: Sequence[Use]) -> list[tuple[str, Refreshed]]:
         """Ask the live source now for the hours of these uses, by region; waits for it."""
@@ -138,20 +138,21 @@ def quantities_of(use: Use, book: Book) -> Iterator[Quantity]:
     models = list(dict.fromkeys(model for model, _ in use.gpu_s))
     alone = models[0] if len(models) == 1 else ""
     for model, part in use.gpu_s:
-        yield from _quantity("gpu_hour", part, 1 / 3600.0, use, model)
+        yield from _quantity("gpu_hour", part, (part.value or 0.0) / HOUR_S, use, model)
     for part in use.cpu_s:
-        yield from _quantity("cpu_hour", part, 1 / 3600.0, use, alone)
+        yield from _quantity("cpu_hour", part, (part.value or 0.0) / HOUR_S, use, alone)
     if use.memory_byte_s is not None:
-        yield from _quantity("gb_hour", use.memory_byte_s, 1e-9 / 3600.0, use, alone)
+        part = use.memory_byte_s
+        yield from _quantity("gb_hour", part, (part.value or 0.0) / 1e9 / HOUR_S, use, alone)
     for share, pue in footprint.pues(use, book):
         for part in use.energy:
             errors = {f"pue: {pue.source}": pue.uncertainty} if pue.uncertainty else {}
-            scale = share * kwh_of(pue.value)
-            yield from _quantity("kwh", part, scale, use, alone, errors, weakest(part.provenance.method, pue.method))
+            kwh = kwh_of((part.value or 0.0) * share * pue.value)
+            yield from _quantity("kwh", part, kwh, use, alone, errors, weakest(part.provenance.method, pue.method))
 
 
 def _quantity(
-    unit: PriceUnit, part: Part, scale: float, use: Use, gpu: str, errors: dict[str, float] | None = None,
+    unit: PriceUnit, part: Part, amount: float, use: Use, gpu: str, errors: dict[str, float] | None = None,
     method: Any = None,
 ) -> Iterator[Quantity]:  # fmt: skip
     """So much of a part, none where there is no such device."""
@@ -160,6 +161,6 @@ def _quantity(
     origin = part.provenance
     causes = {**(errors or {}), **({f"{part.name}: {origin.source}": origin.uncertainty} if origin.uncertainty else {})}
     yield Quantity(
-        unit, (part.value or 0.0) * scale, use.host, date.fromtimestamp(use.started_at), use.partition, gpu,
+        unit, amount, use.host, date.fromtimestamp(use.started_at), use.partition, gpu,
         method or origin.method, causes, part.missing, origin.reason,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .format import quantity
+from .format import plain, quantity
 from .units import J_PER_WH, KG_PER_LB
 
 #: Joules that a litre of water takes from 15 to 100 °C: 4186 J/(kg K), without what a kettle loses.
@@ -28,7 +28,7 @@ def equivalents(electricity_wh: float | None, emissions_g: float | None) -> list
         found.append(f"As much CO2 as {_distance(emissions_g / CAR_G_PER_KM)} by car ({CAR}).")
         if emissions_g >= FLIGHTS * FLIGHT_G:
             flights = emissions_g / FLIGHT_G
-            found.append(f"{flights:.2g} times a flight from New York to San Francisco ({FLIGHT}).")
+            found.append(f"{plain(flights, 2)} times a flight from New York to San Francisco ({FLIGHT}).")
     return found
 
 

@@ -54,7 +54,11 @@ def _pieces(use: Use, book: Book) -> Iterator[Piece]:
 
 
 def _shares(use: Use, book: Book) -> list[tuple[Conditions, float]]:
-    """Which part of the energy was used under which conditions; they add up to 1."""
+    """Which part of the energy was used under which conditions; they add up to 1.
+
+    Of a session's several sources of energy it is not kept which hours they are from, so each is spread like all of
+    it: sums are right, but where factors change by the hour, measured shares and half-widths are an approximation.
+    """
     whole = fsum(use.hours.values())
     if not book.varies or whole <= 0:
         return [(book.at(use.host, int(use.started_at // HOUR_S)), 1.0)]

@@ -83,6 +83,11 @@ def _digits(value: float, count: int = 3) -> str:
     return f"{rounded:.{max(0, count - 1 - floor(log10(abs(rounded)))) if rounded else 0}f}"
 
 
+def plain(value: float, digits: int) -> str:
+    """So many significant digits without an exponent or zeros at the end: ``1050``, ``0.0034``."""
+    return f"{float(f'{value:.{digits}g}'):.15g}"
+
+
 def _duration(seconds: float) -> str:
     whole = round(seconds)
     minutes, rest = divmod(whole, 60)

@@ -6,6 +6,7 @@ off the user's path.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,8 @@ STARTING = "its driver was still starting"
 COVERED_S = 15.0
 #: A look at the GPUs so soon after a window's opening (seconds) shows them as they were before it.
 AT_ONCE_S = 0.05
+#: The names of all modules, as they are at each look.
+IMPORTED = sys.modules.keys()
 
 
 @dataclass(slots=True, eq=False)
@@ -71,12 +74,15 @@ class Meter:
         self.statuses: list[Status] = []
         self.models = [m for m in parts.models if self._opened(m)]
         self._tracers = [t for t in parts.tracers if self._opened(t)]
+        self._awaited: dict[str, Tracer] = {t.awaits: t for t in self._tracers if hasattr(t, "awaits")}
+        self._marked = [t for t in self._tracers if t not in self._awaited.values()]  # grows as they begin
+        self._imported, self._more = 0, parts.more  # so many modules, when they were last looked at
         self._starting = [s for s in parts.sensors if s.may_hang]
         self._sensors = [s for s in parts.sensors if not s.may_hang and self._opened(s)]
         self._late = [s for s in parts.late if self._opened(s)]
         self._unsettled: list[Window] = []
         self._unobserved: list[Window] = []
-        self._taking, self._observing = threading.Lock(), threading.Lock()
+        self._taking, self._observing, self._noticing, self._completing = (threading.Lock() for _ in range(4))
         self._late_now: list[Reading] = []
         self._moving = False  # whether a late sensor is urgent; changes only as it is taken
         self.joined = threading.Event()
@@ -86,7 +92,7 @@ class Meter:
         self._paused = False
         self._prepare(self._sensors)
         self.take()
-        if wait or not self._starting:
+        if wait or not (self._starting or self._more):
             self.join()
 
     def _prepare(self, sensors: Sequence[Sensor]) -> None:
@@ -101,6 +107,7 @@ class Meter:
 
         They come last, so that what was sampled before keeps its order.
         """
+        self.complete()
         self._sensors = [*self._sensors, *(s for s in self._starting if self._opened(s))]
         self._starting = []
         known = len(self.reader.sensors)
@@ -110,6 +117,15 @@ class Meter:
         if len(self.reader.sensors) > known:
             self.counters.note(first, len(self.windows))  # those that are open now are not known to it
         self.joined.set()
+
+    def complete(self) -> None:
+        """Load what is wanted by the first record only: 15 ms that ``%load_ext`` does not wait for."""
+        with self._completing:  # whoever comes first, and the others wait for it
+            if self._more is not None:
+                more = self._more()
+                self.statuses += more.problems
+                models, starting = [m for m in more.models if self._opened(m)], [*self._starting, *more.sensors]
+                self.models, self._starting, self._more = [*self.models, *models], starting, None
 
     def _opened(self, sensor: Any) -> bool:
         """One that cannot even be opened is left out: its status says so."""
@@ -124,8 +140,18 @@ class Meter:
     # On the user's path
 
     def sample(self) -> Sample:
-        """All sensors at one instant, and the tracers' marks."""
-        return self.reader.sample(tuple([tracer.mark() for tracer in self._tracers]) if self._tracers else ())
+        """All sensors at one instant, and the marks of the tracers that have begun."""
+        if len(IMPORTED) != self._imported:  # looking each name up costs a cold cell 2 µs
+            self._notice()
+        return self.reader.sample(tuple([tracer.mark() for tracer in self._marked]) if self._marked else ())
+
+    def _notice(self) -> None:
+        """Modules have come: a tracer that waited for one of them is marked from now on."""
+        with self._noticing:  # an interrupt may hit between any two lines: then the next edge looks again
+            imported, begun = len(IMPORTED), self._awaited.keys() & IMPORTED
+            self._marked += [t for name in sorted(begun) if (t := self._awaited[name]) not in self._marked]
+            self._awaited = {name: tracer for name, tracer in self._awaited.items() if name not in begun}
+            self._imported = imported
 
     def boundary(self) -> Sample:
         """A sample that begins or ends a gap, with no window."""
@@ -143,7 +169,8 @@ class Meter:
         if self._moving or self._unsettled or self.windows:
             self.take(quick=True)
         sample = self.sample()
-        self.counters.note(sample, 1)
+        if self.counters.found:
+            self.counters.note(sample, 1)
         window = Window(sample, self.uses, time.time(), self._late_now)
         self.windows.append(window)
         return window
@@ -151,7 +178,8 @@ class Meter:
     def close_window(self, window: Window) -> None:
         """End the span: one sample; the late sensors are asked now only if they are moving."""
         window.end = self.sample()
-        self.counters.note(window.end, -1)
+        if self.counters.found:
+            self.counters.note(window.end, -1)
         if window in self.windows:  # another thread may have cleared what seemed left behind
             self.windows.remove(window)
         self._unsettled.append(window)
@@ -231,6 +259,7 @@ class Meter:
     @property
     def states(self) -> list[Status]:
         """Of all sensors, as they are now: those that owe an answer, too."""
+        self.complete()
         now = {tracer.name: tracer.status() for tracer in self._tracers}
         return [*(now.get(status.name, status) for status in self.statuses), *self._silent_ones()]
 
@@ -286,6 +315,7 @@ class Meter:
 
     def usage(self, window: Window, end: Sample) -> Usage:
         """What the window consumed up to ``end``: attribution, then the models for what is missing."""
+        self.complete()
         wall_s = end.t_s - window.start.t_s
         devices = [self._device(use, window) for use in window.seen.values()]
         figures = [*self._figures(window, end), *self._traced(window, end)]
@@ -321,8 +351,7 @@ class Meter:
         start = window.start
         earlier = [*start.readings, *self._before[len(start.readings) :]]
         for at, sensor in enumerate(self.reader.sensors[: len(end.readings)]):
-            raw = accounting.figures(sensor.channels, earlier[at], end.readings[at])
-            for of, figure in enumerate(raw):
+            for of, figure in enumerate(accounting.figures(sensor.channels, earlier[at], end.readings[at])):
                 yield self.counters.better((at, of), figure, start, end)
         for sensor in self.reader.sensors[len(end.readings) :]:
             for channel in sensor.channels:
@@ -336,8 +365,8 @@ class Meter:
             yield from accounting.figures(late.channels, _padded(before, count), _padded(after, count))
 
     def _traced(self, window: Window, end: Sample) -> Iterator[Figure]:
-        """What the tracers saw being launched in the window."""
-        for tracer, start, stop in zip(self._tracers, window.start.marks, end.marks, strict=True):
+        """What the tracers saw being launched in the window; one that had not begun at an edge has no mark of it."""
+        for tracer, start, stop in zip_longest(list(self._marked), window.start.marks, end.marks):
             try:
                 yield from tracer.figures(start, stop)
             except Exception as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from . import guard, plugins
@@ -13,13 +14,14 @@ from .record import Status
 
 @dataclass
 class Parts:
-    """What a meter is made of."""
+    """What a meter is made of. ``more`` loads what is wanted by the first record only."""
 
     sensors: Sequence[Sensor] = ()
     late: Sequence[LateSensor] = ()
     tracers: Sequence[Tracer] = ()
     models: Sequence[Model] = ()
     problems: list[Status] = field(default_factory=list)
+    more: Callable[[], Parts] | None = None
 
 
 def built_in(names: Sequence[str], tracers: Sequence[str] = ()) -> Parts:
@@ -31,9 +33,17 @@ def built_in(names: Sequence[str], tracers: Sequence[str] = ()) -> Parts:
             remedy = f"CostMeter.sensors takes {', '.join(known)}"
             parts.problems.append(Status(name, False, f"there is no sensor {name!r}", remedy))
     wanted = [name for name in names if name in known]
-    parts.sensors = list(_loaded("sensors", wanted, parts.problems))
+    drivers = [name for name in wanted if name in plugins.DRIVERS]
+    parts.sensors = list(_loaded("sensors", [name for name in wanted if name not in drivers], parts.problems))
     parts.tracers = list(_loaded("tracers", tracers, parts.problems))
     parts.late = list(_loaded("late", plugins.BUILT_IN["late"], parts.problems))
+    parts.more = partial(_more, drivers)
+    return parts
+
+
+def _more(drivers: Sequence[str]) -> Parts:
+    parts = Parts()
+    parts.sensors = list(_loaded("sensors", drivers, parts.problems))
     parts.models = list(_loaded("models", plugins.BUILT_IN["models"], parts.problems))
     return parts
 

@@ -102,6 +102,15 @@ class Tracer(Protocol):
     def close(self) -> None: ...
 
 
+class LateTracer(Tracer, Protocol):
+    """One that has nothing to mark before a module is there, and costs a cell's edges nothing until then.
+
+    ``None`` stands for its marks until then.
+    """
+
+    awaits: str
+
+
 class Model(Protocol):
     """Estimates a figure that no counter gives."""
 
@@ -150,6 +159,10 @@ BUILT_IN: dict[Family, dict[str, str]] = {
         "md": "jupyter_costmeter.exporters.markdown:MarkdownExporter",
     },
 }
+
+
+#: The sensors that may hang. They are loaded, as they are opened, where no cell waits for it; so are the models.
+DRIVERS = ("nvml", "amd", "apple")
 
 
 def load(family: Family, name: str) -> Any:

@@ -47,11 +47,14 @@ def write(ledger: Reader, selection: Selection, suffix: str, out: IO[str], costi
 
 
 def _costed(content: Content, ledger: Reader, selection: Selection, costing: Costing) -> Content:
-    """With what the records cost under the assumptions of now."""
-    infos, problems = {info.id: info for info in content.sessions}, costing.assumptions.problems
-    costs = costing.of(ledger.uses(selection, **costing.wants))
+    """With what the records cost, all of them under the assumptions of now, also if these change meanwhile."""
+    infos, book = {info.id: info for info in content.sessions}, costing.book
+    costs = costing.of(ledger.uses(selection, **costing.wants), book)
     return replace(
-        content, costs=costs, problems=problems, costs_of=lambda r: costing.of_record(r, infos[r.session_id])
+        content,
+        costs=costs,
+        problems=book.assumptions.problems,
+        costs_of=lambda record: costing.of_record(record, infos[record.session_id], book),
     )
 
 

@@ -10,11 +10,11 @@ from each next one.
 
 from __future__ import annotations
 
-import math
 import queue
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 
 from . import guard
 from .overhead import Overhead
@@ -71,7 +71,7 @@ class Sampler:
         self._inbox: queue.SimpleQueue[threading.Event | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._tick_at: float | None = None
-        self._look_at = math.inf  # when the thread looks by itself
+        self._look_at = inf  # when the thread looks by itself
         self._told = False
         self._looking = False
 
@@ -83,7 +83,7 @@ class Sampler:
 
     def opened(self) -> None:
         """A window opened."""
-        if self._look_at == math.inf:
+        if self._look_at == inf:
             self.start()
             self._inbox.put(None)
 
@@ -124,7 +124,7 @@ class Sampler:
                 self._look()
                 asked.set()
             else:  # something opened or closed
-                if self._look_at == math.inf and self._running():
+                if self._look_at == inf and self._running():
                     with self.overhead.working():
                         self._at_once()
                 ended = self._ended()
@@ -134,7 +134,7 @@ class Sampler:
 
     def _wait(self) -> threading.Event | None:
         """Until woken (a question that somebody waits for comes with it), or empty when it is time to look."""
-        if self._look_at == math.inf:
+        if self._look_at == inf:
             return self._inbox.get()
         return self._inbox.get(timeout=max(0.0, self._look_at - time.monotonic()))
 
@@ -146,12 +146,12 @@ class Sampler:
                 self._settle()
             self._tick_if_due()
         self._looking = False
-        rest = time.monotonic() + LINGER_S if settled else math.inf
+        rest = time.monotonic() + LINGER_S if settled else inf
         self._look_at = self._tick_at or rest
         # What opened or closed since saw an old time to look, and did not wake us.
         if self._ended() or (self._tick_at is None and self._running()):
             self._look_at = time.monotonic() + (0.0 if self._ended() and self._presses() else SETTLE_S)
-        elif self._look_at == math.inf:
+        elif self._look_at == inf:
             with self.overhead.working():
                 self._rest()
 

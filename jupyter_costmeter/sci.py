@@ -62,7 +62,7 @@ def unit_of(text: str) -> Unit:
 
 def _positive(text: str) -> bool:
     try:
-        return float(text) > 0
+        return 0 < float(text) < float("inf")
     except ValueError:
         return False
 

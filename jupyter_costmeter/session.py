@@ -43,6 +43,8 @@ from .tally import Tally
 ASKING_S = 5.0
 #: Seconds that somebody waits for a settling that goes on elsewhere (a sensor may hang there).
 SETTLING_S = 3.0
+#: Seconds that the cell which loads us has to end, before what need not be there at once is loaded.
+REPLY_S = 0.05
 
 
 class Session:
@@ -84,6 +86,7 @@ class Session:
         self._top: Run | None = None  # the cell that runs and lies in no other
         self._seq = itertools.count(1)
         self._ready = False
+        self._asked = threading.Event()  # for the drivers, by the first cell
         self.tally = Tally()
         self.derived = Deriving(lambda: self.info, settings, self.tally)
         self.gaps = Gaps(self.meter, self.tally.add)
@@ -106,6 +109,7 @@ class Session:
         return replace(info, notebook=clean(info.notebook), project=clean(info.project))
 
     def _get_ready(self) -> None:
+        self._asked.wait(REPLY_S)  # a thread that works slows the cell that loads us
         self.meter.join()
         self._name_devices()
         self.meter.observe()
@@ -127,6 +131,7 @@ class Session:
         """Wait, once and for a quarter of a second at most, until the drivers' sensors have joined."""
         if not self._ready:
             self._ready = True
+            self._asked.set()
             self.start()
             self.meter.joined.wait(WAIT_S)
 

@@ -45,7 +45,8 @@ def spread(started_at: float, wall_s: float, energy_j: float) -> Iterator[tuple[
         return
     for hour in range(first, last + 1):
         inside = min(started_at + wall_s, (hour + 1) * HOUR_S) - max(started_at, hour * HOUR_S)
-        yield hour, energy_j * inside / wall_s
+        if inside > 0:  # one that ends with an hour has nothing in the next
+            yield hour, energy_j * inside / wall_s
 
 
 class Using:

@@ -11,14 +11,12 @@ import hypothesis
 import pytest
 from jupyter_core.paths import jupyter_config_path
 from kernels import LOAD, Kernel, cells
+from serving import SUGGEST, filled, one_server, server  # noqa: F401 (fixtures of several modules)
 
-from jupyter_costmeter.carbon import hints
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord
 
-#: What a cloud's or SLURM's environment says of a place.
-HINTS = (*hints.GOOGLE, *hints.AMAZON, "SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION")
 # A busy machine is no failure.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
@@ -46,7 +44,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR"):
         monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name.lower()))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    for name in ("JPY_SESSION_NAME", "VIRTUAL_ENV", *HINTS):  # what the shell that runs the tests may have set
+    for name in ("JPY_SESSION_NAME", "VIRTUAL_ENV", *SUGGEST):  # what the shell that runs the tests may have set
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

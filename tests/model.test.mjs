@@ -66,6 +66,25 @@ test('an answer that a message has overtaken adds its cells and takes nothing ba
   );
 });
 
+test('under other assumptions the kernel tells the costs again, and what it does not tell is not known', () => {
+  const { model } = setup();
+  const known = id => model.dearest(10).find(({ cell }) => cell.id === id).cell.costs;
+  model.learn(reply());
+  model.hear(message({ seq: 8, running: [], closed: [cell('r9', 5, 1)] }));
+  assert.notEqual(known('r9'), null);
+  model.outdate();
+  assert.notEqual(known('r9'), null); // until there is an answer
+  const told = golden('reply').cells[0];
+  const [wh, grams] = told.costs.totals;
+  const elsewhere = { ...told.costs, totals: [wh, { ...grams, value: 42 }] };
+  model.learn(reply({ seq: 8, cells: [{ ...told, costs: elsewhere }] }));
+  assert.equal(known('r1').totals[1].value, 42);
+  assert.equal(known('r9'), null);
+  model.hear(message({ seq: 9, running: [], closed: [cell('r10', 5, 1)] }));
+  model.learn(reply({ seq: 9 }));
+  assert.notEqual(known('r10'), null); // only once
+});
+
 test('elapsed time goes on between messages, and each message sets it right', () => {
   const { clock, model } = setup();
   model.learn(reply({ running: golden('message').running }));

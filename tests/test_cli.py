@@ -17,7 +17,10 @@ from jupyter_costmeter import cli
 from jupyter_costmeter.version import __version__
 from jupyter_costmeter.words import words_of
 
-WORDS = ["summary", "report", "last", "cells", "doctor", "export", "help", "run", "demo", "enable", "disable"]
+WORDS = [
+    "summary", "report", "last", "cells", "doctor", "where", "factors", "refresh", "rates", "sci", "what-if",
+    "export", "help", "run", "demo", "enable", "disable",
+]  # fmt: skip
 
 
 def said(ran: Ran, code: int = 0) -> str:
@@ -95,6 +98,25 @@ def test_each_command_has_help(word: str, home: Path, capsys: pytest.CaptureFixt
         (["run", "x.ipynb", "--timeout", "-1"], "'-1' is no number of seconds"),
         (["run", "x.ipynb", "--inplace", "-o", "y.ipynb"], "not allowed with"),
         (["cells", "--notebook"], "which notebook? Name it: --notebook PATH"),
+        (["factros"], "did you mean 'factors'?"),
+        (["where", "FR", "--pue", "low"], "'low' is no number"),
+        (["where", "FR", "--from", "soon"], "'soon' is no day; write it as 2026-10-01"),
+        (["where", "FR", "--forget"], "--forget takes no place"),
+        (["where", "Frnace"], "there is no region 'Frnace'"),
+        (["where", "--kind", "lab"], "say the region, too: where FR --kind lab"),
+        (["what-if"], "what if what? Name it: --region SE"),
+        (["what-if", "--region", "Frnace"], "there is no region 'Frnace'"),
+        (["what-if", "--kind", "palace"], "there is no kind 'palace'; there are laptop, lab, cloud"),
+        (["what-if", "--pue", "0.5"], "a PUE is 1.0 or more"),
+        (["what-if", "--g-per-kwh", "-1"], "-1 g/kWh is no carbon intensity"),
+        (["what-if", "--region", "CF"], "has no carbon intensity"),
+        (["sci"], "no energy was metered there"),
+        (["sci", "--per", "epoch"], "how many epoch? --count N says it"),
+        (["sci", "--per", "0 queries"], "name what one of is counted"),
+        (["rates", "check"], "which file? rates check jupyter_costmeter.toml"),
+        (["rates", "check", "none.toml"], "there is no none.toml"),
+        (["rates", "chekc"], "invalid choice: 'chekc'"),
+        (["refresh"], 'no live source is asked for: write [live] source = "uk" into'),
     ],
 )
 def test_wrong_words(words: list[str], named: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ def test_json_is_the_ledger(ledger: Ledger) -> None:
     for made, record in zip(body["cells"], ledger.records(ALL), strict=True):
         kept = asdict(record)
         kept.pop("usage")
-        assert {**kept, "wall_s": record.wall_s} == {k: v for k, v in made.items() if k != "figures"}
+        assert {**kept, "wall_s": record.wall_s} == {k: v for k, v in made.items() if k not in ("figures", "costs")}
         assert len(made["figures"]) == len(record.usage.figures)
         for shown, figure in zip(made["figures"], record.usage.figures, strict=True):
             facts = {"name": figure.name, "device": figure.device, "value": figure.value, "unit": figure.unit}
@@ -206,14 +206,14 @@ def test_markdown_has_the_totals_and_a_line_for_each_cell(ledger: Ledger) -> Non
     assert "the GPU is lost" in text
     assert "Python 3.11.7" in text
     assert "\n\nGPU held 4.00 GPU-s, used ~3.20 (80 %, modelled)\n\n" in text
-    assert [(row[0], row[7]) for row in rows(text)] == [("train", ""), ("In [2]", "✗ error")]
+    assert [(row[0], row[8]) for row in rows(text)] == [("train", ""), ("In [2]", "✗ error")]
     assert len({len(row) for row in rows(text)}) == 1
 
 
 def test_markdown_says_the_bucket_and_the_notebook_where_there_are_several(ledger: Ledger) -> None:
     text = exported(ledger, "md", *in_buckets())
     assert "| · held idle | 2.20 kJ |" in text
-    assert sorted((row[0], row[8]) for row in rows(text)) == [
+    assert sorted((row[0], row[9]) for row in rows(text)) == [
         ("In [1]", "cell"),
         ("In [2]", "cell"),
         ("held idle, after run 1", "held_idle"),
@@ -222,7 +222,7 @@ def test_markdown_says_the_bucket_and_the_notebook_where_there_are_several(ledge
     ]
     other = session("bbb2", "/home/ada/other/x.ipynb")
     ledger.append(other, [cell(other, 9)])
-    assert {row[9] for row in rows(exported(ledger, "md"))} == {"train.ipynb", "x.ipynb"}
+    assert {row[10] for row in rows(exported(ledger, "md"))} == {"train.ipynb", "x.ipynb"}
 
 
 @pytest.mark.parametrize("label", ["a|b", "a\\|b", "a\nb", "<script>alert(1)</script>", "`code`", "a\r\nb"])
@@ -232,7 +232,7 @@ def test_a_label_cannot_break_the_table(label: str, ledger: Ledger) -> None:
     text = exported(ledger, "md", cell(INFO, 1, label=label), cell(INFO, 2))
     made = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     assert len(re.findall("<tr>", made.rpartition("<h2>")[2])) == 3  # the head and two cells
-    assert len(re.findall("<td>", made.rpartition("<h2>")[2])) == 2 * 9
+    assert len(re.findall("<td>", made.rpartition("<h2>")[2])) == 2 * 10
     assert "<script>" not in made
     shown = re.search("<td>(.*?)</td>", made.rpartition("<h2>")[2])
     assert shown is not None

@@ -2,127 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import secrets
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from serving import API, Server
 from shell import cell, costmeter, fill, session
 from test_cli import newer, said
 
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.place import process_started, session_info
 
-API = "jupyter_costmeter/api"
 ENDPOINTS = ["totals", "export"]
-
-
-@dataclass
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-@dataclass
-class Server:
-    """A running server, its folder and its ledger."""
-
-    base: str
-    token: str
-    root: Path
-    ledger: Path
-    env: dict[str, str]
-    log: Path
-
-    def get(self, what: str, token: str | None = None, **query: str) -> Answer:
-        """An answer, whatever its status; with the server's token unless told otherwise."""
-        url = f"{self.base}/{what}?{urllib.parse.urlencode(query)}"
-        headers = {"Authorization": f"token {self.token if token is None else token}"} if token != "" else {}
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as found:
-                return Answer(found.status, dict(found.headers), found.read())
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, dict(error.headers), error.read())
-
-    def ask(self, what: str, **query: str) -> Answer:
-        return self.get(f"{API}/{what}", **query)
-
-
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        found: int = free.getsockname()[1]
-        return found
-
-
-@pytest.fixture(scope="session")
-def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One for all tests; its ledger is in a folder of their own."""
-    home = tmp_path_factory.mktemp("server")
-    env = dict(os.environ, IPYTHONDIR=str(home / "ipython"))
-    for name in ("RUNTIME_DIR", "CONFIG_DIR", "DATA_DIR"):
-        env[f"JUPYTER_{name}"] = str(home / name.lower())
-    (home / "work").mkdir()
-    number, token, log = port(), secrets.token_hex(16), home / "log"
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
-    command += [f"--ServerApp.port={number}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
-    command += [f"--ServerApp.root_dir={home / 'work'}", "--LanguageServerManager.autodetect=False"]
-    with log.open("w") as out, subprocess.Popen(command, stdout=out, stderr=out, env=env) as process:
-        ledger = home / "data_dir" / "costmeter" / "ledger.sqlite"
-        found = Server(f"http://127.0.0.1:{number}", token, home / "work", ledger, env, log)
-        wait(found, process)
-        yield found
-        process.terminate()
-
-
-def wait(server: Server, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            if server.get("api/status").status == 200:
-                return
-        except OSError:
-            pass
-        assert process.poll() is None, server.log.read_text()
-        assert time.monotonic() < end, server.log.read_text()
-        time.sleep(0.2)
-
-
-@pytest.fixture
-def server(one_server: Server) -> Iterator[Server]:
-    """With an empty folder and no ledger."""
-    yield one_server
-    for folder in (one_server.ledger.parent, one_server.root):
-        shutil.rmtree(folder, ignore_errors=True)
-    one_server.root.mkdir()
-
-
-@pytest.fixture
-def filled(server: Server) -> Server:
-    """A project with two notebooks, and one notebook elsewhere."""
-    (server.root / "paper" / ".git").mkdir(parents=True)
-    for n, name in enumerate(("paper/train.ipynb", "paper/eval.ipynb", "other.ipynb")):
-        info = session(f"session{n}", str(server.root / name))
-        fill(server.ledger, info, cell(info, 1, 1000.0), cell(info, 2, None, label="lost", outcome="error"))
-    return server
+ALL_ENDPOINTS = [*ENDPOINTS, "place", "regions", "what_if"]
 
 
 def test_the_extension_is_enabled_by_its_installation(one_server: Server) -> None:
@@ -185,19 +80,22 @@ def test_a_link_is_the_same_notebook(filled: Server) -> None:
     assert filled.ask("totals", path="link/train.ipynb").json["scopes"]["notebook"]["cells"] == 2
 
 
-@pytest.mark.parametrize("what", ENDPOINTS)
+@pytest.mark.parametrize("what", ALL_ENDPOINTS)
 @pytest.mark.parametrize("token", ["", "wrong"])
 def test_nothing_without_the_token(what: str, token: str, filled: Server) -> None:
-    answer = filled.get(f"{API}/{what}", token=token, path="paper/train.ipynb")
+    answer = filled.get(f"{API}/{what}", token=token, path="paper/train.ipynb", region="SE")
     assert answer.status == 403
-    assert b"session0" not in answer.body
+    assert not re.search(rb"session0|France|emissions_g", answer.body)
 
 
 def test_every_endpoint_is_tried_without_the_token() -> None:
     from jupyter_costmeter import server as door
+    from jupyter_costmeter.server import base, costs, totals
 
-    handlers = [v for v in vars(door).values() if isinstance(v, type) and issubclass(v, door.Handler)]
-    assert sorted(h.__name__.lower() for h in handlers if h is not door.Handler) == sorted(ENDPOINTS)
+    assert sorted(door.HANDLERS) == sorted(ALL_ENDPOINTS)
+    found = {v for module in (costs, totals) for v in vars(module).values() if isinstance(v, type)}
+    made = {v for v in found if issubclass(v, base.Handler) and v is not base.Handler}
+    assert made == set(door.HANDLERS.values())
 
 
 @pytest.mark.parametrize(

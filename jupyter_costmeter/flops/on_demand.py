@@ -18,6 +18,7 @@ class JaxOnDemand:
     """Implements ``plugins.Tracer`` for ``JaxFlops``, once there is one."""
 
     name = "jax_flops"
+    awaits = f"{__package__}.jax_flops"
 
     def __init__(self) -> None:
         self.working: Callable[[], AbstractContextManager[Any]] = nullcontext

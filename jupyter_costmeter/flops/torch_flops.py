@@ -146,6 +146,7 @@ class TorchFlops:
     """Implements ``plugins.Tracer``: figures of FLOPs by precision and device, and of what was not counted."""
 
     name = "torch_flops"
+    awaits = "torch"
 
     def __init__(self, counting: Counting = COUNTS) -> None:
         self.working: Callable[[], AbstractContextManager[Any]] = nullcontext
@@ -184,6 +185,8 @@ class TorchFlops:
 
     def figures(self, start: object, end: object) -> tuple[Figure, ...]:
         """``flops_…`` of each precision and device, and ``flops_uncounted`` of what else ran."""
+        if start is None:  # before torch was there
+            start = NOTHING
         if not isinstance(start, Snapshot) or not isinstance(end, Snapshot):
             return ()
         found = between(start, end)

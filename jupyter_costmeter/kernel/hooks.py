@@ -10,9 +10,9 @@ import asyncio
 import logging
 import sys
 import threading
-import time
-from _thread import interrupt_main
+from _thread import get_ident, interrupt_main
 from collections.abc import Callable
+from time import perf_counter
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class Hooks:
         self.session = current.current(ip.config, script=False)
         self.live = Live(ip, self.session)
         self._auditing: Audit | None = None  # the cell that runs
+        self._ready = False  # whether the first cell has come
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
 
     def register(self) -> None:
@@ -84,9 +85,11 @@ class Hooks:
 
     def before(self, info: Any) -> None:
         """A cell begins. The guard is written out here: a wrapper costs 5 µs of a cold cell."""
-        began = time.perf_counter()
+        began = perf_counter()
         try:
-            self.session.ready()
+            if not self._ready:
+                self._ready = True
+                self.session.ready()
             if self.session.audit is not None and not info.raw_cell.lstrip().startswith("%cost"):
                 self._begin_audit()
             self._open(info)
@@ -95,7 +98,7 @@ class Hooks:
         except KeyboardInterrupt:  # IPython would print it as ours, and run the cell
             threading.Timer(INTERRUPT_S, interrupt_main).start()
         overhead = self.session.overhead
-        overhead.hook_s += time.perf_counter() - began
+        overhead.hook_s += perf_counter() - began
         overhead.hooks += 1
 
     def _begin_audit(self) -> None:
@@ -113,7 +116,7 @@ class Hooks:
         session = self.session
         if session.forked:  # a child has neither our threads nor our windows
             return
-        runs = self._runs.setdefault(threading.get_ident(), [])
+        runs = self._runs.setdefault(get_ident(), [])
         if runs:  # nested, or left behind by an interrupt that hit a hook
             self._leave(runs, _running_infos())
         runs.append((info, session.open(getattr(info, "cell_id", None), info.raw_cell)))
@@ -126,7 +129,7 @@ class Hooks:
 
     def after(self, result: Any) -> None:
         """A cell has ended."""
-        began = time.perf_counter()
+        began = perf_counter()
         try:
             self._close(result)
             if self._auditing is not None:
@@ -135,10 +138,10 @@ class Hooks:
             guard.report("the hook after a cell", error)
         except KeyboardInterrupt:  # the cell that it was meant for has ended
             pass
-        self.session.overhead.hook_s += time.perf_counter() - began
+        self.session.overhead.hook_s += perf_counter() - began
 
     def _close(self, result: Any) -> None:
-        runs = self._runs.get(threading.get_ident())
+        runs = self._runs.get(get_ident())
         if not runs or self.session.forked or _empty(result):
             return
         if result is not None and runs[-1][0] is not result.info:

@@ -36,8 +36,8 @@ def uses(
     infos = [info for info in sessions if info.id in parts]
     by_hour = _hours(connection, of_cells) if hours else {}
     held = _memory(connection, of_cells) if memory else {}
-    several = [info.id for info in infos if len(_models(info)) > 1]
-    by_gpu = _by_gpu(connection, of_cells, several) if several else {}
+    apart = [info.id for info in infos if len(_models(info)) != 1 and _alone(info, parts[info.id])]
+    by_gpu = _by_gpu(connection, of_cells, apart) if apart else {}
     return [
         use(info, parts[info.id], by_hour.get(info.id, {}), by_gpu.get(info.id) or _alone(info, parts[info.id]),
             one(held.get(info.id, [])))
@@ -70,7 +70,7 @@ def _parts(connection: sa.Connection, where: Where) -> dict[str, list[Part]]:
 
 
 def _by_gpu(connection: sa.Connection, where: Where, sessions: list[str]) -> dict[str, ByGpu]:
-    """GPU time by device of sessions with several models, which the tallies do not tell apart."""
+    """GPU time by device of sessions with several models, or none known, which the tallies do not tell apart."""
     lacking = sa.and_(figure.c.value.is_(None), sa.not_(provenance.c.absent))
     query = (
         sa.select(

@@ -4,9 +4,18 @@ import { explain, plain, roughly, show, type EnergyUnit } from './format.js';
 import { perKwh } from './regions.js';
 import type { Words } from './words.js';
 
-/** `8 g to 320 g`; nothing where it is known where the machine stands. */
+/** The factor of embodied emissions. */
+const MAKING = 'embodied';
+
+const NBSP = '\u00a0';
+
+/** `8 g to 320 g`, which breaks only before its end; nothing where it is known where the machine stands. */
 export function rangeText({ range_g }: Costs, words: Words): string {
-  return range_g === null ? '' : words.__('%1 to %2', roughly(range_g[0]), roughly(range_g[1]));
+  if (range_g === null) {
+    return '';
+  }
+  const [low, high] = range_g.map(one => roughly(one).replace(' ', NBSP)) as [string, string];
+  return words.__('%1 to %2', low, high).replace(' ', NBSP);
 }
 
 function rangeSaid(costs: Costs, words: Words): string[] {
@@ -28,17 +37,30 @@ export function emissionsHover(costs: Costs, total: Total, unit: EnergyUnit, wor
     ...(electricity?.value == null
       ? []
       : [words.__('Electricity, with PUE: %1', plain(show(electricity, unit)))]),
-    ...costs.applied.map(one => one.text),
+    ...costs.applied.filter(({ name }) => name !== MAKING).map(one => one.text),
     ...costs.equivalents
   ];
-  // the factors' sentences say where they are from, too
-  const shown = costs.applied.length > 0 ? { ...total, sources: [] } : total;
-  return explain(words.__('Emissions'), shown, unit, words, more);
+  return explain(words.__('Emissions'), sourced(total, costs), unit, words, more);
 }
+
+/** What the hover says of what the making of the GPUs emitted. */
+export function embodiedHover(costs: Costs, total: Total, unit: EnergyUnit, words: Words): string {
+  const more = costs.applied.filter(({ name }) => name === MAKING).map(one => one.text);
+  return explain(words.__('Embodied in the GPUs'), sourced(total, costs), unit, words, more);
+}
+
+/** The factors' sentences, where there are some, say where they are from, too. */
+function sourced(total: Total, { applied }: Costs): Total {
+  return applied.length > 0 ? { ...total, sources: [] } : total;
+}
+
+/** A figure and its uncertainty, which may go to the next line. */
+export const billParts = (text: string): string[] => text.split(/ (?=±|×\/÷)/);
 
 /** What the hover says of a bill. */
 export function billHover(bill: Bill, words: Words): string {
   const lines = [
+    bill.text,
     bill.kind === 'cloud'
       ? words.__('What the same GPU-hours would cost there: no money that was spent.')
       : words.__('By your own tariffs.'),

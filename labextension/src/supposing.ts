@@ -2,7 +2,7 @@
 import { totalOf, type Costs, type Region, type Total, type WhatIf } from './api.js';
 import { cloudName } from './carbon.js';
 import { reason } from './feed.js';
-import { plain, show, type EnergyUnit } from './format.js';
+import { CO2E, plain, show, type EnergyUnit } from './format.js';
 import { fetchWhatIf, type Get, type Scope, type Supposed } from './rest.js';
 import type { Words } from './words.js';
 
@@ -145,8 +145,11 @@ export function timesText(ratio: number): string {
 }
 
 function ofTotal(one: Total | undefined, unit: EnergyUnit): Side {
-  const { value = null, missing = 0 } = one ?? {};
-  return one === undefined ? NONE : { text: plain(show(one, unit)), value, missing };
+  if (one === undefined) {
+    return NONE;
+  }
+  const { value, missing } = one;
+  return { text: plain(show(one, unit)).replace(` ${CO2E}`, ''), value, missing }; // the label says it
 }
 
 interface Line {
@@ -158,8 +161,8 @@ interface Line {
 function sides(costs: Costs, unit: EnergyUnit, money: boolean, words: Words): Map<string, Line> {
   const named: [string, string][] = [
     ['electricity_wh', words.__('Electricity')],
-    ['emissions_g', words.__('Emissions')],
-    ['embodied_g', words.__('Embodied')],
+    ['emissions_g', words.__('Emissions, CO₂e')],
+    ['embodied_g', words.__('Embodied, CO₂e')],
     ['water_l', words.__('Water')]
   ];
   const found = new Map<string, Line>();

@@ -30,6 +30,7 @@ def test_it_counts_from_then_on() -> None:
     tracer.open()
     before = tracer.mark()
     assert tracer.opt_in().ok
+    assert tracer.awaits in sys.modules  # so the meter marks it from now on
     try:
         product = jax.jit(jnp.matmul)
         start = tracer.mark()

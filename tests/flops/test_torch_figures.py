@@ -69,7 +69,20 @@ def test_figures_by_precision_with_their_origin(tracer: TorchFlops) -> None:
 def test_nothing_ran_nothing_to_say(tracer: TorchFlops) -> None:
     assert figures(tracer, lambda: torch.ones(3) + 1) == {}
     assert tracer.figures(None, None) == ()
+    assert tracer.figures(tracer.mark(), None) == ()
     assert tracer.figures(tracer.mark(), object()) == ()
+
+
+def test_no_mark_at_the_start_is_one_from_before_torch_was_there() -> None:
+    counting = Counting()
+    tracer = TorchFlops(counting)
+    assert tracer.open().ok
+    try:
+        mm()
+        end = tracer.mark()
+    finally:
+        tracer.close()
+    assert [(f.name, f.value) for f in tracer.figures(None, end)] == [("flops_fp32", 48.0)]
 
 
 def test_what_was_not_counted_has_no_value_but_a_reason(tracer: TorchFlops) -> None:

@@ -1,6 +1,13 @@
 import React from 'react';
 import { totalOf, type Bill, type Cell, type Costs, type Running, type Summary } from '../api.js';
-import { billHover, cloudName, emissionsHover, rangeText } from '../carbon.js';
+import {
+  billHover,
+  billParts,
+  cloudName,
+  embodiedHover,
+  emissionsHover,
+  rangeText
+} from '../carbon.js';
 import { explain } from '../format.js';
 import type { Words } from '../words.js';
 import type { Column } from './column.js';
@@ -36,12 +43,13 @@ function Range({ costs }: { costs: Costs }): React.JSX.Element | null {
 }
 
 function Embodied({ costs }: { costs: Costs }): React.JSX.Element {
-  const { words } = useView();
+  const { words, energyUnit } = useView();
   const total = totalOf(costs, 'embodied_g');
+  const hover = total && embodiedHover(costs, total, energyUnit, words);
   return (
     <span className="jp-Costmeter-quiet">
       {'+ '}
-      <Figure title={words.__('Embodied in the GPUs')} name="embodied_g" total={total} />
+      <Figure title="" name="embodied_g" total={total} hover={hover} />
       <span className="jp-Costmeter-tail"> {words.__('embodied')}</span>
     </span>
   );
@@ -50,7 +58,7 @@ function Embodied({ costs }: { costs: Costs }): React.JSX.Element {
 /** The amount stays in one piece; its uncertainty may go to the next line. */
 function Money({ bill, tail }: { bill: Bill; tail?: string }): React.JSX.Element {
   const { words } = useView();
-  const [amount = '', ...spread] = bill.text.split(/ (?=±|×\/÷)/);
+  const [amount = '', ...spread] = billParts(bill.text);
   return (
     <span
       className="jp-Costmeter-bill"

@@ -153,7 +153,7 @@ export function Totals(props: {
           <tr role="row" className="jp-Costmeter-labels">
             <td role="cell" />
             {shown.map(({ name, label, bucket, quiet }) => (
-              <th key={name} role="columnheader" scope="col" data-quiet={quiet}>
+              <th key={name} role="columnheader" scope="col" data-quiet={quiet || undefined}>
                 {bucket && <Swatch bucket={bucket} />}
                 {label}
               </th>
@@ -195,7 +195,7 @@ function Cell(props: { column: Column; summary: Summary | null; why: string }): 
       data-short={bucket ? '' : short}
       data-bucket={bucket}
       data-cost={cost}
-      data-quiet={quiet}
+      data-quiet={quiet || undefined}
     >
       {bucket && (
         <span className="jp-Costmeter-legend">

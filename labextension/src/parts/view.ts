@@ -1,4 +1,4 @@
-import { createContext, useContext } from 'react';
+import { createContext, useContext, useEffect, useRef, type RefObject } from 'react';
 import type { EnergyUnit } from '../format.js';
 import { ENGLISH, type Words } from '../words.js';
 
@@ -16,3 +16,14 @@ export const ViewContext = createContext<View>({
 });
 
 export const useView = (): View => useContext(ViewContext);
+
+/** What the user has just opened comes into view. */
+export function useInView<T extends HTMLElement>(opened = true): RefObject<T> {
+  const node = useRef<T>(null);
+  useEffect(() => {
+    if (opened) {
+      node.current?.scrollIntoView({ block: 'nearest' });
+    }
+  }, [opened]);
+  return node;
+}

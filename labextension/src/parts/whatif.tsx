@@ -1,4 +1,5 @@
 import React, { useEffect, useId, useRef } from 'react';
+import { billParts } from '../carbon.js';
 import type { Places } from '../places.js';
 import { SCOPES, type Scope } from '../rest.js';
 import {
@@ -11,7 +12,7 @@ import {
 } from '../supposing.js';
 import { RegionBox } from './combobox.js';
 import { scopeName } from './scope.js';
-import { useView } from './view.js';
+import { useInView, useView } from './view.js';
 
 export interface WhatIfProps {
   supposing: Supposing;
@@ -57,10 +58,11 @@ function Opened(props: WhatIfProps): React.JSX.Element {
   const { supposing, places } = props;
   const { words } = useView();
   const { form, problem } = supposing;
+  const node = useInView<HTMLDivElement>();
   useEffect(() => void places.wantRegions(), [places]);
   const wrong = pueIsValid(form.pue) ? problem : words.__('A PUE is a number from 1 to 10.');
   return (
-    <div className="jp-Costmeter-card">
+    <div className="jp-Costmeter-card" ref={node}>
       <Fields {...props} />
       {wrong && (
         <p className="jp-Costmeter-error" role="alert">
@@ -138,6 +140,12 @@ function Field(props: {
   );
 }
 
+/** Without its uncertainty, as all figures; a bill's own text has it, for the hover. */
+function Side({ text }: { text: string }): React.JSX.Element {
+  const [figure] = billParts(text);
+  return <td title={figure === text ? undefined : text}>{figure}</td>;
+}
+
 /** Now and then side by side; an older answer stays, dimmed, until the next is there. */
 function Answer({ supposing }: { supposing: Supposing }): React.JSX.Element | null {
   const { words, energyUnit, showMoney } = useView();
@@ -161,8 +169,8 @@ function Answer({ supposing }: { supposing: Supposing }): React.JSX.Element | nu
           {lines.map(({ name, label, now, then, ratio, values }) => (
             <tr key={name} data-name={name} data-now={values[0]} data-then={values[1]}>
               <th scope="row">{label}</th>
-              <td>{now}</td>
-              <td>{then}</td>
+              <Side text={now} />
+              <Side text={then} />
               <td className="jp-Costmeter-ratio">{ratio === null ? '' : timesText(ratio)}</td>
             </tr>
           ))}

@@ -7,13 +7,21 @@ import type { Places } from '../places.js';
 import type { Where as Machine } from '../rest.js';
 import type { Words } from '../words.js';
 import { RegionBox } from './combobox.js';
-import { useView } from './view.js';
+import { useInView, useView } from './view.js';
 
 function kindName(kind: Kind, words: Words): string {
   return {
     laptop: words.__('a laptop'),
     lab: words.__('a lab or server room'),
     cloud: words.__('a cloud')
+  }[kind];
+}
+
+function kindText(kind: Kind, words: Words): string {
+  return {
+    laptop: words.__('a laptop'),
+    lab: words.__('in a lab or server room'),
+    cloud: words.__('in a cloud')
   }[kind];
 }
 
@@ -33,7 +41,7 @@ function KindChoice(props: { kind: Kind | null; choose: (kind: Kind) => void }):
             checked={props.kind === kind}
             onChange={() => props.choose(kind)}
           />
-          {kindName(kind, words)}
+          {kindText(kind, words)}
         </label>
       ))}
     </fieldset>
@@ -49,7 +57,7 @@ function Suggestion(props: {
   const { hint, busy, use } = props;
   const { words } = useView();
   const kind = hint.kind === null ? '' : kindName(hint.kind, words);
-  const what = hint.region ?? kind;
+  const what = hint.name || kind;
   return (
     <p className="jp-Costmeter-hint">
       {words.__('The environment suggests %1: %2.', what, hint.why)}{' '}
@@ -245,10 +253,12 @@ function Card(props: CardProps): React.JSX.Element {
   const { places, machine, place, opened, close, leave } = props;
   const { words } = useView();
   const id = React.useId();
+  const node = useInView<HTMLDivElement>(opened);
   const label = place.region === null ? words.__('Not now') : words.__('Cancel');
   return (
     <div
       className="jp-Costmeter-card"
+      ref={node}
       role="group"
       aria-labelledby={id}
       onKeyDown={event => {

@@ -1,0 +1,364 @@
+"""``jupyter_costmeter.toml``: what its rows mean, which of several wins, and no mistake costs more than its row."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from datetime import time as clock
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jupyter_costmeter import assumptions
+from jupyter_costmeter.assumptions import NAME, TABLES, Assumptions, load, of_file
+from jupyter_costmeter.conditions import Book
+from jupyter_costmeter.errors import UsageError
+from jupyter_costmeter.uses import HOUR_S
+
+NOW = 1_790_000_000.0
+
+
+@pytest.fixture
+def own(home: Path) -> Path:
+    """The user's own file, which is not there yet."""
+    (home / "config_dir").mkdir()
+    return home / "config_dir" / NAME
+
+
+def of(path: Path, text: str) -> Assumptions:
+    path.write_text(text, encoding="utf-8")
+    return load()
+
+
+def region(found: Assumptions, host: str = "box", at: float = NOW) -> str | None:
+    placed = found.place(host, at)
+    return placed.region if placed else None
+
+
+MISTAKES = """\
+[[where]]
+region = "Frnace"
+
+[[where]]
+regoin = "FR"
+
+[[where]]
+host = "box"
+region = "SE"
+pue = 0.9
+
+[[where]]
+host = "gpu-*"
+region = "FR"
+kind = "lab"
+
+[intensity]
+g_per_kwh = 50
+
+[live]
+source = "ukk"
+
+[embodied]
+gpu_kg = {"A100*" = "150 kg"}
+
+[water]
+source = "nobody"
+
+[currency]
+code = "EUR"
+
+[[rates]]
+gpu_hour = -1
+
+[[rates]]
+kwh = 0.3
+
+[[cloud]]
+provider = "aws"
+
+[[wehre]]
+region = "DE"
+"""
+NAMED = {
+    1: "[[where]]: there is no region 'Frnace'; near it are",
+    4: "[[where]]: there is no 'regoin'; did you mean 'region'?",
+    7: "[[where]]: pue = 0.9: it wants a number from 1 to 10",
+    17: "intensity: write it as [[intensity]], once for each row",
+    20: "[live]: source: there is no 'ukk'; did you mean 'uk'?",
+    23: "[embodied]: A100* = '150 kg': it wants a number from 0 on",
+    26: "[water]: on_site_l_per_kwh or off_site_l_per_kwh is missing",
+    32: "[[rates]]: gpu_hour",
+    38: "[[cloud]]: gpu is missing",
+    41: "there is no 'wehre'; did you mean 'where'?",
+}
+
+
+def test_each_mistake_is_named_with_file_and_line_and_the_rest_is_used(own: Path) -> None:
+    found = of(own, MISTAKES)
+    for line, said in NAMED.items():
+        assert [p for p in found.problems if p.startswith(f"{own}:{line}: {said}")], (line, found.problems)
+    assert len(found.problems) == len(NAMED)
+    assert region(found, "gpu-07") == "FR"
+    assert [str(tariff.prices["kwh"]) for tariff in found.tariffs] == ["0.3"]
+    assert (found.intensities, found.live, found.hardware, found.water, found.clouds) == ((), None, None, None, ())
+
+
+def test_a_file_that_is_broken_takes_only_itself_away(own: Path, home: Path) -> None:
+    (home / "paper").mkdir()
+    (home / "paper" / NAME).write_text('[[where]]\nregion = "FR"\n')
+    own.write_text("[[where\n")
+    found = load(str(home / "paper"))
+    assert region(found) == "FR"
+    (problem,) = found.problems
+    assert problem.startswith(f"{own}: ")
+    assert "nothing of this file is used" in problem
+
+
+def test_nothing_declared_is_nothing_assumed(own: Path) -> None:
+    found = load()
+    assert found == Assumptions(files=found.files)
+    assert own in found.files
+    assert not found.varies
+
+
+# What wins
+
+
+def test_the_nearer_file_wins(own: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "system").mkdir()
+    (home / "paper").mkdir()
+    monkeypatch.setattr(assumptions, "jupyter_config_path", lambda: [str(own.parent), str(home / "system")])
+    row = '[[where]]\nregion = "{}"\n[[intensity]]\ng_per_kwh = {}\n[live]\nsource = "{}"\n[[rates]]\nkwh = {}\n'
+    row += 'currency = "EUR"\n'
+    (home / "system" / NAME).write_text(row.format("DE", 1, "uk", "0.1"))
+
+    def seen(project: Path | None = None) -> tuple[Any, ...]:
+        found = load(str(project) if project else None)
+        intensity = found.intensity("PL", NOW)
+        assert found.live
+        assert intensity
+        return region(found), intensity.g_per_kwh, found.live.source, [str(t.prices["kwh"]) for t in found.tariffs]
+
+    assert seen() == ("DE", 1.0, "uk", ["0.1"])
+    own.write_text(row.format("SE", 2, "watttime", "0.2"))
+    assert seen() == ("SE", 2.0, "watttime", ["0.2"])
+    (home / "paper" / NAME).write_text(row.format("FR", 3, "electricity_maps", "0.3"))
+    assert seen(home / "paper") == ("FR", 3.0, "electricity_maps", ["0.3"])
+    assert seen() == ("SE", 2.0, "watttime", ["0.2"])  # another project's counts nothing
+
+
+def test_jupyters_folders_are_those_that_are_read(own: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(home / "lab"))
+    found = list(assumptions.files(str(home / "paper")))
+    assert found[-1] == home / "paper" / NAME
+    assert set(found) >= {home / "lab" / NAME, own}
+
+
+def test_a_nearer_file_can_switch_a_live_source_off(own: Path, home: Path) -> None:
+    (home / "paper").mkdir()
+    assert of(own, '[live]\nsource = "uk"\n').live
+    (home / "paper" / NAME).write_text('[live]\nsource = "none"\n')
+    assert load(str(home / "paper")).live is None
+    (home / "paper" / NAME).write_text('[live]\nsource = "wrong"\n')  # a mistake, which says nothing
+    assert load(str(home / "paper")).live
+
+
+@pytest.mark.parametrize(
+    ("rows", "host", "expected"),
+    [
+        (["*=SE", "=DE"], "box", "DE"),  # alike: the later one
+        (["gpu-*=FR", "=SE"], "gpu-1", "FR"),  # more letters
+        (["gpu-1=FR", "gpu-1*=SE"], "gpu-1", "FR"),  # a name before any pattern
+        (["GPU-1=FR", "=SE"], "gpu-1", "FR"),
+        (["gpu-1=FR", "=SE"], "GPU-1", "FR"),
+        (["gpu-[12]=FR", "=SE"], "gpu-2", "FR"),
+        (["gpu-?=FR"], "gpu-22", None),
+        (["gpu-1=FR"], "gpu-11", None),
+    ],
+)
+def test_the_more_specific_host_wins(rows: list[str], host: str, expected: str | None, own: Path) -> None:
+    for order in (rows, rows[::-1]) if rows[-1] != "=DE" else (rows,):
+        made = [f'[[where]]\nhost = "{h}"\nregion = "{r}"\n' for h, r in (row.split("=") for row in order)]
+        assert region(of(own, "".join(made)), host) == expected
+
+
+def test_a_place_by_name_is_the_regions_id_and_a_clouds_kind_is_known(own: Path) -> None:
+    found = of(own, '[[where]]\nregion = "California"\n[[where]]\nhost = "vm"\nregion = "GCP:us-central1"\n')
+    assert (region(found), region(found, "vm")) == ("US-CA", "gcp/us-central1")
+    box, machine = found.place("box", NOW), found.place("vm", NOW)
+    assert box
+    assert machine
+    assert (box.kind, machine.kind) == (None, "cloud")
+    assert (box.origin, machine.origin) == (f"{own}:1", f"{own}:3")
+
+
+# Times
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[ZoneInfo]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield ZoneInfo("Europe/Berlin")
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_row_counts_from_a_day_until_a_day(own: Path, berlin: ZoneInfo) -> None:
+    found = of(own, '[[where]]\nregion = "FR"\nfrom = 2026-03-01\nuntil = 2026-03-02\n')
+    start = datetime(2026, 3, 1, tzinfo=berlin).timestamp()
+    assert [region(found, at=start + t) for t in (-1, 0, 86_399, 86_400)] == [None, "FR", "FR", None]
+    assert found.varies
+
+
+def test_days_in_which_the_clocks_change_have_23_and_25_hours(own: Path, berlin: ZoneInfo) -> None:
+    """A day of wall time is what the user means, and hours are counted in UTC."""
+    for day, hours in ((date(2026, 3, 29), 23), (date(2026, 10, 25), 25)):
+        found = of(own, f'[[where]]\nregion = "FR"\nfrom = {day}\nuntil = {day + timedelta(days=1)}\n')
+        start, end = found.places[0].span
+        assert end - start == hours * HOUR_S
+        assert start == datetime(day.year, day.month, day.day, tzinfo=berlin).timestamp()
+        book, first = Book(found), int(start // HOUR_S)
+        inside = [book.at("box", hour).region for hour in range(first - 1, first + hours + 1)]
+        assert inside == [None, *["FR"] * hours, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-07-01T12:00:00", datetime(2026, 7, 1, 10, tzinfo=timezone.utc)),  # of the zone here
+        ("2026-07-01T12:00:00Z", datetime(2026, 7, 1, 12, tzinfo=timezone.utc)),
+        ("2026-07-01T12:00:00-07:00", datetime(2026, 7, 1, 19, tzinfo=timezone.utc)),
+        ("2026-01-01", datetime(2025, 12, 31, 23, tzinfo=timezone.utc)),
+    ],
+)
+def test_a_time_is_of_the_zone_here_unless_it_says_another(
+    text: str, expected: datetime, own: Path, berlin: ZoneInfo
+) -> None:
+    assert of(own, f"[[intensity]]\ng_per_kwh = 1\nfrom = {text}\n").intensities[0].start == expected.timestamp()
+
+
+def test_a_machine_that_has_moved(own: Path, berlin: ZoneInfo) -> None:
+    found = of(own, '[[where]]\nhost = "box"\nregion = "DE"\n[[where]]\nhost="box"\nregion="FR"\nfrom = 2026-10-01\n')
+    moved = datetime(2026, 10, 1, tzinfo=berlin).timestamp()
+    assert [region(found, at=at) for at in (0.0, moved - 1, moved, moved + 1e9)] == ["DE", "DE", "FR", "FR"]
+
+
+def test_periods_of_an_intensity(own: Path, berlin: ZoneInfo) -> None:
+    text = "[[intensity]]\ng_per_kwh = 1\n" + "".join(
+        f'[[intensity]]\nregion = "FR"\ng_per_kwh = {g}\nfrom = {y}-01-01\nuntil = {y + 1}-01-01\n'
+        for g, y in ((32, 2026), (28, 2027))
+    )
+    found = of(own, text)
+
+    def grams(region: str | None, year: int) -> float | None:
+        one = found.intensity(region, datetime(year, 6, 1, tzinfo=berlin).timestamp())
+        return one.g_per_kwh if one else None
+
+    assert [grams("FR", year) for year in (2025, 2026, 2027, 2028)] == [1, 32, 28, 1]
+    assert [grams(other, 2026) for other in ("SE", None)] == [1, 1]
+    assert {one.method for one in found.intensities} == {"declared"}
+    assert found.intensities[1].source == f"declared in {NAME}:3"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('from = "2026-10-01"', "from = '2026-10-01': it wants a date without quotes, such as 2026-10-01"),
+        ("until = 2026", "until = 2026: it wants a date without quotes"),
+        ("from = 12:00:00", "it wants a date without quotes"),
+        ("from = 2026-10-02\nuntil = 2026-10-02", "until is not after from"),
+        ("from = 2026-10-02\nuntil = 2026-10-01", "until is not after from"),
+    ],
+)
+def test_what_is_no_time(lines: str, said: str, own: Path) -> None:
+    found = of(own, f'[[where]]\nregion = "FR"\n{lines}\n')
+    assert said in found.problems[0]
+    assert found.places == ()
+
+
+# Files that include others
+
+
+def test_a_file_that_is_included_is_read_first(own: Path, home: Path) -> None:
+    (home / "lab").mkdir()
+    (home / "lab" / "rates.toml").write_text('[[where]]\nregion = "DE"\n\n[[where]]\nhost = "x"\nregion = "wrong"\n')
+    found = of(own, 'include = ["../lab/rates.toml"]\n[[where]]\nregion = "FR"\n')
+    assert [placed.region for placed in found.places] == ["DE", "FR"]
+    (problem,) = found.problems
+    assert "rates.toml:4: [[where]]: there is no region 'wrong'" in problem
+    assert of(own, f'include = "{home}/lab/rates.toml"\n').places[0].region == "DE"
+
+
+def test_one_that_is_missing_is_named(own: Path) -> None:
+    found = of(own, '# mine\ninclude = ["none.toml"]\n[[where]]\nregion = "FR"\n')
+    assert found.problems == (f"{own}:2: there is no {own.parent / 'none.toml'}",)
+    assert region(found) == "FR"
+    assert own.parent / "none.toml" in found.files  # it may come
+
+
+def test_a_circle_of_includes_ends(own: Path, home: Path) -> None:
+    (home / "lab").mkdir()
+    (home / "lab" / "a.toml").write_text('include = ["../lab/b.toml", "a.toml"]\n[[where]]\nregion = "DE"\n')
+    (home / "lab" / "b.toml").write_text(f'include = ["../lab/a.toml", "{own}"]\n[[where]]\nregion = "SE"\n')
+    found = of(own, 'include = ["../lab/a.toml"]\n[[where]]\nregion = "FR"\n')
+    assert [placed.region for placed in found.places] == ["SE", "DE", "FR"]
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("what", ["5", "true", "[5]", '"a\\u0000b"', '"~nobody-of-that-name/x"', f'"{"x" * 5000}"'])
+def test_what_cannot_be_included_is_a_problem(what: str, own: Path) -> None:
+    found = of(own, f'\ninclude = {what}\n[[where]]\nregion = "FR"\n')
+    (problem,) = found.problems
+    assert problem.startswith(f"{own}:2: ")
+    assert region(found) == "FR"
+
+
+def test_one_file_by_itself(home: Path) -> None:
+    path = home / "mine.toml"
+    with pytest.raises(UsageError, match="there is no .*mine.toml"):
+        of_file(path)
+    path.write_text('[[where]]\nregion = "FR"\n')
+    assert region(of_file(path)) == "FR"
+
+
+# Anything at all
+
+SCALARS = st.one_of(
+    st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.dates(), st.datetimes(),
+    st.datetimes(timezones=st.sampled_from([timezone.utc, timezone(timedelta(hours=-10))])), st.times(),
+    st.sampled_from(["FR", "lab", "uk", "EUR", 10**400, "A100*", "aws", date(1, 1, 1), date(9999, 12, 31)]),
+)  # fmt: skip
+WORDS = st.sampled_from([
+    "host", "region", "kind", "pue", "from", "until", "g_per_kwh", "source", "basis", "uncertainty", "zone",
+    "every_min", "gpu_kg", "server_kg", "life_years", "use", "on_site_l_per_kwh", "code", "match", "gpu_hour",
+    "kwh", "capex", "gpus", "currency", "valid_from", "provider", "gpu", "as_of", "A100*",
+])  # fmt: skip
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2))
+ROWS = st.dictionaries(WORDS, VALUES, max_size=5)
+
+
+def toml(value: object) -> str:
+    """A value as TOML has it."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(key)} = {toml(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    return (
+        value.isoformat() if isinstance(value, (date, clock)) else json.dumps(value).replace("Infinity", "inf").lower()
+    )
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(TABLES), ROWS | st.lists(ROWS, min_size=1, max_size=2) | VALUES, max_size=3))
+def test_no_file_makes_reading_fail(own: Path, made: dict[str, Any]) -> None:
+    own.write_text("".join(f"{name} = {toml(value)}\n" for name, value in made.items()))
+    found = load()
+    assert all(problem.startswith(str(own)) for problem in found.problems)
+    Book(found).at("box", int(NOW // HOUR_S))

@@ -1,0 +1,211 @@
+"""What the ledger says that sessions used is what adding up their records says, in any scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import fsum
+from pathlib import Path
+
+import golden
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kernels import ALL
+
+from jupyter_costmeter.accounting import Part
+from jupyter_costmeter.ledger import Selection, open_ledger
+from jupyter_costmeter.ledger.store import Ledger
+from jupyter_costmeter.recent import selected
+from jupyter_costmeter.record import CellRecord, Figure, Provenance, SessionInfo, Usage
+from jupyter_costmeter.uses import HOUR_S, Use, of_records
+
+HOUR = 497_000
+ONE = '{"GPU-1": "NVIDIA A100-SXM4-40GB", "GPU-2": "NVIDIA A100-SXM4-40GB"}'
+TWO = '{"GPU-1": "NVIDIA A100-SXM4-40GB", "GPU-2": "Tesla T4"}'
+
+
+def info(name: str, devices: str = ONE, partition: str = "", host: str = "box", hour: int = HOUR) -> SessionInfo:
+    facts = {"devices": devices, **({"partition": partition} if partition else {})}
+    return replace(golden.SESSION, id=name, host=host, started_at=hour * HOUR_S, environment=facts)
+
+
+SESSIONS = {
+    s.id: s for s in (info("s1"), info("s2", TWO, "gpu-small", "gpu07", HOUR + 1), info("s3", "{}", hour=HOUR + 2))
+}
+PLACES = [("/p/a.ipynb", "/p"), ("/p/b.ipynb", "/p"), ("/p/in/c.ipynb", "/p/in"), ("/pq/d.ipynb", "/pq"), (None, None)]
+SCOPES = [
+    ALL,
+    *(Selection("session", name) for name in (*SESSIONS, "none")),
+    *(Selection("notebook", notebook) for notebook, _ in PLACES if notebook),
+    *(Selection("project", folder) for folder in ("/p", "/p/in", "/pq", "/", "/none")),
+]
+ORIGINS = [
+    Provenance("measured", "NVML energy counter", 0.05),
+    Provenance("modelled", "TDP", 0.5),
+    Provenance(None, "NVML energy counter", None, "the GPU is lost"),
+    Provenance(None, "NVML", None, "there is no GPU", absent=True),
+]
+NAMES = ["cpu_energy_j", "ram_energy_j", "gpu_energy_j", "gpu_reserved_s", "cpu_s", "peak_rss_bytes", "gpu_busy_s"]
+
+
+@st.composite
+def figures(draw: st.DrawFn) -> tuple[Figure, ...]:
+    found = {}
+    for name in draw(st.lists(st.sampled_from(NAMES), max_size=6)):
+        device = draw(st.sampled_from(["GPU-1", "GPU-2"])) if name.startswith("gpu") else None
+        origin = draw(st.sampled_from(ORIGINS))
+        value = None if origin.method is None else draw(st.just(0.0) | st.floats(1e-3, 1e7))
+        found[name, device] = Figure(name, value, origin, device)
+    return tuple(found.values())
+
+
+@st.composite
+def records(draw: st.DrawFn) -> list[CellRecord]:
+    made: list[CellRecord] = []
+    for n in range(draw(st.integers(0, 10))):
+        session, (notebook, project) = draw(st.sampled_from(list(SESSIONS))), draw(st.sampled_from(PLACES))
+        bucket = draw(st.sampled_from(["cell", "cell", "held_idle", "background"]))
+        outer = [r.id for r in made if r.session_id == session and r.bucket == "cell"]
+        parent = outer[-1] if outer and bucket == "cell" and draw(st.booleans()) else None
+        wall_s = draw(st.sampled_from([0.0, 1.0, 600.0, 3600.0, 7200.0, 50_000.0]) | st.floats(0, 2e5))
+        started_at = HOUR * HOUR_S + draw(st.sampled_from([0.0, 3599.0, 3600.0]) | st.floats(0, 1e5))
+        made.append(
+            CellRecord(
+                f"r{n}",
+                session,
+                n,
+                started_at,
+                Usage(wall_s, draw(figures())),
+                "ok",
+                notebook,
+                project,
+                f"c{n}",
+                n,
+                None,
+                draw(st.sampled_from([None, "train", "eval"])),
+                parent,
+                bucket=bucket,
+            )  # fmt: skip
+        )
+    return made
+
+
+def plain(parts: Iterable[tuple[str, Part]]) -> dict[tuple[object, ...], list[object]]:
+    """By model, figure and method: value, count and windows that lack it. None but the absent is left out."""
+    found: dict[tuple[object, ...], list[Part]] = {}
+    for model, part in parts:
+        origin = part.provenance
+        found.setdefault((model, part.name, origin.method, origin.source, origin.reason), []).append(part)
+    return {
+        key: [
+            fsum(p.value or 0.0 for p in ps) if any(p.value is not None for p in ps) else None,
+            sum(p.count for p in ps),
+            sum(p.missing for p in ps),
+        ]
+        for key, ps in found.items()
+    }
+
+
+def same(one: Use, other: Use, memory: bool) -> None:
+    assert (one.host, one.started_at, one.partition) == (other.host, other.started_at, other.partition)
+    pairs = [
+        (plain(("", p) for p in (*use.energy, *use.cpu_s)), plain(use.gpu_s)) for use in (one, other)
+    ]  # fmt: skip
+    for ours, theirs in zip(*pairs, strict=True):
+        assert set(ours) == set(theirs)
+        for key, (value, *counts) in ours.items():
+            assert counts == theirs[key][1:], key
+            assert value == pytest.approx(theirs[key][0]), key
+    for mine, yours in ((one.memory_byte_s, other.memory_byte_s),) if memory else ():
+        assert (mine is None) == (yours is None)
+        if mine and yours:
+            assert (mine.name, mine.missing, mine.count) == (yours.name, yours.missing, yours.count)
+            assert mine.value == pytest.approx(yours.value)
+
+
+def by_hour(use: Use) -> dict[int, float]:
+    return {hour: joules for hour, joules in use.hours.items() if joules > 1e-9 * fsum(use.hours.values())}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(records(), st.sampled_from(SCOPES), st.sampled_from([None, "train"]), st.booleans(), st.booleans())
+def test_the_ledgers_sums_are_those_of_the_records(
+    tmp_path: Path, made: list[CellRecord], scope: Selection, label: str | None, hours: bool, memory: bool
+) -> None:
+    selection = replace(scope, label=label)
+    path = tmp_path / "l.sqlite"
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    ledger = open_ledger(path)
+    for session in SESSIONS.values():
+        ledger.append(session, [r for r in made if r.session_id == session.id])
+    found = ledger.uses(selection, hours, memory)
+    ledger.close()
+    wanted = {}
+    for session in SESSIONS.values():
+        use = of_records([r for r in selected(made, selection) if r.session_id == session.id], session)
+        if use.energy or use.gpu_s or use.cpu_s:
+            wanted[session.started_at] = use
+    assert [use.started_at for use in found] == sorted(wanted)
+    for use in found:
+        same(use, wanted[use.started_at], memory)
+        assert by_hour(use) == pytest.approx(by_hour(wanted[use.started_at])) if hours else use.hours == {}
+        assert memory or use.memory_byte_s is None
+
+
+# By hand
+
+
+def record(seq: int, wall_s: float, started_at: float = HOUR * HOUR_S, **figures: float) -> CellRecord:
+    made = tuple(
+        Figure(name, value, ORIGINS[0], "GPU-1" if name.startswith("gpu") else None) for name, value in figures.items()
+    )
+    return CellRecord(f"r{seq}", "s1", seq, started_at, Usage(wall_s, made), "ok", "/p/a.ipynb", "/p")
+
+
+def test_a_record_over_midnight_counts_in_each_of_its_hours(ledger: Ledger) -> None:
+    """23:30 to 1:30 UTC: half an hour, an hour, half an hour."""
+    midnight = 20_708 * 24
+    start = midnight * HOUR_S - 1800.0
+    ledger.append(
+        SESSIONS["s1"], [record(1, 7200.0, start, gpu_energy_j=4000.0), record(2, 60.0, start, cpu_energy_j=5)]
+    )
+    (use,) = ledger.uses(ALL, hours=True)
+    assert use.hours == pytest.approx({midnight - 1: 1005.0, midnight: 2000.0, midnight + 1: 1000.0})
+    assert ledger.uses(ALL)[0].hours == {}
+
+
+def test_gb_hours_are_by_each_records_peak_over_its_time(ledger: Ledger) -> None:
+    inner = replace(record(3, 5.0, peak_rss_bytes=9e9), parent_id="r1")
+    rows = [record(1, 10.0, cpu_s=1.0, peak_rss_bytes=2e9), record(2, 100.0, cpu_s=1.0, peak_rss_bytes=1e9), inner]
+    ledger.append(SESSIONS["s1"], rows)
+    (use,) = ledger.uses(ALL, memory=True)
+    assert use.memory_byte_s
+    assert use.memory_byte_s.value == 1.2e11
+
+
+def test_gpus_of_two_models_in_one_session_are_told_apart(ledger: Ledger) -> None:
+    figures = tuple(Figure("gpu_reserved_s", s, ORIGINS[0], d) for d, s in (("GPU-1", 10.0), ("GPU-2", 30.0)))
+    ledger.append(SESSIONS["s2"], [replace(record(1, 30.0), session_id="s2", usage=Usage(30.0, figures))])
+    (use,) = ledger.uses(ALL)
+    assert {model: part.value for model, part in use.gpu_s} == {"NVIDIA A100-SXM4-40GB": 10.0, "Tesla T4": 30.0}
+    assert (use.host, use.partition) == ("gpu07", "gpu-small")
+
+
+def test_a_project_counts_those_inside_it_and_none_beside_it(ledger: Ledger) -> None:
+    made = [
+        replace(record(n, 1.0, cpu_energy_j=10.0**n), notebook=place, project=str(Path(place).parent))
+        for n, place in enumerate(("/p/a.ipynb", "/p/in/c.ipynb", "/p/in/deep/c.ipynb", "/pq/d.ipynb"))
+    ]
+    ledger.append(SESSIONS["s1"], made)
+
+    def joules(folder: str) -> float:
+        return fsum(p.value or 0.0 for use in ledger.uses(Selection("project", folder)) for p in use.energy)
+
+    assert [joules(folder) for folder in ("/p", "/p/in", "/pq", "/none")] == [111.0, 110.0, 1000.0, 0.0]
+
+
+def test_without_a_file_nothing_was_used(ledger: Ledger) -> None:
+    assert ledger.uses(ALL, hours=True, memory=True) == []
+    assert not ledger.path.exists()

@@ -1,0 +1,270 @@
+"""``%cost where FR``: one row in the user's own file, and all else in it stays as it is."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jupyter_costmeter import placing
+from jupyter_costmeter.assumptions import NAME, load
+from jupyter_costmeter.errors import ReportError, UsageError
+
+FILE = """\
+# What we know of our machines.   (tabs\there, too)
+
+include = []    # nothing yet
+
+[[where]]
+host = 'gpu-*'  # all of them
+region   =  "FR"
+
+# The old one:
+
+[[where]]
+host = "old"
+# it was moved
+region = "DE"
+from = 2025-01-01
+
+# prices of 2026
+[[rates]]
+kwh = 0.30      # with tax
+currency = "EUR"
+
+
+[embodied]
+gpu_kg = {"A100*" = 150, "H100*" = 1_64}
+source = \"\"\"
+our own
+ inventory\"\"\"
+# the end
+"""
+
+
+@pytest.fixture
+def own(home: Path) -> Path:
+    (home / "config_dir").mkdir()
+    return home / "config_dir" / NAME
+
+
+def without(text: str, *lines: str) -> str:
+    for line in lines:
+        assert line in text
+        text = text.replace(line, "", 1)
+    return text
+
+
+def test_the_first_time_makes_the_file_and_its_folder(own: Path) -> None:
+    own.parent.rmdir()
+    placed = placing.declare("france", "lab", pue=1.2)
+    assert (placed.region, placed.kind, placed.host) == ("FR", "lab", socket.gethostname())
+    assert own.read_text() == f'[[where]]\nhost = "{socket.gethostname()}"\nregion = "FR"\nkind = "lab"\npue = 1.2\n'
+    found = load().place(socket.gethostname(), 0.0)
+    assert found
+    assert found.pue
+    assert (found.region, found.pue.value, found.origin) == ("FR", 1.2, f"{own}:1")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_all_else_survives_byte_for_byte(end: str, own: Path) -> None:
+    before = FILE.replace("\n", end).encode()
+    own.write_bytes(before)
+    placing.declare("SE", host="new")
+    row = '\n[[where]]\nhost = "new"\nregion = "SE"\n'.replace("\n", end).encode()
+    assert own.read_bytes() == before + row
+    placing.declare("NO", host="NEW")  # hosts are alike in any case
+    assert own.read_bytes() == before + row.replace(b'"new"', b'"NEW"').replace(b"SE", b"NO")
+    assert placing.forget("new")
+    assert own.read_bytes() == before + end.encode()
+
+
+def test_a_row_is_replaced_where_it_stands(own: Path) -> None:
+    own.write_text(FILE)
+    placing.declare("PL", host="gpu-*")
+    assert own.read_text() == FILE.replace(
+        "host = 'gpu-*'  # all of them\nregion   =  \"FR\"\n", 'host = "gpu-*"\nregion = "PL"\n'
+    )
+    placing.forget("old")
+    assert without(FILE, '[[where]]\nhost = "old"\n# it was moved\nregion = "DE"\nfrom = 2025-01-01\n').endswith(
+        own.read_text().partition("# The old one:")[2]
+    )
+
+
+def test_a_row_of_a_day_leaves_the_earlier_ones(own: Path) -> None:
+    own.write_text(FILE)
+    placing.declare("PL", host="old", since=date(2026, 10, 1))
+    assert own.read_text() == f'{FILE}\n[[where]]\nhost = "old"\nregion = "PL"\nfrom = 2026-10-01\n'
+    placing.declare("SE", host="old", since=date(2026, 10, 1))
+    assert own.read_text() == f'{FILE}\n[[where]]\nhost = "old"\nregion = "SE"\nfrom = 2026-10-01\n'
+    placing.declare("NO", host="old")  # for all times
+    assert [p.region for p in load().places if p.host == "old"] == ["NO"]
+    assert placing.forget("old")
+    assert not placing.forget("old")
+    assert [p.host for p in load().places] == ["gpu-*"]
+
+
+def test_saying_and_forgetting_again_and_again_does_not_make_it_grow(own: Path) -> None:
+    own.write_text("# mine\n")
+    for _ in range(5):
+        placing.declare("FR", host="box")
+        placing.forget("box")
+    assert own.read_text() == "# mine\n\n"
+
+
+def test_what_is_there_already_is_not_written_again(own: Path) -> None:
+    placing.declare("FR", host="box")
+    before = own.stat()
+    placing.declare("FR", host="box")
+    assert not placing.forget("other")
+    assert (own.stat().st_mtime_ns, own.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_forgetting_makes_no_file(own: Path) -> None:
+    assert not placing.forget()
+    assert not own.exists()
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.text(max_size=8), st.sampled_from(["FR", "SE"]), st.none() | st.dates()), max_size=4),
+    st.sampled_from(["", "# mine", FILE]),
+)
+def test_any_host_comes_back(own: Path, said: list[tuple[str, str, date | None]], before: str) -> None:
+    own.write_text(before)
+    expected: dict[tuple[str, date | None], str] = {}
+    for host, region, since in said:
+        try:
+            placing.declare(region, host=host, since=since)
+        except (UsageError, ReportError):
+            continue  # what no TOML can hold; the file is checked below
+        if since is None:
+            expected = {key: one for key, one in expected.items() if key[0] != host.lower()}
+        expected[host.lower(), since] = region
+    found = load()
+    assert found.problems == ()
+    shown = own.read_text()
+    assert all(line in shown for line in before.splitlines())
+    mine = [p for p in found.places if p.host not in ("gpu-*", "old")]
+    assert sorted((p.host.lower(), p.region) for p in mine) == sorted((host, r) for (host, _), r in expected.items())
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"region": "Frnace"}, "there is no region 'Frnace'; near it are .*FR"),
+        ({"region": "georgia"}, "several regions are called 'georgia': .*GE.*US-GA.*; give the id"),
+        ({"region": "FR", "kind": "laptpo"}, "kind: there is no 'laptpo'; did you mean 'laptop'"),
+        ({"region": "FR", "pue": 0.5}, "pue = 0.5: it wants a number from 1 to 10"),
+        ({"region": "FR", "pue": float("nan")}, "pue = nan: it wants a number"),
+        ({"region": ""}, "region is missing"),
+    ],
+)
+def test_what_cannot_be_said_leaves_the_file(words: dict[str, object], said: str, own: Path) -> None:
+    own.write_text(FILE)
+    with pytest.raises(UsageError, match=said):
+        placing.declare(**words)  # type: ignore[arg-type]
+    assert own.read_text() == FILE
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (b"[[where\n", "mend it first"),
+        (b'region = "K\xf6ln"\n', "can't decode byte 0xf6"),
+        (b'[where]\nregion = "FR"\n', r"write it as \[\[where\]\]"),
+        (b'where = "FR"\n', r"write it as \[\[where\]\]"),
+        (b"where = []\n", r"write it as \[\[where\]\]"),
+        (b'where = [{host = "box", region = "FR"}]\n', r"write it as \[\[where\]\]"),
+        (b'note = """\n[[where]]\n"""\n[[where]]\nregion = "FR"\n', r"write it as \[\[where\]\]"),
+        (b'[[where]]\nhost = "box"\nregion = "FR"\nnote = """\n[[\n"""\n', "change it by hand|mend it first"),
+    ],
+)
+def test_a_file_that_we_cannot_change_is_not_overwritten(broken: bytes, said: str, own: Path) -> None:
+    own.write_bytes(broken)
+    with pytest.raises(UsageError, match=said) as raised:
+        placing.declare("SE", host="box")
+    assert str(raised.value).startswith(f"{own}: ")
+    assert own.read_bytes() == broken
+    assert not list(own.parent.glob(".*.part"))
+
+
+@pytest.mark.parametrize("function", ["replace", "mkdir"])
+def test_where_nothing_can_be_written_the_old_file_stays(
+    function: str, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.write_text(FILE)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os if function == "replace" else Path, function, refuse)
+    with pytest.raises(ReportError, match=f"cannot write {own}: Read-only file system"):
+        placing.declare("FR")
+    monkeypatch.undo()
+    assert own.read_text() == FILE
+    assert not list(own.parent.glob(".*.part"))
+
+
+def test_a_folder_that_cannot_be(own: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "file").write_text("")
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(home / "file" / "config"))
+    with pytest.raises(ReportError, match="cannot write .*: Not a directory"):
+        placing.declare("FR")
+
+
+def test_one_that_is_locked_is_not_waited_for_without_end(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placing, "LOCK_S", 0.1)
+    with FileLock(own.with_name(f".{NAME}.lock")), pytest.raises(ReportError, match="cannot write"):
+        placing.declare("FR")
+    assert not own.exists()
+
+
+def test_a_link_and_the_files_mode_stay(own: Path, home: Path) -> None:
+    (home / "dotfiles").write_text(FILE)
+    (home / "dotfiles").chmod(0o600)
+    own.symlink_to(home / "dotfiles")
+    placing.declare("SE", host="new")
+    assert own.is_symlink()
+    assert '"new"' in (home / "dotfiles").read_text()
+    assert stat.S_IMODE((home / "dotfiles").stat().st_mode) == 0o600
+
+
+def test_processes_that_write_at_once_lose_nothing(own: Path) -> None:
+    own.write_text(FILE)
+    code = (
+        "import sys\nfrom jupyter_costmeter import placing\n"
+        "for i in range(8): placing.declare('SE', host=f'{sys.argv[1]}-{i}')\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, name]) for name in ("a", "b", "c")]
+    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert own.read_text().startswith(FILE)
+    hosts = {placed.host for placed in load().places}
+    assert hosts == {"gpu-*", "old", *(f"{name}-{i}" for name in "abc" for i in range(8))}
+
+
+def test_a_reader_never_sees_half_a_file(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    whole: Callable[..., None] = os.replace
+
+    def watched(part: Path, path: Path) -> None:
+        seen.append((own.read_text(), Path(part).parent == own.parent))
+        whole(part, path)
+
+    own.write_text(FILE)
+    monkeypatch.setattr(os, "replace", watched)
+    placing.declare("SE", host="new")
+    assert seen == [(FILE, True)]

@@ -1,0 +1,218 @@
+"""What if it had run elsewhere: only what is supposed changes, and nothing of it stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from carbon_cases import (
+    A100,
+    H100,
+    HOUR,
+    KWH,
+    NOON,
+    NVML,
+    TDP,
+    FakeGrid,
+    amount,
+    constant,
+    held,
+    joules,
+    lab,
+    place,
+    record,
+    session,
+    total,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_costmeter.assumptions import Assumptions, Water
+from jupyter_costmeter.conditions import Book
+from jupyter_costmeter.costing import costs_of
+from jupyter_costmeter.derived import Costs
+from jupyter_costmeter.errors import UsageError
+from jupyter_costmeter.factors import Live
+from jupyter_costmeter.supposing import NOT_COMPARABLE, SupposedBook, Supposition, costs_if, supposition
+from jupyter_costmeter.tariffs import tariff_of
+from jupyter_costmeter.uses import Use, of_record
+
+RUN = record(joules(KWH), joules(0.5 * KWH, TDP, "cpu_energy_j"), held(2.0))
+USE = of_record(RUN, session(gpus={"GPU-1": A100}))
+PLACED = Assumptions(places=(place("FR", None, kind="lab"),))
+TARIFF = tariff_of({"gpu_hour": 0.5, "kwh": 0.2, "currency": "EUR"}, "f.toml:1", None)
+#: As it is: nowhere, a lab, a cloud, with prices, water and hourly values, by a live source.
+WORLDS = [
+    Assumptions(),
+    PLACED,
+    lab(),
+    Assumptions(places=(place("gcp/us-central1", None),)),
+    replace(PLACED, tariffs=(TARIFF,), water=Water(1.0, 2.0, "x")),
+    Assumptions(places=(place("FR", 1.3),), intensities=(constant(9.0, start=NOON, end=NOON + HOUR), constant(70.0))),
+    Assumptions(places=(place("FR", None, kind="laptop"),), live=Live("uk")),
+]
+GRID = FakeGrid({("FR", int(NOON // HOUR)): 33.0})
+
+
+def what_if(assumed: Assumptions = PLACED, use: Use = USE, **supposed: Any) -> Costs:
+    return costs_if([use], Book(assumed, GRID), supposition(**supposed))
+
+
+def ratio(name: str, assumed: Assumptions = PLACED, **supposed: Any) -> float:
+    return amount(what_if(assumed, **supposed), name) / amount(costs_of([USE], Book(assumed, GRID)), name)
+
+
+# Nothing supposed
+
+
+@pytest.mark.parametrize("assumed", WORLDS)
+def test_nothing_supposed_is_as_it_is(assumed: Assumptions) -> None:
+    assert costs_if([USE], Book(assumed, GRID), Supposition()) == costs_of([USE], Book(assumed, GRID))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e9), st.floats(NOON, NOON + 1e5), st.floats(0, 1e5)), max_size=5))
+def test_nothing_supposed_is_as_it_is_whatever_ran(runs: list[tuple[float, float, float]]) -> None:
+    uses = [of_record(record(joules(j, NVML), at=at, wall_s=wall), session()) for j, at, wall in runs]
+    for assumed in WORLDS:
+        assert costs_if(uses, Book(assumed, GRID), supposition()) == costs_of(uses, Book(assumed, GRID))
+
+
+# One thing supposed
+
+
+def test_another_region_in_the_same_kind_of_place() -> None:
+    """FR 56.039 g/kWh, SE 40.695; both in a room at 1.56."""
+    found = what_if(region="sweden")
+    assert ratio("emissions_g", region="SE") == pytest.approx(40.695 / 56.039)
+    assert amount(found, "electricity_wh") == pytest.approx(1500 * 1.56)
+    assert found.footprint.applied[0].intensity is not None
+    assert found.footprint.applied[0].intensity.region == "SE"
+
+
+def test_from_nowhere_to_somewhere_the_range_is_gone() -> None:
+    assert costs_of([USE], Book(Assumptions())).footprint.range_g is not None
+    found = what_if(Assumptions(), region="FR")
+    assert found.footprint.range_g is None
+    assert amount(found, "emissions_g") == pytest.approx(1.5 * 1.56 * 56.039)
+
+
+def test_a_clouds_region_is_in_a_cloud() -> None:
+    """Its PUE is 1.12, whatever the lab's own."""
+    for assumed in (PLACED, lab(pue=1.3)):
+        found = what_if(assumed, region="gcp/us-central1")
+        assert amount(found, "electricity_wh") == pytest.approx(1500 * 1.12)
+        assert amount(found, "emissions_g") == pytest.approx(1.5 * 1.12 * 430)
+
+
+def test_a_declared_pue_does_not_move_to_another_region() -> None:
+    assert amount(what_if(lab(pue=1.3), region="SE"), "electricity_wh") == pytest.approx(1500 * 1.56)
+    assert amount(what_if(lab(pue=1.3), region="FR"), "electricity_wh") == pytest.approx(1500 * 1.3)
+
+
+def test_another_pue() -> None:
+    found = what_if(pue=1.1)
+    assert amount(found, "electricity_wh") == pytest.approx(1650.0)
+    assert ratio("emissions_g", pue=1.1) == pytest.approx(1.1 / 1.56)
+    assert total(found, "electricity_wh").method == "declared"
+
+
+def test_another_intensity() -> None:
+    found = what_if(g_per_kwh=10.0)
+    assert amount(found, "emissions_g") == pytest.approx(1.5 * 1.56 * 10)
+    assert amount(what_if(g_per_kwh=0.0), "emissions_g") == 0.0
+
+
+def test_an_intensity_goes_before_a_regions() -> None:
+    assert amount(what_if(region="PL", g_per_kwh=10.0), "emissions_g") == pytest.approx(1.5 * 1.56 * 10)
+
+
+def test_another_kind_of_place() -> None:
+    found = what_if(kind="laptop")
+    assert amount(found, "electricity_wh") == pytest.approx(1500.0)
+    assert amount(found, "embodied_g") == pytest.approx(2 * 4.2808, abs=1e-3)
+
+
+def test_another_gpu_takes_as_long_and_draws_as_much() -> None:
+    found = what_if(gpu="H100")
+    assert ratio("electricity_wh", gpu="H100") == ratio("emissions_g", gpu="H100") == 1.0
+    assert amount(found, "embodied_g") == pytest.approx(2 * 10.6657, abs=1e-3)
+    assert [bill.amount for bill in found.clouds] == [Decimal("24.58")]  # 2 h at 12.29
+    assert [bill.amount for bill in what_if(gpu="t4").clouds] == [Decimal("1.052")]
+
+
+def test_a_gpu_of_unknown_price_has_none() -> None:
+    (bill,) = what_if(gpu="Imagined 9000").clouds
+    assert bill.amount is None
+    assert "no price for NVIDIA Imagined 9000" in bill.reasons[0]
+
+
+def test_several_gpus_become_one_model() -> None:
+    use = of_record(record(held(1.0, "G0"), held(3.0, "G1")), session(gpus={"G0": A100, "G1": "Tesla T4"}))
+    (bill,) = what_if(use=use, gpu="H100").clouds
+    assert bill.amount == Decimal("49.16")
+    assert amount(what_if(use=use, gpu="H100"), "embodied_g") == pytest.approx(4 * 10.6657, abs=1e-3)
+
+
+def test_own_prices_follow_the_supposed_electricity_and_gpu() -> None:
+    dear = tariff_of({"match": {"gpu": "H100*"}, "gpu_hour": 2, "currency": "EUR"}, "f.toml:2", None)
+    assumed = replace(PLACED, tariffs=(TARIFF, dear))
+    (bill,) = what_if(assumed, pue=1.0, gpu="H100").bills
+    assert bill.amount == Decimal("4.3")  # 2 GPU-h at 2, 1.5 kWh at 0.2
+
+
+def test_it_is_laid_over_each_machine_and_hour() -> None:
+    assumed = Assumptions(places=(place("FR", host="one"), place("PL", host="two")))
+    book = SupposedBook(Book(assumed), supposition(region="SE", pue=1.1))
+    found = [book.at(host, hour) for host in ("one", "two", "three") for hour in (0, 10**6)]
+    assert {(c.region, c.intensity.region, c.pue.value) for c in found} == {("SE", "SE", 1.1)}
+
+
+def test_what_is_stays() -> None:
+    book = Book(PLACED)
+    before = costs_of([USE], book)
+    costs_if([USE], book, supposition("SE", 1.1, "H100", 5.0, "laptop"))
+    assert costs_of([USE], book) == before
+    assert USE.gpu_s[0][0] == A100
+
+
+def test_hourly_values_give_way_to_a_supposed_region() -> None:
+    found = what_if(WORLDS[5], region="SE")
+    assert amount(found, "emissions_g") == pytest.approx(1.5 * 1.56 * 40.695)
+
+
+# Words
+
+
+def test_its_name() -> None:
+    assert supposition("sweden", 1.1, "H100").name == "SE, PUE 1.1, H100"
+    assert supposition(g_per_kwh=50.0, kind="cloud").name == "cloud, 50 g/kWh"
+
+
+def test_its_notes() -> None:
+    assert list(supposition("SE").notes) == [NOT_COMPARABLE]
+    assert "charged as H100: how fast it is, and what it draws, is not known" in list(supposition(gpu="H100").notes)[1]
+
+
+@pytest.mark.parametrize(
+    ("supposed", "said"),
+    [
+        ({"region": "Frnace"}, "there is no region 'Frnace'; near it are FR"),
+        ({"region": "CF"}, "Central African Republic has no carbon intensity: refused: 0 g/kWh"),
+        ({"pue": 0.9}, "a PUE is 1.0 or more"),
+        ({"pue": float("nan")}, "a PUE is 1.0 or more"),
+        ({"g_per_kwh": -1.0}, "-1 g/kWh is no carbon intensity: they are from 0 to 2000"),
+        ({"g_per_kwh": 2001.0}, "from 0 to 2000"),
+        ({"g_per_kwh": float("nan")}, "from 0 to 2000"),
+        ({"kind": "garage"}, "there is no kind 'garage'; there are laptop, lab, cloud"),
+    ],
+)
+def test_what_cannot_be_supposed(supposed: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        supposition(**supposed)
+    assert said in str(raised.value)
+
+
+def test_the_drivers_name_stays_as_it_is() -> None:
+    assert amount(what_if(gpu=H100), "embodied_g") == pytest.approx(2 * 10.6657, abs=1e-3)
