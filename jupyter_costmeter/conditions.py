@@ -62,9 +62,10 @@ class Book:
         placed = self.assumptions.place(host, start)
         region, kind = (placed.region, placed.kind) if placed else (None, None)
         pue = (placed.pue if placed else None) or siting.pue(kind, region)
-        return Conditions(region, kind, self._intensity(region, start), pue)
+        return Conditions(region, kind, self.intensity(region, start), pue)
 
-    def _intensity(self, region: str | None, start: float) -> Intensity:
+    def intensity(self, region: str | None, start: float) -> Intensity:
+        """Of a region (``None``: nobody said which) in the hour from ``start`` on, by who knows it best."""
         declared = self.assumptions.intensity(region, start)
         if declared is not None:
             return replace(declared, region=declared.region or region or "where it runs")

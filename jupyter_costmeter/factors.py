@@ -77,7 +77,7 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Which live source the user asked for; ``zone`` where its name for a ``region`` is not ours, for that one alone."""
+    """Which live source the user asked for; ``zone`` is its own name for the ``region``, and only for that one."""
 
     source: str
     zone: str | None = None

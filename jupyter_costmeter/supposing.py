@@ -13,7 +13,7 @@ from .costing import costs_of
 from .derived import Costs
 from .errors import UsageError
 from .factors import Factor, Intensity, Kind, Region
-from .uses import Use
+from .uses import HOUR_S, Use
 
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 NOT_COMPARABLE = "Intensities that count other things (lifecycle, direct, …) are not comparable."
@@ -109,5 +109,10 @@ class SupposedBook(Book):
         kind = supposed.kind or ("cloud" if "/" in (region or "") else known.kind)
         moved = (region, kind) != (known.region, known.kind)
         pue = supposed.pue or (siting.pue(kind, region) if moved else known.pue)
-        of_region = supposed.region.intensity if supposed.region else None
-        return Conditions(region, kind, supposed.intensity or of_region or known.intensity, pue)
+        elsewhere = self._of(supposed.region, hour * HOUR_S) if supposed.region else None
+        return Conditions(region, kind, supposed.intensity or elsewhere or known.intensity, pue)
+
+    def _of(self, region: Region, start: float) -> Intensity | None:
+        """What is known of that region, but for a constant that was declared for wherever something ran."""
+        declared = self.assumptions.intensity(region.id, start)
+        return region.intensity if declared and not declared.region else self.intensity(region.id, start)

@@ -216,3 +216,24 @@ def test_what_cannot_be_supposed(supposed: dict[str, Any], said: str) -> None:
 
 def test_the_drivers_name_stays_as_it_is() -> None:
     assert amount(what_if(gpu=H100), "embodied_g") == pytest.approx(2 * 10.6657, abs=1e-3)
+
+
+# What is known of the other region counts
+
+
+def test_the_own_constant_of_a_region_is_used_where_that_region_is_supposed() -> None:
+    known = replace(PLACED, intensities=(constant(20.0, region="SE"),))
+    assert amount(what_if(known, region="SE"), "emissions_g") == pytest.approx(1.5 * 1.56 * 20.0)
+
+
+def test_a_constant_of_wherever_it_runs_is_not_taken_elsewhere() -> None:
+    known = replace(PLACED, intensities=(constant(20.0),))
+    assert amount(what_if(known, region="SE"), "emissions_g") == pytest.approx(1.5 * 1.56 * 40.695)
+
+
+def test_a_live_source_of_the_supposed_region_is_used() -> None:
+    known = replace(PLACED, live=Live("uk"))
+    at = int(RUN.started_at // HOUR)
+    grid = FakeGrid({("GB", at + i): 100.0 for i in range(3)})
+    found = costs_if([USE], Book(known, grid), supposition(region="GB"))
+    assert amount(found, "emissions_g") == pytest.approx(1.5 * 1.56 * 100.0)
