@@ -90,7 +90,7 @@ def selected(records: Iterable[CellRecord], selection: Selection) -> Iterator[Ce
 def _in_scope(record: CellRecord, selection: Selection) -> bool:
     key = selection.key or ""
     if selection.scope == "project":
-        return ((record.project or "") + os.sep).startswith(key.rstrip(os.sep) + os.sep)
+        return record.project is not None and f"{record.project}{os.sep}".startswith(key.rstrip(os.sep) + os.sep)
     return (
         selection.scope == "all" or key == {"session": record.session_id, "notebook": record.notebook}[selection.scope]
     )

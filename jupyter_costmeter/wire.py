@@ -186,6 +186,7 @@ def scopes(
     summaries: dict[str, tuple[Summary, Costs | None] | None],
     dearest: dict[str, list[CellRecord]],
     ledger: Json,
+    session_cells: int | None = None,
 ) -> Json:
     """What the server's ledger knows of a notebook and its project."""
     return {
@@ -196,6 +197,7 @@ def scopes(
         "project_name": os.path.basename(project) if project else None,
         "scopes": {name: one and summary(*one) for name, one in summaries.items()},
         "dearest": {name: cells(records) for name, records in dearest.items()},
+        "session_cells": session_cells,
         "ledger": ledger,
     }
 

@@ -146,3 +146,24 @@ test('a missing server extension is named, with what to do', async t => {
   assert.match(one.problem, /jupyter server extension enable jupyter_costmeter/);
   assert.equal(reason(new Error('x')), 'x');
 });
+
+test("the kernel's session is named, so that the ledger says how much of it is there", async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const asked = [];
+  const get = async path => {
+    asked.push(path);
+    return new Response(totals);
+  };
+  const one = new LedgerFeed(
+    get,
+    () => 'train.ipynb',
+    () => true,
+    () => undefined,
+    () => true,
+    () => 's1'
+  );
+  one.request();
+  t.mock.timers.tick(3000);
+  await settled();
+  assert.equal(new URL(`http://h/${asked[0]}`).searchParams.get('session'), 's1');
+});

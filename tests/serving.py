@@ -57,12 +57,18 @@ class Server:
         return Path(self.env["JUPYTER_CONFIG_DIR"]) / "jupyter_costmeter.toml"
 
     def get(
-        self, what: str, token: str | None = None, put: bytes | None = None, cookie: str = "", **query: str
+        self,
+        what: str,
+        token: str | None = None,
+        put: bytes | None = None,
+        cookie: str = "",
+        xsrf: str = "",
+        **query: str,
     ) -> Answer:
         """An answer, whatever its status; with the server's token unless told otherwise."""
         url = f"{self.base}/{what}?{urllib.parse.urlencode(query)}"
         headers = {"Authorization": f"token {self.token if token is None else token}"} if token != "" else {}
-        headers |= {"Cookie": cookie} if cookie else {}
+        headers |= {name: value for name, value in (("Cookie", cookie), ("X-XSRFToken", xsrf)) if value}
         request = urllib.request.Request(url, put, headers, method="GET" if put is None else "PUT")
         try:
             with urllib.request.urlopen(request, timeout=30) as found:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kernels import LOAD, Kernel
+from kernels import ALL, LOAD, Kernel
 from shell import costmeter
 from test_cli import said
 from test_commands import shows
@@ -105,9 +105,8 @@ def test_a_file_that_breaks_while_a_cell_runs_hurts_no_cell(kernel: Kernel, own:
     """Law 1: nothing of ours is in a cell's output, and metering goes on."""
     for broken in BROKEN:
         own.unlink(missing_ok=True)
-        kernel.run(
-            f"import pathlib\npathlib.Path({str(own)!r}).write_bytes({broken!r})\n{BUSY.format(1.2)}\nprint('done')"
-        )
+        code = f"import pathlib\npathlib.Path({str(own)!r}).write_bytes({broken!r})\n"
+        kernel.run(f"{code}{BUSY.format(1.2 if broken is BROKEN[0] else 0.1)}\nprint('done')")
         assert kernel.text == "done\n", broken
         (message,) = closed(kernel, "1")[-1:]
         assert emissions(message["summary"]["costs"])["value"] > 0
@@ -165,7 +164,7 @@ def test_a_job_of_slurm_is_priced_by_its_partition(
     assert "more specific than line 3 (any)" in shown
     assert "SLURM_CLUSTER_NAME is pc" in shows(kernel, "%cost where")
     kernel.flush()
-    (info,) = ledger.sessions(_all())
+    (info,) = ledger.sessions(ALL)
     assert info.environment["partition"] == "gpu-small"
     shows(kernel, "%cost export out.json")
     body = json.loads((home / "out.json").read_text())
@@ -173,9 +172,3 @@ def test_a_job_of_slurm_is_priced_by_its_partition(
     cpu_s = next(t["value"] for t in body["summary"]["totals"] if t["name"] == "cpu_s")
     assert float(bill["amount"]) == pytest.approx(cpu_s)
     assert "[[rates]]" not in said(costmeter("summary", "--all"))
-
-
-def _all() -> Any:
-    from kernels import ALL
-
-    return ALL

@@ -209,3 +209,11 @@ def test_a_project_counts_those_inside_it_and_none_beside_it(ledger: Ledger) -> 
 def test_without_a_file_nothing_was_used(ledger: Ledger) -> None:
     assert ledger.uses(ALL, hours=True, memory=True) == []
     assert not ledger.path.exists()
+
+
+def test_what_is_of_no_project_is_in_none_nor_in_that_of_the_root(ledger: Ledger) -> None:
+    made = [replace(record(1, 1.0, cpu_s=1.0), project=None), record(2, 1.0, cpu_s=2.0)]
+    ledger.append(SESSIONS["s1"], made)
+    root = Selection("project", "/")
+    assert [r.seq for r in selected(made, root)] == [r.seq for r in ledger.records(root)] == [2]
+    assert [part.value for use in ledger.uses(root) for part in use.cpu_s] == [2.0]

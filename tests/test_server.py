@@ -57,6 +57,15 @@ def test_totals_of_a_notebook_and_its_project(filled: Server) -> None:
     assert len(body["dearest"]["project"]) == 4
 
 
+def test_how_much_of_a_session_the_ledger_has(filled: Server) -> None:
+    """By which the panel knows that a restarted kernel's record is not there yet, though older ones are."""
+    cells = [
+        filled.ask("totals", path="paper/train.ipynb", **more).json["session_cells"]
+        for more in ({"session": "session0"}, {"session": "unheard of"}, {})
+    ]
+    assert cells == [2, 0, None]
+
+
 @pytest.mark.parametrize("path", ["RTC:paper/train.ipynb", "paper//train.ipynb", "paper/../paper/train.ipynb"])
 def test_other_ways_to_say_the_same_notebook(path: str, filled: Server) -> None:
     assert filled.ask("totals", path=path).json["scopes"]["notebook"]["cells"] == 2

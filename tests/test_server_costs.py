@@ -138,6 +138,19 @@ def test_another_site_cannot_say_where_by_a_browsers_cookie(server: Server) -> N
     assert not server.assumptions.exists()
 
 
+def test_our_page_can_by_the_cookie_and_nobody_who_has_not_logged_in(server: Server) -> None:
+    pages = (server.get("login", token=""), server.get("api/status"))
+    stranger, ours = ([c.split(";")[0] for c in page.headers.get_all("Set-Cookie", [])] for page in pages)
+    asked = {"token": "", "put": b'{"region": "FR"}'}
+    for cookies, status in ((stranger, 403), ([*stranger, *ours], 200)):
+        (xsrf,) = {c.partition("=")[2] for c in cookies if c.startswith("_xsrf=")} or {""}
+        assert xsrf
+        answer = server.get(f"{API}/place", cookie="; ".join(cookies), xsrf=xsrf, **asked)  # type: ignore[arg-type]
+        assert answer.status == status, answer.body
+        assert b"_xsrf" not in answer.body  # it is not for the lack of that
+        assert server.assumptions.exists() == (status == 200)
+
+
 # Regions
 
 

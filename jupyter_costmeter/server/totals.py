@@ -32,12 +32,12 @@ class Totals(Handler):
     @answered
     async def get(self) -> None:
         """The totals and dearest cells of a notebook and its project."""
-        settings, notebook = self.settings_now(), self.notebook()
-        content = await asyncio.to_thread(_totals, settings, notebook)
+        settings, notebook, session = self.settings_now(), self.notebook(), self.get_query_argument("session", None)
+        content = await asyncio.to_thread(_totals, settings, notebook, session)
         self.finish(json.dumps(content))
 
 
-def _totals(settings: config.CostMeter, notebook: str) -> wire.Json:
+def _totals(settings: config.CostMeter, notebook: str, session: str | None) -> wire.Json:
     ledger = open_ledger(settings.ledger_file)
     project = place.project_of(notebook, settings.project)
     scopes = {"notebook": Selection("notebook", notebook), "project": Selection("project", project)}
@@ -56,6 +56,7 @@ def _totals(settings: config.CostMeter, notebook: str) -> wire.Json:
             {name: (ledger.summary(one), _costs(ledger, one, cost)) for name, one in scopes.items()},
             {name: ledger.dearest(selection, DEAREST) for name, selection in scopes.items()},
             wire.ledger(state),
+            ledger.summary(Selection("session", session)).cells if session else None,
         )
     finally:
         ledger.close()

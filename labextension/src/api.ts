@@ -182,6 +182,8 @@ export interface Totals {
   project: string | null;
   project_name: string | null;
   scopes: { notebook: Summary; project: Summary | null };
+  /** How many cells of the session that was named are in the ledger. */
+  session_cells: number | null;
   ledger: Ledger;
 }
 
@@ -289,6 +291,7 @@ const totals = object<Totals>({
   project: orNull(text),
   project_name: orNull(text),
   scopes: object<Totals['scopes']>({ notebook: summary, project: orNull(summary) }),
+  session_cells: orElse(orNull(number), null),
   ledger
 });
 

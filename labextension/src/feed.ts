@@ -79,7 +79,9 @@ export class LedgerFeed {
     wanted: () => boolean,
     private readonly changed: () => void,
     /** Whether the totals have all that is known to have ended. */
-    private readonly complete: (totals: Totals) => boolean = () => true
+    private readonly complete: (totals: Totals) => boolean = () => true,
+    /** The kernel's session, of which the ledger says how much it has. */
+    private readonly session: () => string | null = () => null
   ) {
     this.refresher = new Refresher(() => this.fetch(), wanted);
   }
@@ -109,7 +111,7 @@ export class LedgerFeed {
   private async fetch(): Promise<void> {
     const { life } = this;
     try {
-      const totals = await fetchTotals(this.get, this.path());
+      const totals = await fetchTotals(this.get, this.path(), this.session());
       this.settle(life, totals, null);
       if (life === this.life && !this.complete(totals) && this.tries > 0) {
         this.tries -= 1;

@@ -32,7 +32,9 @@ export class NotebookMeter implements IDisposable {
       path,
       () => wanted(this),
       () => this.onTotals(),
-      ({ scopes }) => scopes.notebook.cells >= (this.model.summary?.cells ?? 0)
+      ({ session_cells, scopes }) =>
+        (session_cells ?? scopes.notebook.cells) >= (this.model.summary?.cells ?? 0),
+      () => this.model.sessionId
     );
     this.link = new KernelLink(
       panel.sessionContext,

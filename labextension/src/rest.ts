@@ -63,8 +63,9 @@ export class ServerError extends Error {
 
 const ROOT = 'jupyter_costmeter/api';
 
-export function totalsUrl(path: string): string {
-  return `${ROOT}/totals?${new URLSearchParams({ path }).toString()}`;
+export function totalsUrl(path: string, session: string | null = null): string {
+  const query = new URLSearchParams(session === null ? { path } : { path, session });
+  return `${ROOT}/totals?${query.toString()}`;
 }
 
 export function exportUrl({ session, ...selection }: Selection): string {
@@ -118,8 +119,12 @@ async function ask(get: Get, path: string, init?: RequestInit): Promise<Response
   return response;
 }
 
-export async function fetchTotals(get: Get, path: string): Promise<Totals> {
-  const response = await ask(get, totalsUrl(path));
+export async function fetchTotals(
+  get: Get,
+  path: string,
+  session: string | null = null
+): Promise<Totals> {
+  const response = await ask(get, totalsUrl(path, session));
   return parseTotals(await response.json());
 }
 
