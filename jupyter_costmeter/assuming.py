@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -139,7 +140,8 @@ def rates(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     if asked.what == "check" and not asked.file:
         raise UsageError(f"which file? rates check {assumptions.NAME}")
     declared = assumptions.of_file(Path(asked.file).expanduser()) if asked.file else context.costing.assumptions
-    return rates_page(declared, machines(context.uses(selection_of(asked, context))))
+    page = rates_page(declared, machines(context.uses(selection_of(asked, context))))
+    return replace(page, ok=not (asked.what and declared.problems))
 
 
 def machines(uses: Iterable[Use]) -> list[tuple[str, str, str, date]]:
@@ -159,7 +161,8 @@ def rates_page(declared: Assumptions, metered: Sequence[tuple[str, str, str, dat
     more = [*declared.problems]
     if not declared.tariffs:
         more.append("There is no [[rates]] row; docs/money.md shows how one is written.")
-    return Page(head, [Table(("machine", "unit", "price", "row", "why"), lines, frozenset({"price"}))], more)
+    table = Table(("machine", "unit", "price", "row", "why"), lines, frozenset({"price"}))
+    return Page(head, [table], more)
 
 
 # Scores and suppositions

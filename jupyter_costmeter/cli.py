@@ -65,7 +65,7 @@ def _run(words: list[str]) -> int:
         return own(asked, ledger)
     page = commands.run(words or ["help"], context.of_folder(ledger), known)
     print(page.text(terminal_width()))
-    return 0
+    return 0 if page.ok else FAILED
 
 
 def _ledger_option(words: list[str]) -> tuple[str | None, list[str]]:

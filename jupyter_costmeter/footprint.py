@@ -29,16 +29,17 @@ def footprint(uses: Sequence[Use], book: Book) -> Footprint:
     pieces = [piece for use in uses for piece in _pieces(use, book)]
     lacking = [p for use in uses for p in use.energy if p.missing]
     missing, reasons = sum(p.missing for p in lacking), sorted({p.provenance.reason or "" for p in lacking} - {""})
-    making = [term for use in uses for term in _making(use, book)]
+    electricity = list(map(_electricity, pieces))
+    emissions = list(map(_emissions, pieces, electricity))
     totals = [
-        uncertain.total("electricity_wh", "Wh", list(map(_electricity, pieces)), missing, reasons),
-        uncertain.total("emissions_g", "gCO2e", list(map(_emissions, pieces)), missing, reasons),
-        *_embodied_total(uses, making),
-        *_water(pieces, book, missing, reasons),
+        uncertain.total("electricity_wh", "Wh", electricity, missing, reasons),
+        uncertain.total("emissions_g", "gCO2e", emissions, missing, reasons),
+        *_embodied_total(uses, [term for use in uses for term in _making(use, book)]),
+        *_water(pieces, electricity, book, missing, reasons),
     ]
     there = any(use.energy for use in uses)
     applied = (*_intensities(pieces), *_pues(pieces), *_lives(uses, book))
-    return Footprint(tuple(totals if there else totals[2:]), applied, *_range(pieces))
+    return Footprint(tuple(totals if there else totals[2:]), applied, *_range(pieces, electricity, emissions))
 
 
 # Energy
@@ -95,8 +96,9 @@ def _cause_of(factor: Factor) -> tuple[str, float | None]:
     return f"{factor.name}: {factor.source}", factor.uncertainty or None
 
 
-def _emissions(piece: Piece) -> Term:
-    term, intensity = _electricity(piece), piece[2].intensity
+def _emissions(piece: Piece, term: Term) -> Term:
+    """Of a piece and its electricity."""
+    intensity = piece[2].intensity
     errors = dict(term.errors)
     if intensity.uncertainty is not None:
         errors[f"intensity: {intensity.region}, {intensity.source}"] = intensity.uncertainty
@@ -112,27 +114,31 @@ def _said(conditions: Conditions) -> str:
     return f"{what} × PUE {pue.value:g}"
 
 
-def _range(pieces: Sequence[Piece]) -> tuple[tuple[float, float], tuple[str, str]] | tuple[None, None]:
+def _range(
+    pieces: Sequence[Piece], electricity: Sequence[Term], emissions: Sequence[Term]
+) -> tuple[tuple[float, float], tuple[str, str]] | tuple[None, None]:
     """The emissions if what ran nobody knows where had run in the cleanest or the dirtiest country."""
     if not any(conditions.unknown for _, _, conditions in pieces):
         return None, None
     least, most = snapshot.span()
     assert least.intensity is not None  # span says so
     assert most.intensity is not None
-    known = fsum(_emissions(piece).value for piece in pieces if not piece[2].unknown)
-    unknown_kwh = fsum(_electricity(piece).value for piece in pieces if piece[2].unknown) / 1000.0
+    known = fsum(term.value for piece, term in zip(pieces, emissions, strict=True) if not piece[2].unknown)
+    unknown = [term.value for piece, term in zip(pieces, electricity, strict=True) if piece[2].unknown]
+    unknown_kwh = fsum(unknown) / 1000.0
     low, high = (known + unknown_kwh * region.g_per_kwh for region in (least.intensity, most.intensity))
     return (low, high), (least.name, most.name)
 
 
-def _water(pieces: Sequence[Piece], book: Book, missing: int, reasons: Sequence[str]) -> list[Total]:
+def _water(
+    pieces: Sequence[Piece], electricity: Sequence[Term], book: Book, missing: int, reasons: Sequence[str]
+) -> list[Total]:
     """On-site WUE is per kWh of the computers alone; off-site per kWh with PUE (Li et al. 2023; FACTS §2.7)."""
     water = book.assumptions.water
     if water is None:
         return []
     terms = []
-    for joules, part, conditions in pieces:
-        term = _electricity((joules, part, conditions))
+    for (joules, _, conditions), term in zip(pieces, electricity, strict=True):
         litres = kwh_of(joules) * (water.on_site + water.off_site * conditions.pue.value)
         terms.append(Term(litres, weakest(term.method, "declared"), term.measured, term.errors, (water.source,)))
     return [uncertain.total("water_l", "L", terms, missing, reasons)]

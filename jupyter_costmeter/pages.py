@@ -86,12 +86,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, headlines below it, some tables, some notes. Shows itself in a terminal and in a notebook."""
+    """A title, headlines below it, some tables, some notes. Shows itself in a terminal and in a notebook.
+
+    Not ``ok``: something that was to be checked is wrong, which in a shell is the exit status.
+    """
 
     title: str
     tables: Sequence[Table] = ()
     notes: Sequence[str] = field(default_factory=list)
     headlines: Sequence[str] = ()
+    ok: bool = True
 
     def text(self, width: int | None = None) -> str:
         tables = [table.text(width) for table in self.tables if table.rows]

@@ -278,7 +278,7 @@ gpu_hour = 9
 
 def test_rates_check_says_which_row_and_why_and_what_is_wrong(words: Words, home: Path) -> None:
     (home / "paper" / "r.toml").write_text(RATES)
-    shown = words("rates", "check", "r.toml")
+    shown = words("rates", "check", "r.toml", code=1)  # so that a script notices the mistake
     assert shown.startswith("3 rates, 1 mistake")
     gpu, kwh = (line for line in shown.splitlines() if line.startswith(f"host {HOST}"))
     assert re.split(r"\s{2,}", gpu)[1:] == ["GPU-hour", "0.55 EUR", "r.toml:7", "line 7: gpu A100*; no other row fits"]
@@ -300,7 +300,7 @@ def test_rates_of_the_file_make_a_bill(words: Words, metered: Path) -> None:
 
 def test_without_anything_metered_the_check_is_of_this_machine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "r.toml").write_text(RATES)
-    shown = said(here(capsys, "rates", "check", str(home / "r.toml")))
+    shown = said(here(capsys, "rates", "check", str(home / "r.toml")), 1)
     assert f"host {HOST}" in shown
     assert "GPU-hour" not in shown  # it has none
 
@@ -308,7 +308,9 @@ def test_without_anything_metered_the_check_is_of_this_machine(home: Path, capsy
 def test_rates_check_in_a_shell(metered: Path, home: Path) -> None:
     (home / "r.toml").write_text(RATES)
     ran: Ran = costmeter("rates", "check", "r.toml", "--all", cwd=home)
-    assert "line 7: gpu A100*; no other row fits" in said(ran)
+    assert "line 7: gpu A100*; no other row fits" in said(ran, 1)  # it has a mistake
+    (home / "right.toml").write_text(RATES.replace('"dear"', "0.1"))
+    assert "0 mistakes" in said(costmeter("rates", "check", "right.toml", "--all", cwd=home))
     assert "there is no none.toml" in said(costmeter("rates", "check", "none.toml", cwd=home), 2)
 
 

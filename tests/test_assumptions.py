@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from jupyter_costmeter import assumptions
 from jupyter_costmeter.assumptions import NAME, TABLES, Assumptions, load, of_file
 from jupyter_costmeter.conditions import Book
+from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.errors import UsageError
 from jupyter_costmeter.uses import HOUR_S
 
@@ -301,6 +302,18 @@ def test_one_that_is_missing_is_named(own: Path) -> None:
     assert found.problems == (f"{own}:2: there is no {own.parent / 'none.toml'}",)
     assert region(found) == "FR"
     assert own.parent / "none.toml" in found.files  # it may come
+
+
+def test_one_that_comes_or_is_mended_counts_from_then_on(own: Path, home: Path) -> None:
+    """As a living kernel sees it."""
+    own.write_text('include = ["lab.toml"]\n')
+    costing = Costing(None, home)
+    assert region(costing.assumptions) is None
+    for text, expected in (("[[where", None), ('[[where]]\nregion = "FR"', "FR"), ('[[where]]\nregion = "SE"\n', "SE")):
+        own.with_name("lab.toml").write_text(text)
+        assert region(costing.assumptions) == expected
+    own.with_name("lab.toml").unlink()
+    assert region(costing.assumptions) is None
 
 
 def test_a_circle_of_includes_ends(own: Path, home: Path) -> None:

@@ -74,6 +74,7 @@ def world() -> Region:
     return region(WORLD)
 
 
+@cache
 def span() -> tuple[Region, Region]:
     """The least and the most carbon-intense country: what there may be while the place is not known.
 

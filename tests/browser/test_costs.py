@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-import tomlkit
 from browsing import Server, dark, narrow, notebook, run_cell, serve, settled, shot, show_panel, visit, widen
 from nvml.sim import SimulatedNvml, build
 from playwright.sync_api import Locator, Page, expect
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from jupyter_costmeter.carbon import snapshot
 
@@ -73,7 +78,7 @@ def opened(server: Server, page: Page, name: str, *cells: str, later: str = "") 
 
 def placed(server: Server) -> tuple[str, str | None]:
     """Region and kind of the only row that the user's file has."""
-    rows = tomlkit.parse(own_file(server).read_text()).unwrap()["where"]
+    rows = tomllib.loads(own_file(server).read_text())["where"]
     assert len(rows) == 1
     return rows[0]["region"], rows[0].get("kind")
 

@@ -57,9 +57,11 @@ def grams(name: str) -> float:
 def damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A path that is read instead of the shipped file."""
     monkeypatch.setattr(snapshot, "DATA", tmp_path / "intensity.json")
-    snapshot.regions.cache_clear()
+    for known in (snapshot.regions, snapshot.span):
+        known.cache_clear()
     yield tmp_path / "intensity.json"
-    snapshot.regions.cache_clear()
+    for known in (snapshot.regions, snapshot.span):
+        known.cache_clear()
 
 
 # What it is made of
