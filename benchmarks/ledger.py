@@ -142,7 +142,7 @@ def measure_totals(path: Path) -> dict[str, list[float]]:
 
 def measure_costs(path: Path) -> dict[str, list[float]]:
     """Carbon and money of each scope: by a value a year, and by one an hour, for which each record is read."""
-    moved = Placed("", "FR", "lab", None, (0.0, 1.8e9), "")
+    moved = Placed("", "FR", "lab", None, (0.0, time.time()), "")
     rates = (tariff_of({"gpu_hour": "0.55", "kwh": "0.21", "currency": "EUR"}, "", None),)
     found = {}
     for how, placed in (("a year's", replace(moved, span=ALWAYS)), ("each hour's", moved)):
@@ -154,7 +154,7 @@ def measure_costs(path: Path) -> dict[str, list[float]]:
 
 def costed(path: Path, scope: Selection, book: Book) -> None:
     ledger = open_ledger(path)
-    costs_of(ledger.uses(scope, hours=book.varies), book)
+    costs_of(ledger.uses(scope, book.changed_at), book)
     ledger.close()
 
 

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timezone
 from pathlib import Path
 
 from . import accounting, assumptions, comparison, cost_pages, pages, placing, sci, supposing, tariffs
@@ -42,11 +42,9 @@ def where(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
         gone = placing.forget(asked.host)
         note = f"Taken out of {placing.own_file()}." if gone else f"{placing.own_file()} says nothing of {host}."
         return noted(place_page(context.costing.assumptions, host), [note])
-    if said:
-        _declare(asked, None if asked.region else _known(context.costing.assumptions, host))
-    page = place_page(context.costing.assumptions, host)
-    then = "before that day stays as it was" if asked.since else "before counts by it, too"
-    return noted(page, [f"Written to {placing.own_file()}. What was metered {then}."] if said else [])
+    written = _declare(asked, context.costing.assumptions, host) if said else None
+    declared = context.costing.assumptions
+    return noted(place_page(declared, host), [_effect(written, declared, host)] if written else [])
 
 
 def _known(declared: Assumptions, host: str) -> Placed:
@@ -57,13 +55,23 @@ def _known(declared: Assumptions, host: str) -> Placed:
     return placed
 
 
-def _declare(asked: argparse.Namespace, known: Placed | None) -> None:
-    """What is said, and where no other region is what is ``known`` besides."""
-    region, kind, pue = asked.region, asked.kind or "", asked.pue
-    if known is not None:
-        region, kind = known.region, kind or known.kind or ""
-        pue = known.pue.value if pue is None and known.pue is not None else pue
-    placing.declare(region, kind, asked.host, pue, asked.since)
+def _declare(asked: argparse.Namespace, declared: Assumptions, host: str) -> Placed:
+    """What is said, and where no region is, of the place that is known."""
+    known = None if asked.region else _known(declared, host)
+    return placing.declare(asked.region or "", asked.kind or "", asked.host, asked.pue, asked.since, known)
+
+
+def _effect(written: Placed, declared: Assumptions, host: str) -> str:
+    """Where it was written and what that changes: nothing now where another row wins."""
+    own, now, start = str(placing.own_file()), time.time(), written.span[0]
+    wins = declared.place(host, now) if written.fits(host, now) else None
+    file = wins.origin.rpartition(":")[0] if wins else own
+    if wins and (file, wins.host.lower(), wins.span) != (own, written.host.lower(), written.span):
+        order = {str(path): i for i, path in enumerate(declared.files)}
+        how = "nearer" if order.get(file, -1) > order.get(own, -1) else "more exact"
+        return f"Written to {own}, but {wins.origin}, which is {how}, says {wins.region}."
+    day = "" if start == ALWAYS[0] else f"{datetime.fromtimestamp(start, timezone.utc):%Y-%m-%d}"
+    return f"Written to {own}. What was metered before {f'{day} stays as it was' if day else 'counts by it, too'}."
 
 
 def place_page(declared: Assumptions, host: str) -> Page:
@@ -149,9 +157,14 @@ def machines(uses: Iterable[Use]) -> list[tuple[str, str, str, date]]:
     found: dict[tuple[str, str, str], date] = {}
     for use in uses:
         for gpu in dict.fromkeys(model for model, part in use.gpu_s if part.value) or [""]:
-            key, day = (use.host, use.partition, gpu), date.fromtimestamp(use.started_at)
+            key, day = (_printable(use.host), use.partition, gpu), use.day
             found[key] = max(day, found.get(key, day))
     return [(*key, day) for key, day in found.items()]
+
+
+def _printable(name: str) -> str:
+    """Without a terminal's escapes: a host's name in the ledger may be another machine's, and anything."""
+    return "".join(filter(str.isprintable, name))
 
 
 def rates_page(declared: Assumptions, metered: Sequence[tuple[str, str, str, date]]) -> Page:
@@ -174,7 +187,7 @@ def score(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     costs, summary = context.costing.of(context.uses(selection)), context.ledger.summary(selection)
     count = asked.count if asked.count is not None else _count(unit, summary)
     page = cost_pages.sci_page(f"{title_of(selection)}: SCI", sci.score(costs.footprint, unit, count), costs)
-    return noted(page, list(_multiplier(context, selection, summary)))
+    return noted(page, [*_measured(summary), *_multiplier(context, selection, summary)])
 
 
 def _count(unit: sci.Unit, summary: Summary) -> float:
@@ -184,6 +197,11 @@ def _count(unit: sci.Unit, summary: Summary) -> float:
     if name not in counts:
         raise UsageError(f"how many {unit.name}? --count N says it; run, cell and session are counted by themselves")
     return float(counts[name])
+
+
+def _measured(summary: Summary) -> Iterator[str]:
+    """How much of the energy behind it was measured."""
+    return pages.notes(total for total in summary.totals if total.name == "energy_j")
 
 
 def _multiplier(context: Context, selection: Selection, summary: Summary) -> Iterator[str]:
@@ -204,5 +222,6 @@ def what_if(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     uses, found = context.uses(selection), [supposing.supposition(one, *others) for one in asked.region or [None]]
     columns = [("as it is", context.costing.of(uses, book))]
     columns += [(one.name, supposing.costs_if(uses, book, one)) for one in found]
-    more = [*found[0].notes, *([] if uses else ["Nothing was metered here."])]
+    measured = _measured(context.ledger.summary(selection))
+    more = [*measured, *found[0].notes, *([] if uses else ["Nothing was metered here."])]
     return cost_pages.what_if_page(f"{title_of(selection)}: what if", columns, more)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, time
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import get_args
 
-from jupyter_core.paths import jupyter_config_path
+from jupyter_core.paths import jupyter_config_dir, jupyter_config_path
 
 from . import siting
 from .carbon import snapshot
@@ -22,8 +22,8 @@ from .carbon.sources import NAMES as SOURCES
 from .clouds import CloudPrice, cloud_price_of
 from .embodied import Hardware
 from .errors import UsageError
-from .factors import Factor, Intensity, Kind, Live, Signal
-from .tables import Document, Row, check_keys, number, read, text
+from .factors import Basis, Factor, Intensity, Kind, Live, PriceUnit, Signal
+from .tables import Document, Row, check_keys, number, printable, read, text
 from .tariffs import Tariff, tariff_of
 
 NAME = "jupyter_costmeter.toml"
@@ -47,10 +47,10 @@ class Placed:
         return fnmatchcase(host.lower(), self.host.lower() or "*") and self.span[0] <= at < self.span[1]
 
     @property
-    def rank(self) -> tuple[bool, int, float]:
-        """The higher the more specific: a host by its name, by a longer pattern, a later beginning."""
+    def rank(self) -> tuple[bool, int, int, float]:
+        """The higher the more specific: a host by its name, by a longer pattern, more bounds, a later beginning."""
         letters = len(self.host.replace("*", "").replace("?", ""))
-        return not set("*?[") & set(self.host) and bool(self.host), letters, self.span[0]
+        return not set("*?[") & set(self.host) and bool(self.host), letters, _bounds(self.span), self.span[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +85,28 @@ class Assumptions:
         return self.places[max(fitting)[1]] if fitting else None
 
     def intensity(self, region: str | None, at: float) -> Intensity | None:
-        """The one that the user declared for that region and time."""
-        for row in reversed(self.intensities):
-            start, end = row.start or ALWAYS[0], row.end or ALWAYS[1]
-            if row.region in ("", region) and start <= at < end:
-                return row
-        return None
+        """The one that the user declared for that region and time: for it by name, with more bounds, a later one."""
+        fitting = []
+        for i, row in enumerate(self.intensities):
+            span = _span_of(row)
+            if row.region in ("", region) and span[0] <= at < span[1]:
+                fitting.append((bool(row.region), _bounds(span), span[0], i))
+        return self.intensities[max(fitting)[-1]] if fitting else None
 
     @property
     def varies(self) -> bool:
         """Whether factors depend on the time, so that energy must be known by the hour."""
-        bounded = any(row.span != ALWAYS for row in self.places)
-        return bounded or self.live is not None or any(row.start or row.end for row in self.intensities)
+        spans = [*(row.span for row in self.places), *map(_span_of, self.intensities)]
+        return self.live is not None or any(map(_bounds, spans))
+
+
+def _bounds(span: tuple[float, float]) -> int:
+    """How many ends it has: 0 of all times, 2 of a period."""
+    return (span[0] != ALWAYS[0]) + (span[1] != ALWAYS[1])
+
+
+def _span_of(row: Intensity) -> tuple[float, float]:
+    return ALWAYS[0] if row.start is None else row.start, ALWAYS[1] if row.end is None else row.end
 
 
 def files(project: str | None = None) -> tuple[Path, ...]:
@@ -107,8 +117,25 @@ def files(project: str | None = None) -> tuple[Path, ...]:
 
 def load(project: str | None = None) -> Assumptions:
     """What is declared for a project, and everywhere."""
-    documents = [document for path in files(project) for document in _with_included(path, set())]
+    everywhere = files()
+    documents = [document for path in everywhere for document in _with_included(path, set())]
+    known = {os.path.realpath(document.path) for document in documents}
+    for path in files(project)[len(everywhere) :]:
+        documents += [
+            document if os.path.realpath(document.path) in known else _asking_nobody(document)
+            for document in _with_included(path, set())
+        ]
     return _merged(documents)
+
+
+def _asking_nobody(document: Document) -> Document:
+    """A project's, without its live source: who clones a repository has not asked for the network."""
+    said = document.tables.get("live")
+    if said is None or (isinstance(said, dict) and said.get("source") == "none"):
+        return document
+    why = "is not used in a project's file, which may come from others"
+    document.problems.append(f"{document.origin('live')}: [live] {why}: write it into {jupyter_config_dir()}/{NAME}")
+    return replace(document, tables={name: table for name, table in document.tables.items() if name != "live"})
 
 
 def of_file(path: Path) -> Assumptions:
@@ -169,13 +196,21 @@ def _merged(documents: Iterator[Document] | list[Document]) -> Assumptions:
 
 
 def _over(earlier: tuple[Tariff, ...], later: tuple[Tariff, ...]) -> tuple[Tariff, ...]:
-    """Both; where a nearer file has a row for the same machines from the same day, its alone."""
-    nearer = {_what_for(row) for row in later}
-    return (*(row for row in earlier if _what_for(row) not in nearer), *later)
+    """Both; what a nearer file's row prices, for the same machines from the same day, it prices alone."""
+    nearer: dict[object, set[PriceUnit]] = {}
+    for row in later:
+        nearer.setdefault(_what_for(row), set()).update(row.prices)
+    left = (_without(row, nearer.get(_what_for(row), set())) for row in earlier)
+    return (*(row for row in left if row.prices), *later)
+
+
+def _without(row: Tariff, units: set[PriceUnit]) -> Tariff:
+    return replace(row, prices={unit: price for unit, price in row.prices.items() if unit not in units})
 
 
 def _what_for(row: Tariff) -> tuple[str, str, str, date | None]:
-    return row.host, row.partition, row.gpu, row.valid_from
+    """Hosts and GPUs are alike in any case, as where they are matched (``tariffs``)."""
+    return row.host.lower(), row.partition, row.gpu.lower(), row.valid_from
 
 
 # What rows mean
@@ -199,25 +234,31 @@ def place_of(row: Row, origin: str) -> Placed:
 def _intensity(row: Row, origin: str) -> Intensity:
     keys = ("region", "g_per_kwh", "from", "until", "source", "signal", "basis", "uncertainty", "year", "note")
     check_keys(row, keys)
-    value = number(row, "g_per_kwh", 0.0, 2000.0)
+    value, named, (start, end) = number(row, "g_per_kwh", 0.0, 2000.0), text(row, "region"), _span(row)
     if value is None:
         raise UsageError("g_per_kwh is missing: grams of CO2e per kWh")
-    named = text(row, "region")
-    start, end = _span(row)
-    signals: dict[str, Signal] = {signal: signal for signal in get_args(Signal)}
-    basis = {name: name for name in ("lifecycle", "direct", "combustion only", "CO2 only", "not stated")}
     return Intensity(
         value,
         snapshot.region(named).id if named else "",
         text(row, "source") or f"declared in {short(origin)}",
-        signal=signals.get(text(row, "signal", tuple(signals)), "average"),
-        basis=basis.get(text(row, "basis", tuple(basis)), "not stated"),  # type: ignore[arg-type]
+        signal=_signal(row),
+        basis=_basis(row),
         method="declared",
         uncertainty=number(row, "uncertainty", 0.0, 10.0),
         start=None if start == ALWAYS[0] else start,
         end=None if end == ALWAYS[1] else end,
         note=text(row, "note") or None,
     )
+
+
+def _signal(row: Row) -> Signal:
+    known: dict[str, Signal] = {signal: signal for signal in get_args(Signal)}
+    return known.get(text(row, "signal", tuple(known)), "average")
+
+
+def _basis(row: Row) -> Basis:
+    known: dict[str, Basis] = {basis: basis for basis in get_args(Basis)}
+    return known.get(text(row, "basis", tuple(known)), "not stated")
 
 
 def _live(row: Row, origin: str) -> Live | None:
@@ -242,6 +283,7 @@ def _hardware(row: Row, origin: str) -> Hardware:
     by_model = row.get("gpu_kg", {})
     if not isinstance(by_model, Mapping):
         raise UsageError('gpu_kg: name the models: gpu_kg = {"A100*" = 150}')
+    by_model = {printable(model): kg for model, kg in by_model.items()}
     return Hardware(
         {model: kg for model in by_model if (kg := number(by_model, model)) is not None},
         number(row, "server_kg"),
@@ -277,7 +319,7 @@ def _needed(row: Row, key: str) -> str:
 
 
 def _span(row: Row) -> tuple[float, float]:
-    """From and until, in seconds since 1970; a date begins at midnight here, and only whole hours are told apart."""
+    """From and until, in seconds since 1970; only whole hours are told apart."""
     start, end = _instant(row, "from", ALWAYS[0]), _instant(row, "until", ALWAYS[1])
     if start >= end:
         raise UsageError("until is not after from")
@@ -285,6 +327,7 @@ def _span(row: Row) -> tuple[float, float]:
 
 
 def _instant(row: Row, key: str, unless: float) -> float:
+    """In UTC where it says no other, so that all readers of a file understand the same; a date is its midnight."""
     value = row.get(key)
     if value is None:
         return unless
@@ -292,7 +335,7 @@ def _instant(row: Row, key: str, unless: float) -> float:
         value = datetime.combine(value, time())
     if not isinstance(value, datetime):
         raise UsageError(f"{key} = {value!r}: it wants a date without quotes, such as 2026-10-01")
-    return value.timestamp()
+    return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def short(origin: str) -> str:

@@ -6,7 +6,11 @@ the region, else, where nobody said where the machine stands, the world's averag
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from math import inf
 from typing import Protocol
 
 from . import siting
@@ -72,10 +76,31 @@ class Book:
         live = self.grid.at(region, start, start + HOUR_S) if self.grid and region and self.asks(region) else None
         return live or _shipped(region)
 
+    @property
+    def changed_at(self) -> float:
+        """When a factor or price last changed (seconds since 1970): what began later was under one of each.
+
+        Without end where a live source tells each hour's own.
+        """
+        if self.assumptions.live is not None:
+            return inf
+        now = time.time()
+        return max((at for at in _changes(self.assumptions) if at <= now), default=-inf)
+
     def asks(self, region: str) -> bool:
         """Whether the live source is for that region."""
         live = self.assumptions.live
         return live is not None and live.region in (None, region)
+
+
+def _changes(declared: Assumptions) -> Iterator[float]:
+    for row in declared.places:
+        yield from row.span
+    for intensity in declared.intensities:
+        yield from (at for at in (intensity.start, intensity.end) if at is not None)
+    for tariff in declared.tariffs:
+        if tariff.valid_from is not None:
+            yield datetime(*tariff.valid_from.timetuple()[:3], tzinfo=timezone.utc).timestamp()
 
 
 def _shipped(region: str | None) -> Intensity:

@@ -40,18 +40,18 @@ class Context:
     def uses(self, selection: Selection) -> list[Use]:
         """What each session used in a selection; of the kernel's own, what it remembers."""
         if self.session is not None and selection == self.selection:
-            return [self.session.derived.use()]
+            return self.session.derived.uses()
         return self.ledger.uses(selection, **self.costing.wants)
 
     def costs_of(self, records: Iterable[CellRecord]) -> dict[str, Costs]:
         """What each of some records cost, by their ids."""
-        infos = {self.session.info.id: self.session.info} if self.session else {}
+        infos, book = {self.session.info.id: self.session.info} if self.session else {}, self.costing.book
         found = {}
         for record in records:
             if record.session_id not in infos:
                 infos.update((s.id, s) for s in self.ledger.sessions(Selection("session", record.session_id)))
             if record.session_id in infos:
-                found[record.id] = self.costing.of_record(record, infos[record.session_id])
+                found[record.id] = self.costing.of_record(record, infos[record.session_id], book)
         return found
 
 
@@ -141,7 +141,7 @@ def title_of(selection: Selection) -> str:
 
 def remembered(session: Session) -> Recent:
     """The session's own cells, from memory."""
-    return Recent(session.info, session.cells(), session.summary(), session.derived.use())
+    return Recent(session.info, session.cells(), session.summary(), session.derived.using)
 
 
 def noted(page: Page, notes: Sequence[str]) -> Page:

@@ -12,7 +12,7 @@ from .derived import Applied, Bill, Costs, Line
 from .factors import WORLD, Intensity
 from .format import NAMES, half_width, percent, plain, quantity, total_text
 from .pages import PART, Page, Table
-from .sci import BOUNDARY, METHOD, Score
+from .sci import BOUNDARY, METHOD, Score, making
 
 FACTORS = {"intensity": "carbon intensity", "pue": "PUE", "embodied": "making of a GPU"}
 UNPLACED = (
@@ -28,7 +28,7 @@ def rows(costs: Costs | None) -> list[Sequence[str]]:
         return []
     found: list[Sequence[str]] = []
     for total in costs.footprint.totals:
-        if total.value or total.missing:
+        if total.value is not None or total.missing:  # 0 is a value
             found.append(pages.line(NAMES[total.name], total))
             if total.name == "emissions_g" and costs.footprint.range_g is not None:
                 found.append(_range(costs))
@@ -67,9 +67,22 @@ def notes(costs: Costs | None, problems: Iterable[str] = ()) -> list[str]:
         return found
     if costs.footprint.range_g is not None:
         found += dict.fromkeys(_by_the_world(costs))
-    for bill in costs.bills:
-        found += [f"Money in {bill.currency} is a lower bound: {reason}." for reason in bill.reasons if bill.incomplete]
-    return found
+    return found + list(_lacking([*costs.bills, *(bill for bill in costs.clouds if bill.amount is not None)]))
+
+
+def _lacking(bills: Iterable[Bill]) -> Iterator[str]:
+    """Why bills are lower bounds, or not known."""
+    for bill in bills:
+        if bill.incomplete:
+            of = _offer(bill)
+            what = f"The same on {of} is" if of else f"Money in {bill.currency} is"
+            known = "not known" if bill.amount is None else "a lower bound"
+            yield from (f"{what} {known}: {reason.removeprefix(f'{of}: ')}." for reason in bill.reasons)
+
+
+def _offer(bill: Bill) -> str:
+    """``aws, 2023-11-16``: no cloud's price without its provider and date; "" of the own prices."""
+    return ", ".join(str(part) for part in (bill.provider, bill.as_of) if part)
 
 
 def _by_the_world(costs: Costs) -> Iterator[str]:
@@ -149,8 +162,9 @@ def _factor(one: Applied) -> list[str]:
 def _priced(line: Line, bill: Bill) -> list[str]:
     unit = {"gpu_hour": "GPU-h", "cpu_hour": "CPU-h", "gb_hour": "GB-h", "kwh": "kWh"}[line.unit]
     price, amount, cost = (f"{value.normalize():f}" for value in (line.price, line.amount, line.cost))
+    source = ": ".join(filter(None, [_offer(bill), line.source]))
     return [unit, f"{price} {bill.currency}", f"{float(amount):.4g} {unit}", f"{float(cost):.4g} {bill.currency}",
-            line.source]  # fmt: skip
+            source]  # fmt: skip
 
 
 # Places
@@ -178,13 +192,14 @@ def described(intensity: Intensity) -> str:
 def sci_page(title: str, score: Score, costs: Costs) -> Page:
     """The SCI score, as the standard wants it reported: score, boundary, method, and what it is made of."""
     foot = costs.footprint
-    parts = [t for name in ("electricity_wh", "emissions_g", "embodied_g") if (t := foot.total(name)) is not None]
+    parts = [t for name in ("electricity_wh", "emissions_g") if (t := foot.total(name)) is not None]
     named = {"electricity_wh": "E, electricity", "emissions_g": "E × I", "embodied_g": "M, embodied"}
-    lines = [pages.line("SCI", score.score), *(pages.line(named[t.name], t) for t in parts)]
+    lines = [pages.line("SCI", score.score), *(pages.line(named[t.name], t) for t in (*parts, making(foot)))]
     r = ["R, functional unit", f"{score.count:g} × {score.unit.name}", "", "declared", f"per {score.unit.size:g}"]
     said_of = [said(one) + "." for one in foot.applied]
     table = Table(pages.TOTAL_COLUMNS, [*lines, r], frozenset({"value", "±"}))
-    return Page(title, [table], [*notes(costs), BOUNDARY, METHOD, *said_of])
+    lacking = [f"The score is a lower bound: {reason}." for reason in score.score.reasons if score.score.incomplete]
+    return Page(title, [table], [*lacking, *notes(costs), BOUNDARY, METHOD, *said_of])
 
 
 def what_if_page(title: str, columns: Sequence[tuple[str, Costs]], more: Sequence[str] = ()) -> Page:
@@ -192,12 +207,19 @@ def what_if_page(title: str, columns: Sequence[tuple[str, Costs]], more: Sequenc
     first = columns[0][1]
     names = [total.name for total in first.footprint.totals if any(c.footprint.total(total.name) for _, c in columns)]
     lines = [[NAMES[name], *(_beside(costs, first, name) for _, costs in columns)] for name in names]
-    lines += _money_lines("money", [costs.bills for _, costs in columns])
-    lines += _money_lines("on a cloud", [costs.clouds for _, costs in columns])
+    lines += _money_lines([costs.bills for _, costs in columns])
+    lines += _money_lines([costs.clouds for _, costs in columns])
     factors = [_factor_lines(columns, name) for name in FACTORS]
     heads = ("figure", *(name for name, _ in columns))
     table = Table(heads, [*lines, *(line for line in factors if any(line[1:]))], frozenset(heads[1:]))
-    return Page(title, [table], list(more))
+    return Page(title, [table], [*dict.fromkeys(_bounds(costs for _, costs in columns)), *more])
+
+
+def _bounds(columns: Iterable[Costs]) -> Iterator[str]:
+    """The reason of each ``≥``, which a table of several columns has no room for."""
+    for costs in columns:
+        yield from pages.notes(costs.footprint.totals, "record")
+        yield from _lacking([*costs.bills, *costs.clouds])
 
 
 def _beside(costs: Costs, first: Costs, name: str) -> str:
@@ -210,14 +232,14 @@ def _beside(costs: Costs, first: Costs, name: str) -> str:
     return f"{text} (×{plain(total.value / base.value, 2)})"
 
 
-def _money_lines(name: str, columns: Sequence[Sequence[Bill]]) -> list[list[str]]:
-    """A line for each currency and provider; never one for several currencies."""
-    keys = dict.fromkeys((bill.currency, bill.provider) for bills in columns for bill in bills)
-    found = []
-    for key in keys:
-        cells = [next((money.text(b) for b in bills if (b.currency, b.provider) == key), "—") for bills in columns]
-        found.append([f"{name} ({key[1] or key[0]})", *cells])
-    return found
+def _money_lines(columns: Sequence[Sequence[Bill]]) -> list[list[str]]:
+    """A line for each currency, provider and date of prices; never one for several."""
+    texts = [{(b.currency, _offer(b)): money.text(b) for b in bills} for bills in columns]
+    keys = dict.fromkeys(key for told in texts for key in told)
+    return [
+        [f"on {of}" if of else f"money ({currency})", *(told.get((currency, of), "—") for told in texts)]
+        for currency, of in keys
+    ]
 
 
 def _factor_lines(columns: Sequence[tuple[str, Costs]], name: str) -> list[str]:

@@ -37,7 +37,7 @@ def bill(one: Bill) -> Json:
 
 
 def costs(one: Costs, whole: bool = True) -> Json:
-    """What is derived of a scope's joules; of a cell (not ``whole``) without the factors and what it is as much as."""
+    """What is derived of a scope's joules; of a cell (not ``whole``) its intensity alone, no equivalents."""
     foot = one.footprint
     known = {t.name: t.value for t in foot.totals}
     pictured = equivalents.equivalents(known.get("electricity_wh"), known.get("emissions_g")) if whole else []
@@ -45,7 +45,7 @@ def costs(one: Costs, whole: bool = True) -> Json:
         "totals": [wire.total(t) for t in foot.totals],
         "range_g": foot.range_g and list(foot.range_g),
         "range_of": foot.range_of and list(foot.range_of),
-        "applied": [applied(a) for a in foot.applied] if whole else [],
+        "applied": [applied(a) for a in foot.applied if whole or a.name == "intensity"],
         "bills": [bill(b) for b in one.bills],
         "clouds": [bill(b) for b in one.clouds],
         "equivalents": pictured,

@@ -6,10 +6,11 @@ recomputes the past.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from . import assumptions, clouds, footprint, money
 from .accounting import Part, weakest
@@ -18,7 +19,7 @@ from .conditions import Book
 from .derived import Costs
 from .factors import PriceUnit, Quantity
 from .record import CellRecord, SessionInfo
-from .units import kwh_of
+from .units import J_PER_KWH
 from .uses import HOUR_S, Use, of_record
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 
 #: Beside the ledger: the folder of what live sources answered.
 INTENSITIES = "intensity"
+Working = Callable[[], AbstractContextManager[None]]
+
+
+class Wants(TypedDict):
+    """Which sessions must be told by the hour (those that began before), and whether memory over time is wanted."""
+
+    hourly_before: float
+    memory: bool
 
 
 class Costing:
@@ -35,11 +44,13 @@ class Costing:
     Args:
         project: its folder, whose ``jupyter_costmeter.toml`` counts; ``None``: only the user's own.
         folder: where a live source's answers are kept (beside the ledger).
+        working: a context manager that counts what a live source's thread does as the tool's own.
     """
 
-    def __init__(self, project: str | None, folder: Path) -> None:
+    def __init__(self, project: str | None, folder: Path, working: Working = nullcontext) -> None:
         self.project = project
         self._folder = folder
+        self._working = working
         self._seen: tuple[Any, ...] | None = None
         self._assumptions = Assumptions()
         self._book = Book(self._assumptions)
@@ -60,7 +71,7 @@ class Costing:
             return None
         from .carbon.live import Grid
 
-        return Grid(self._assumptions.live, self._folder)
+        return Grid(self._assumptions.live, self._folder, working=self._working)
 
     @property
     def book(self) -> Book:
@@ -71,10 +82,10 @@ class Costing:
         return self._book
 
     @property
-    def wants(self) -> dict[str, bool]:
-        """What of uses must be known: energy by the hour, memory over time (arguments of ``Ledger.uses``)."""
-        declared = self.assumptions
-        return {"hours": declared.varies, "memory": any("gb_hour" in row.prices for row in declared.tariffs)}
+    def wants(self) -> Wants:
+        """What of uses must be known, as ``Ledger.uses`` takes it."""
+        priced = any("gb_hour" in row.prices for row in self.assumptions.tariffs)
+        return {"hourly_before": self.book.changed_at, "memory": priced}
 
     def of(self, uses: Sequence[Use], book: Book | None = None) -> Costs:
         """What these uses cost; asks the live source for what it lacks, in the background, if there is one."""
@@ -87,7 +98,8 @@ class Costing:
 
     def of_record(self, record: CellRecord, info: SessionInfo, book: Book | None = None) -> Costs:
         """What one record of a session cost, without a cloud's prices; asks nobody."""
-        return costs_of([of_record(record, info)], book or self.book, elsewhere=False)
+        book = book or self.book
+        return costs_of(of_record(record, info, record.started_at < book.changed_at), book, elsewhere=False)
 
     def refresh(self, uses: Sequence[Use]) -> list[tuple[str, Refreshed]]:
         """Ask the live source now for the hours of these uses, by region; waits for it."""
@@ -113,10 +125,9 @@ def _hours(uses: Iterable[Use], book: Book) -> dict[str, list[int]]:
     """The hours in which something was used, by declared region."""
     found: dict[str, set[int]] = {}
     for use in uses:
-        for hour in use.hours or [int(use.started_at // HOUR_S)]:
-            region = book.at(use.host, hour).region
-            if region is not None and book.asks(region):
-                found.setdefault(region, set()).add(hour)
+        region = book.at(use.host, use.hour).region
+        if region is not None and book.asks(region):
+            found.setdefault(region, set()).add(use.hour)
     return {region: sorted(hours) for region, hours in found.items()}
 
 
@@ -135,32 +146,28 @@ def costs_of(uses: Sequence[Use], book: Book, elsewhere: bool = True) -> Costs:
 
 def quantities_of(use: Use, book: Book) -> Iterator[Quantity]:
     """What a tariff may price in one use."""
-    models = list(dict.fromkeys(model for model, _ in use.gpu_s))
-    alone = models[0] if len(models) == 1 else ""
+    pue = book.at(use.host, use.hour).pue
+    errors = {f"pue: {pue.source}": pue.uncertainty} if pue.uncertainty else {}
     for model, part in use.gpu_s:
-        yield from _quantity("gpu_hour", part, (part.value or 0.0) / HOUR_S, use, model)
+        yield from _quantity("gpu_hour", part, HOUR_S, use, model)
     for part in use.cpu_s:
-        yield from _quantity("cpu_hour", part, (part.value or 0.0) / HOUR_S, use, alone)
+        yield from _quantity("cpu_hour", part, HOUR_S, use, use.gpu)
     if use.memory_byte_s is not None:
-        part = use.memory_byte_s
-        yield from _quantity("gb_hour", part, (part.value or 0.0) / 1e9 / HOUR_S, use, alone)
-    for share, pue in footprint.pues(use, book):
-        for part in use.energy:
-            errors = {f"pue: {pue.source}": pue.uncertainty} if pue.uncertainty else {}
-            kwh = kwh_of((part.value or 0.0) * share * pue.value)
-            yield from _quantity("kwh", part, kwh, use, alone, errors, weakest(part.provenance.method, pue.method))
+        yield from _quantity("gb_hour", use.memory_byte_s, 1e9 * HOUR_S, use, use.gpu)
+    for part in use.energy:
+        for quantity in _quantity("kwh", part, J_PER_KWH, use, use.gpu):
+            method = weakest(part.provenance.method, pue.method)
+            causes = {**errors, **quantity.errors}
+            yield replace(quantity, amount=quantity.amount * pue.value, errors=causes, method=method)
 
 
-def _quantity(
-    unit: PriceUnit, part: Part, amount: float, use: Use, gpu: str, errors: dict[str, float] | None = None,
-    method: Any = None,
-) -> Iterator[Quantity]:  # fmt: skip
+def _quantity(unit: PriceUnit, part: Part, per: float, use: Use, gpu: str) -> Iterator[Quantity]:
     """So much of a part, none where there is no such device."""
     if part.value is None and not part.missing:
         return
     origin = part.provenance
-    causes = {**(errors or {}), **({f"{part.name}: {origin.source}": origin.uncertainty} if origin.uncertainty else {})}
+    causes = {f"{part.name}: {origin.source}": origin.uncertainty} if origin.uncertainty else {}
     yield Quantity(
-        unit, amount, use.host, date.fromtimestamp(use.started_at), use.partition, gpu,
-        method or origin.method, causes, part.missing, origin.reason,
+        unit, (part.value or 0.0) / per, use.host, use.day, use.partition, gpu, origin.method, causes, part.missing,
+        origin.reason,
     )  # fmt: skip

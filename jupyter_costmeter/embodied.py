@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from .factors import Factor, Kind
+from .peaks import MIG
+from .tariffs import fits_gpu
 
 HOURS_PER_YEAR = 8760.0
 #: Embodied carbon is known to a factor of two (FACTS §4); of a model without a figure of its own, to one of three.
 TWO, THREE = 1.0, 2.0
 A100 = ("A100", 150.0, "Luccioni et al. 2023 (BLOOM), a lower bound", TWO)
 H100 = ("H100", 164.0, "NVIDIA's product carbon footprint of the HGX H100 board, 1312 kg / 8", TWO)
+SERVER_KG, GPUS = 2500.0, 8.0
 SERVER = "a server without GPUs 2500 kg (HPE DL345), shared by 8 GPUs"
+SLICE = "a MIG slice: which part of its GPU it is, and so of that GPU's making, is not kept"
 BLOOM_LIFE = "6 years, 85 % of the time in use (Luccioni et al. 2023)"
 SCI_LIFE = "4 years (the example of the SCI specification)"
 
@@ -42,13 +45,18 @@ def embodied_g(making_kg: float, reserved_h: float, life_h: float, share: float 
     return 1000.0 * making_kg * (reserved_h / life_h) * share
 
 
+def is_slice(model: str) -> bool:
+    """Whether the name is a MIG slice's: which part of its GPU (the SCI's RR / ToR) is not kept."""
+    return MIG.search(model) is not None
+
+
 def gpu_hour(model: str, kind: Kind | None = None, declared: Hardware | None = None) -> Factor:
-    """The embodied grams of one hour of a GPU of that model, with its share of the server."""
+    """The embodied grams of one hour of a whole GPU of that model, with its share of the server."""
     hardware = declared or Hardware()
     kg, source, error = _making(model, hardware)
     server_kg, server = _server(kind, hardware)
     life_h, life = _life(kind, hardware)
-    known = hardware.source and source == server == life == hardware.source
+    known = bool(hardware.source) and source == life == hardware.source and hardware.server_kg is not None
     sources = dict.fromkeys(filter(None, (source, server, life)))
     grams = embodied_g(kg + server_kg, 1.0, life_h)
     return Factor("embodied", grams, "g/GPU-h", "declared" if known else "assumed", "; ".join(sources), error)
@@ -57,7 +65,7 @@ def gpu_hour(model: str, kind: Kind | None = None, declared: Hardware | None = N
 def _making(model: str, hardware: Hardware) -> tuple[float, str, float]:
     """kgCO2e of the GPU alone, who says so, and how well it is known."""
     for pattern, kg in hardware.gpu_kg.items():
-        if fnmatchcase(model, pattern) or fnmatchcase(model.removeprefix("NVIDIA "), pattern):
+        if fits_gpu(pattern, model):
             return kg, hardware.source, TWO
     for name, kg, source, error in (A100, H100):
         if name in model:
@@ -67,9 +75,10 @@ def _making(model: str, hardware: Hardware) -> tuple[float, str, float]:
 
 def _server(kind: Kind | None, hardware: Hardware) -> tuple[float, str]:
     """kgCO2e of the server around one GPU; a laptop's or workstation's is not known unless it is declared."""
-    if hardware.server_kg is not None:
-        return hardware.server_kg / (hardware.gpus_per_server or 1.0), hardware.source
-    return (0.0, "the GPU alone") if kind == "laptop" else (2500.0 / 8.0, SERVER)
+    if hardware.server_kg is None and hardware.gpus_per_server is None:
+        return (0.0, "the GPU alone") if kind == "laptop" else (SERVER_KG / GPUS, SERVER)
+    kg, gpus = SERVER_KG if hardware.server_kg is None else hardware.server_kg, hardware.gpus_per_server or GPUS
+    return kg / gpus, f"a server of {kg:g} kg for {gpus:g} GPUs ({hardware.source})"
 
 
 def _life(kind: Kind | None, hardware: Hardware) -> tuple[float, str]:

@@ -7,7 +7,7 @@ emissions = Σ energy × PUE × intensity (Henderson et al. 2020, Patterson et a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import fsum
+from math import fsum, nan
 
 from . import embodied, uncertain
 from .accounting import Part, weakest
@@ -46,33 +46,11 @@ def footprint(uses: Sequence[Use], book: Book) -> Footprint:
 
 
 def _pieces(use: Use, book: Book) -> Iterator[Piece]:
-    """A use's joules by where they are from and the conditions under which they were used."""
-    shares = _shares(use, book)
+    """A use's joules by where they are from, under the conditions of then."""
+    conditions = book.at(use.host, use.hour)
     for part in use.energy:
         if part.value is not None:
-            for conditions, share in shares:
-                yield part.value * share, part, conditions
-
-
-def _shares(use: Use, book: Book) -> list[tuple[Conditions, float]]:
-    """Which part of the energy was used under which conditions; they add up to 1.
-
-    Of a session's several sources of energy it is not kept which hours they are from, so each is spread like all of
-    it: sums are right, but where factors change by the hour, measured shares and half-widths are an approximation.
-    """
-    whole = fsum(use.hours.values())
-    if not book.varies or whole <= 0:
-        return [(book.at(use.host, int(use.started_at // HOUR_S)), 1.0)]
-    return [(book.at(use.host, hour), joules / whole) for hour, joules in sorted(use.hours.items()) if joules]
-
-
-def pues(use: Use, book: Book) -> Iterator[tuple[float, Factor]]:
-    """The PUEs under which a use's energy was used, each with its share of it."""
-    found: dict[Factor, float] = {}
-    for conditions, share in _shares(use, book):
-        found[conditions.pue] = found.get(conditions.pue, 0.0) + share
-    for pue, share in found.items():
-        yield share, pue
+            yield part.value, part, conditions
 
 
 def _electricity(piece: Piece) -> Term:
@@ -99,9 +77,8 @@ def _cause_of(factor: Factor) -> tuple[str, float | None]:
 def _emissions(piece: Piece, term: Term) -> Term:
     """Of a piece and its electricity."""
     intensity = piece[2].intensity
-    errors = dict(term.errors)
-    if intensity.uncertainty is not None:
-        errors[f"intensity: {intensity.region}, {intensity.source}"] = intensity.uncertainty
+    error = nan if intensity.uncertainty is None else intensity.uncertainty  # not known, so not the sum's either
+    errors = {**term.errors, f"intensity: {intensity.region}, {intensity.source}": error}
     grams = term.value / 1000.0 * intensity.g_per_kwh
     return Term(grams, weakest(term.method, intensity.method), term.measured, errors, (_said(piece[2]),))
 
@@ -157,21 +134,23 @@ def _making(use: Use, book: Book) -> Iterator[Term]:
 
 def _gpu_hours(use: Use, book: Book) -> Iterator[tuple[str, float, Part, Factor]]:
     """Each GPU model's embodied grams in a use."""
-    conditions = book.at(use.host, int(use.started_at // HOUR_S))
+    conditions = book.at(use.host, use.hour)
     for model, part in use.gpu_s:
-        if part.value is not None:
+        if part.value is not None and not embodied.is_slice(model):
             factor = embodied.gpu_hour(model, conditions.kind, book.assumptions.hardware)
             yield model, part.value / 3600.0 * factor.value, part, factor
 
 
 def _embodied_total(uses: Sequence[Use], terms: Sequence[Term]) -> list[Total]:
     """None where no GPU was held: of other hardware no figure is known."""
-    parts = [part for use in uses for _, part in use.gpu_s]
-    lacking = [part for part in parts if part.missing]
-    if not terms and not lacking:
+    parts = [(part, embodied.is_slice(model)) for use in uses for model, part in use.gpu_s]
+    lacking = [part for part, _ in parts if part.missing]
+    slices = sum(part.count for part, is_slice in parts if is_slice and part.value)
+    if not terms and not lacking and not slices:
         return []
-    reasons = sorted({part.provenance.reason or "" for part in lacking} - {""})
-    return [uncertain.total("embodied_g", "gCO2e", terms, sum(part.missing for part in lacking), reasons)]
+    reasons = sorted({part.provenance.reason or "" for part in lacking} - {""}) + [embodied.SLICE] * bool(slices)
+    missing = sum(part.missing for part in lacking) + slices
+    return [uncertain.total("embodied_g", "gCO2e", terms, missing, reasons)]
 
 
 # What was applied

@@ -102,7 +102,7 @@ class measure:
 
     @guard.guarded("measure")
     def _costs(self) -> Costs | None:
-        return self._session.derived.costs_of(self.record) if self._session and self.record else None
+        return self._session.derived.pricing()(self.record) if self._session and self.record else None
 
     @property
     def figures(self) -> tuple[Figure, ...]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import IO, Any, Literal, Protocol
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
-from .derived import Content
 from .record import Channel, DeviceUse, Figure, Reading, Status, Usage
+
+if TYPE_CHECKING:
+    from .derived import Content
 
 Family = Literal["sensors", "late", "tracers", "models", "exporters"]
 

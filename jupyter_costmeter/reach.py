@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 import itertools
 import re
 import sys
@@ -58,6 +59,8 @@ MOST = 2000
 #: So many of the things that an object or a container holds.
 FEW = 50
 FUNCTIONS = (FunctionType, BuiltinFunctionType)
+#: CPython's ``Py_TPFLAGS_MANAGED_DICT``: objects of such a type have a ``__dict__`` only once it is asked for.
+MANAGED_DICT = 1 << 4
 WORD = re.compile(r"[A-Za-z_]\w*")
 MAGIC = re.compile(r"^\s*(%%?\w*|!.*)", re.MULTILINE)
 _INSTALLED = tuple({p for n in ("stdlib", "platstdlib", "purelib", "platlib") if (p := sysconfig.get_path(n))})
@@ -180,11 +183,22 @@ def _held(value: Any) -> list[Any]:
         return list(itertools.islice(value, FEW))
     if type(value) is dict:
         return list(itertools.islice(value.values(), FEW))
+    if type.__getattribute__(type(value), "__flags__") & MANAGED_DICT:
+        return list(itertools.islice(_attributes(value), FEW))
     try:
         held = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return []
     return list(itertools.islice(dict(held).values(), FEW))
+
+
+def _attributes(value: Any) -> Iterator[Any]:
+    """Not by ``__dict__``: that would be made for it, and each use of the user's object is slower from then on."""
+    for found in gc.get_referents(value):
+        if type(found) is dict:
+            yield from list(found.values())
+        elif found is not type(value):
+            yield found
 
 
 def _unwrapped(value: Any) -> Any:

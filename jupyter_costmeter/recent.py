@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import Protocol
 
 from . import accounting
 from .ledger import Selection
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Summary
-from .uses import Use, of_records
+from .uses import Use, Using, of_records
 
 
 class Reader(Protocol):
@@ -19,7 +20,7 @@ class Reader(Protocol):
 
     def sessions(self, selection: Selection) -> list[SessionInfo]: ...
 
-    def uses(self, selection: Selection, hours: bool = False, memory: bool = False) -> list[Use]: ...
+    def uses(self, selection: Selection, hourly_before: float = -inf, memory: bool = False) -> list[Use]: ...
 
     def records(self, selection: Selection) -> Iterator[CellRecord]: ...
 
@@ -33,7 +34,9 @@ class Reader(Protocol):
 class Recent:
     """One session's newest and dearest cells; ``summary`` and ``whole`` (what it used) count all of them."""
 
-    def __init__(self, info: SessionInfo, cells: list[CellRecord], summary: Summary, whole: Use | None = None) -> None:
+    def __init__(
+        self, info: SessionInfo, cells: list[CellRecord], summary: Summary, whole: Using | None = None
+    ) -> None:
         self._info, self._cells, self._summary, self._whole = info, cells, summary, whole
 
     def summary(self, selection: Selection) -> Summary:
@@ -45,11 +48,11 @@ class Recent:
     def sessions(self, selection: Selection) -> list[SessionInfo]:
         return [self._info] if any(selected(self._cells, selection)) else []
 
-    def uses(self, selection: Selection, hours: bool = False, memory: bool = False) -> list[Use]:
-        found = list(selected(self._cells, selection))
+    def uses(self, selection: Selection, hourly_before: float = -inf, memory: bool = False) -> list[Use]:
+        found, hourly = list(selected(self._cells, selection)), self._info.started_at < hourly_before
         if self._whole is not None and len(found) == len(self._cells):
-            return [self._whole]
-        return [of_records(found, self._info)] if found else []
+            return self._whole.uses(self._info, hourly)
+        return of_records(found, self._info, hourly) if found else []
 
     def records(self, selection: Selection) -> Iterator[CellRecord]:
         return selected(self._cells, selection)

@@ -19,6 +19,7 @@ from .uncertain import Term
 
 #: Functional units that the ledger counts by itself.
 COUNTED = ("run", "session", "cell")
+NOT_HELD = "no GPU was held, and of other hardware no figure is known"
 BOUNDARY = (
     "Boundary: the electricity of the CPU, memory and GPUs that this process tree used or held, with PUE, and the"
     " making of the GPUs (with their share of a server) for the time that they were held. Outside of it: disks,"
@@ -67,18 +68,33 @@ def _positive(text: str) -> bool:
         return False
 
 
+def making(footprint: Footprint) -> Total:
+    """M in grams: what is known of it, else no value and why; a CPU's making is not known, so it is no 0."""
+    found = footprint.total("embodied_g")
+    held = found is not None and (found.value or found.missing)
+    if found is None or not (held or _said_to_be_none(footprint)):
+        return Total("embodied_g", "gCO2e", None, None, None, 1, None, (), (NOT_HELD,))
+    return found
+
+
+def _said_to_be_none(footprint: Footprint) -> bool:
+    """Whether all GPUs are declared to have been made without emissions."""
+    made = [one.value for one in footprint.applied if one.name == "embodied"]
+    return bool(made) and not any(made)
+
+
 def score(footprint: Footprint, unit: Unit, count: float) -> Score:
-    """The score of a footprint that ``count`` things of the unit's name were got from.
+    """The score of a footprint that ``count`` things of the unit's name were got from; without M a lower bound.
 
     Raises:
         UsageError: nothing was metered there, or the count is not positive.
     """
-    parts = [t for name in ("emissions_g", "embodied_g") if (t := footprint.total(name)) is not None]
-    known = [t for t in parts if t.value is not None]
-    if not known or footprint.total("emissions_g") not in known:
+    emissions = footprint.total("emissions_g")
+    if emissions is None or emissions.value is None:
         raise UsageError("no energy was metered there, so there is no score")
     if not 0 < count < float("inf"):
         raise UsageError(f"{count:g} {unit.name}: a score is per something, so it wants a count above 0")
+    parts = (emissions, making(footprint))
     carbon = _sum(parts, 1.0, "gCO2e")
     return Score(unit, count, _sum(parts, unit.size / count, f"gCO2e per {_called(unit)}"), carbon)
 

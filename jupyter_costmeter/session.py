@@ -88,7 +88,7 @@ class Session:
         self._ready = False
         self._asked = threading.Event()  # for the drivers, by the first cell
         self.tally = Tally()
-        self.derived = Deriving(lambda: self.info, settings, self.tally)
+        self.derived = Deriving(lambda: self.info, settings, self.tally, self.overhead.working)
         self.gaps = Gaps(self.meter, self.tally.add)
         self._settling = threading.Lock()
         self.sampler = Sampler(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -17,11 +18,14 @@ from .uses import HOUR_S, Use
 
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 NOT_COMPARABLE = "Intensities that count other things (lifecycle, direct, …) are not comparable."
+OTHER_PUE = "The PUE is that of such a place, since the declared one belongs to another."
+#: What people leave out, or put, before a model.
+MAKER = {"nvidia", "tesla"}
 
 
 @dataclass(frozen=True, slots=True)
 class Supposition:
-    """What is supposed; ``None`` stays as it is."""
+    """What is supposed; ``None`` stays as it is, but for the PUE where the region or the kind is another."""
 
     region: Region | None = None
     kind: Kind | None = None
@@ -40,8 +44,11 @@ class Supposition:
     @property
     def notes(self) -> Iterator[str]:
         yield NOT_COMPARABLE
+        if (self.region or self.kind) and self.pue is None:
+            yield OTHER_PUE
         if self.gpu:
-            yield f"The same hours and joules, charged as {self.gpu}: how fast it is, and what it draws, is not known."
+            gpu = _model(self.gpu)
+            yield f"The same hours and joules, charged as {gpu}: how fast it is, and what it draws, is not known."
 
 
 def supposition(
@@ -61,7 +68,7 @@ def supposition(
         _usable(region) if region else None,
         KINDS.get(kind or ""),
         _pue(pue),
-        None if g_per_kwh is None else Intensity(g_per_kwh, "supposed", "what if", method="declared", uncertainty=None),
+        None if g_per_kwh is None else Intensity(g_per_kwh, "supposed", "what if", method="declared", uncertainty=0.0),
         gpu or None,
     )
 
@@ -90,8 +97,21 @@ def costs_if(uses: Sequence[Use], book: Book, supposed: Supposition) -> Costs:
 
 def _model(name: str) -> str:
     """The name as a driver has it of what people call H100, as far as a price of it is known."""
-    full = next((row.gpu for row in clouds.TABLE if name.lower() in row.gpu.lower()), name)
-    return full if full.startswith(("NVIDIA", "Tesla", "AMD")) else f"NVIDIA {full}"
+    full = next((row.gpu for row in clouds.TABLE if _means(name, row.gpu)), None)
+    if full is None:
+        return name
+    return full if full.startswith("Tesla") else f"NVIDIA {full}"
+
+
+def _means(name: str, full: str) -> bool:
+    """Whether it names that model by whole words: an A10 is no A10G, and 100 is none at all."""
+    asked, known = _words(name), _words(full)
+    return known[0] in asked and set(asked) <= set(known)
+
+
+def _words(model: str) -> list[str]:
+    """``a100``, ``sxm4``, ``40gb``: the model, then its variant."""
+    return [word for word in re.split(r"[\s-]+", model.lower()) if word and word not in MAKER]
 
 
 class SupposedBook(Book):

@@ -76,7 +76,7 @@ def parsed(text: str) -> dict[str, Any]:
 def read(path: Path, known: Sequence[str]) -> Document:
     """The file's tables; none where there is no file. A table that is not known is a problem."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors write a mark before the first character
     except FileNotFoundError:
         return Document(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -118,8 +118,13 @@ def number(row: Row, key: str, least: float = 0.0, most: float = MOST) -> float 
     return float(value)
 
 
+def printable(value: str) -> str:
+    """Without what a terminal would obey (escapes, marks that turn the writing round); line ends become spaces."""
+    return "".join(c if c.isprintable() else " " for c in value if c.isprintable() or c.isspace())
+
+
 def text(row: Row, key: str, choices: Sequence[str] = ()) -> str:
-    """A text; ``""`` where the key is not there.
+    """A text, only what can be printed of it; ``""`` where the key is not there.
 
     Raises:
         UsageError: it is something else, or none of the choices.
@@ -129,4 +134,4 @@ def text(row: Row, key: str, choices: Sequence[str] = ()) -> str:
         raise UsageError(f"{key} = {value!r}: it wants a text in quotes")
     if value and choices and value not in choices:
         raise UsageError(f"{key}: {unknown(value, choices)}")
-    return value
+    return printable(value)

@@ -6,9 +6,9 @@ products, errors from the same thing move together and add up linearly; those of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import fsum, hypot
+from math import fsum, hypot, isnan
 
 from .accounting import WEAKENS, weakest
 from .record import Method, Total
@@ -19,7 +19,7 @@ class Term:
     """One summand: a product of figures and factors.
 
     ``measured`` is the share of it (0 to 1) that rests on measured energy; ``errors`` are relative half-widths by
-    what they come from; ``method`` is the weakest of its figures' and factors'.
+    what they come from (not a number: not known); ``method`` is the weakest of its figures' and factors'.
     """
 
     value: float
@@ -29,13 +29,21 @@ class Term:
     sources: tuple[str, ...] = ()
 
 
-def half_width(terms: Iterable[Term]) -> float | None:
-    """The absolute half-width of a sum; ``None`` where no term knows any error."""
+def half_width(terms: Sequence[Term]) -> float | None:
+    """The absolute half-width of a sum.
+
+    ``None`` where no term knows any error, or where terms of 10 % or more of the sum have one that is not a number:
+    theirs is not known.
+    """
+    whole = fsum(term.value for term in terms)
+    unknown = fsum(term.value for term in terms if any(map(isnan, term.errors.values())))
     by_cause: dict[str, list[float]] = {}
     for term in terms:
         for cause, relative in term.errors.items():
-            by_cause.setdefault(cause, []).append(term.value * relative)
-    return hypot(*sorted(map(fsum, by_cause.values()))) if by_cause else None
+            by_cause.setdefault(cause, []).append(0.0 if isnan(relative) else term.value * relative)
+    if not by_cause or (unknown and unknown >= WEAKENS * whole):
+        return None
+    return hypot(*sorted(map(fsum, by_cause.values())))
 
 
 def weakest_of(terms: Sequence[Term]) -> Method | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,7 +13,7 @@ from jupyter_costmeter.costing import costs_of
 from jupyter_costmeter.derived import Costs
 from jupyter_costmeter.factors import Intensity
 from jupyter_costmeter.record import CellRecord, Figure, Provenance, SessionInfo, Total, Usage
-from jupyter_costmeter.uses import of_record, of_records
+from jupyter_costmeter.uses import Use, of_records
 
 HOUR = 3600.0
 KWH = 3.6e6
@@ -68,7 +68,7 @@ def place(region: str = "FR", pue: float | None = 1.0, **more: Any) -> Placed:
 
 
 def constant(g_per_kwh: float, region: str = "FR", **more: Any) -> Intensity:
-    return Intensity(g_per_kwh, region, "the operator's bill", **{"method": "declared", "uncertainty": None, **more})
+    return Intensity(g_per_kwh, region, "the operator's bill", **{"method": "declared", "uncertainty": 0.0, **more})
 
 
 def lab(g_per_kwh: float = 100.0, pue: float | None = 1.0, **more: Any) -> Assumptions:
@@ -81,9 +81,14 @@ def costs(
     assumed: Assumptions, *records: CellRecord, info: SessionInfo | None = None, grid: Grid | None = None, **more: Any
 ) -> Costs:
     """What the panel shows of these records of one session."""
-    info = info or session()
-    use = of_record(records[0], info) if len(records) == 1 else of_records(records, info)
-    return costs_of([use], Book(assumed, grid), **more)
+    info, book = info or session(), Book(assumed, grid)
+    return costs_of(of_records(records, info, hourly=info.started_at < book.changed_at), book, **more)
+
+
+def whole(records: CellRecord | Iterable[CellRecord], info: SessionInfo) -> Use:
+    """What a record, or several of one session, used in all hours together."""
+    (use,) = of_records([records] if isinstance(records, CellRecord) else records, info)
+    return use
 
 
 def total(of: Costs, name: str) -> Total:

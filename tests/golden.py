@@ -109,7 +109,7 @@ NOWHERE = Assumptions()
 
 
 def costs(assumed: Assumptions, *records: CellRecord) -> Costs:
-    return costs_of([of_records(records, SESSION)], Book(assumed))
+    return costs_of(of_records(records, SESSION), Book(assumed))
 
 
 DERIVE = wire.Derive(lambda of: rates.rates(of, NAMES, {}), lambda of: costs(LAB, of))
@@ -155,7 +155,7 @@ def totals() -> wire.Json:
 def places() -> wire.Json:
     """What the chooser asks for."""
     supposed = supposition("SE", 1.1, "H100")
-    uses = [of_records([FIRST, IDLING], SESSION)]
+    uses = of_records([FIRST, IDLING], SESSION)
     then = costs_if(uses, Book(LAB), supposed)
     regions = [cost_wire.region(snapshot.region(name)) for name in ("FR", "US-CA", "gcp/us-central1", "CF")]
     what_if = cost_wire.what_if("notebook train.ipynb", costs(LAB, FIRST, IDLING), then, supposed.notes)

@@ -86,7 +86,7 @@ def test_a_place_by_its_id_or_name(asked: str, named: str, words: Words, metered
     assert "Written" not in words("where")
 
 
-def test_a_kind_and_a_pue_stay_until_another_place_is_said(words: Words) -> None:
+def test_a_kind_and_a_pue_stay_until_others_are_said(words: Words) -> None:
     assert row(words("where", "FR", "--kind", "laptop"), "PUE")[1] == "1"
     shown = words("where", "--pue", "1.25")
     assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("laptop", "1.25")
@@ -94,13 +94,33 @@ def test_a_kind_and_a_pue_stay_until_another_place_is_said(words: Words) -> None
     shown = words("where", "--kind", "lab")
     assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("lab", "1.25")
     shown = words("where", "SE")
-    assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("not known", "1.56")
+    assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("lab", "1.25")
+    shown = words("where", "gcp/us-central1")  # a cloud is no lab
+    assert row(shown, "kind of place")[1] == "cloud"
+
+
+def test_a_kind_alone_leaves_what_a_file_says_of_all_machines(words: Words, metered: Path) -> None:
+    before = '[[where]]\nregion = "SE"\npue = 1.1\npue_source = "the report"\n'
+    metered.write_text(before)
+    shown = words("where", "--kind", "lab")
+    assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("lab", "1.1")
+    assert metered.read_text() == f'{before}\n[[where]]\nhost = "{HOST}"\nregion = "SE"\nkind = "lab"\npue = 1.1\n'
+
+
+def test_a_nearer_file_that_says_another_place_is_named(words: Words, metered: Path) -> None:
+    nearer = Path(NAME).absolute()
+    nearer.write_text(f'[[where]]\nregion = "PL"\n[[where]]\nhost = "{HOST}"\nregion = "DE"\n')
+    shown = words("where", "SE")
+    assert f"Written to {metered}, but {nearer}:3, which is nearer, says DE." in shown
+    assert row(shown, "region")[1] == "DE, Germany"
+    nearer.write_text('[[where]]\nregion = "DE"\n')  # of all machines: the own row is more exact
+    assert f"Written to {metered}. What was metered before counts by it, too." in words("where", "NO")
 
 
 def test_other_machines_and_other_times(words: Words, metered: Path) -> None:
     words("where", "DE")
     shown = words("where", "FR", "--from", "2026-10-01")
-    assert "What was metered before that day stays as it was." in shown
+    assert "What was metered before 2026-10-01 stays as it was." in shown
     assert "the file says other things of other times" in shown
     assert "Where gpu-* stands" in words("where", "PL", "--host", "gpu-*")
     assert row(words("where", "--host", "gpu-07"), "region")[1] == "PL, Poland"
@@ -232,6 +252,7 @@ def test_a_score_needs_a_count_and_energy(words: Words) -> None:
     assert "how many epoch? --count N says it" in words("sci", "--per", "epoch", code=2)
     assert "wants a count above 0" in words("sci", "--count", "0", code=2)
     assert "no energy was metered there" in words("sci", "--label", "none", code=2)
+    assert "99 % of the energy was measured, the rest is an estimate." in words("sci")
     assert "All of it took 1.5 times the newest run's energy." in words("sci", "--label", "train")
 
 
@@ -247,8 +268,9 @@ def test_what_if_shows_regions_side_by_side(words: Words) -> None:
         amount = f"{value:.3g} gCO2e" if value >= 1 else f"{value * 1000:.3g} mgCO2e"
         assert text.startswith(f"~{amount}"), text
     assert then[0].endswith(f"(×{1.1 * SWEDEN / (1.2 * FRANCE):.2g})")
-    assert "charged as H100" in shown
-    assert row(shown, "on a cloud (aws)")[1] != row(shown, "on a cloud (aws)")[2]
+    assert "charged as NVIDIA H100 80GB HBM3" in shown
+    assert "\n99 % of the energy was measured, the rest is an estimate.\n" in shown
+    assert row(shown, "on aws, 2023-11-16")[1] != row(shown, "on aws, 2023-11-16")[2]
     assert f"{KWH * 1.2 * FRANCE:.5f}" == f"{derived(words, 'emissions_g')['value']:.5f}"  # nothing was written
     assert row(words("what-if", "--g-per-kwh", "0"), "emissions")[2].startswith("~0 gCO2e")
 
@@ -303,6 +325,15 @@ def test_without_anything_metered_the_check_is_of_this_machine(home: Path, capsy
     shown = said(here(capsys, "rates", "check", str(home / "r.toml")), 1)
     assert f"host {HOST}" in shown
     assert "GPU-hour" not in shown  # it has none
+
+
+def test_a_machines_name_cannot_move_the_cursor(words: Words, metered: Path, ledger_path: Path) -> None:
+    info = replace(session("bbb2", str(metered)), host="\x1b[2Jevil\r\x9b1m")
+    fill(ledger_path, info, cell(info, 1, 3600.0))
+    (metered.parent / NAME).write_text(RATES)
+    shown = words("rates", "--all")
+    assert "host [2Jevil1m" in shown
+    assert not {"\x1b", "\r", "\x9b"} & set(shown)
 
 
 def test_rates_check_in_a_shell(metered: Path, home: Path) -> None:

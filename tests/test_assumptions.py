@@ -135,9 +135,9 @@ def test_the_nearer_file_wins(own: Path, home: Path, monkeypatch: pytest.MonkeyP
     (home / "system").mkdir()
     (home / "paper").mkdir()
     monkeypatch.setattr(assumptions, "jupyter_config_path", lambda: [str(own.parent), str(home / "system")])
-    row = '[[where]]\nregion = "{}"\n[[intensity]]\ng_per_kwh = {}\n[live]\nsource = "{}"\n[[rates]]\nkwh = {}\n'
-    row += 'currency = "EUR"\n'
-    (home / "system" / NAME).write_text(row.format("DE", 1, "uk", "0.1"))
+    row = '[[where]]\nregion = "{}"\n[[intensity]]\ng_per_kwh = {}\n[[rates]]\nkwh = {}\ncurrency = "EUR"\n'
+    asking = row + '[live]\nsource = "{}"\n'
+    (home / "system" / NAME).write_text(asking.format("DE", 1, "0.1", "uk"))
 
     def seen(project: Path | None = None) -> tuple[Any, ...]:
         found = load(str(project) if project else None)
@@ -147,10 +147,10 @@ def test_the_nearer_file_wins(own: Path, home: Path, monkeypatch: pytest.MonkeyP
         return region(found), intensity.g_per_kwh, found.live.source, [str(t.prices["kwh"]) for t in found.tariffs]
 
     assert seen() == ("DE", 1.0, "uk", ["0.1"])
-    own.write_text(row.format("SE", 2, "watttime", "0.2"))
+    own.write_text(asking.format("SE", 2, "0.2", "watttime"))
     assert seen() == ("SE", 2.0, "watttime", ["0.2"])
-    (home / "paper" / NAME).write_text(row.format("FR", 3, "electricity_maps", "0.3"))
-    assert seen(home / "paper") == ("FR", 3.0, "electricity_maps", ["0.3"])
+    (home / "paper" / NAME).write_text(row.format("FR", 3, "0.3"))
+    assert seen(home / "paper") == ("FR", 3.0, "watttime", ["0.3"])
     assert seen() == ("SE", 2.0, "watttime", ["0.2"])  # another project's counts nothing
 
 
@@ -168,6 +168,80 @@ def test_a_nearer_file_can_switch_a_live_source_off(own: Path, home: Path) -> No
     assert load(str(home / "paper")).live is None
     (home / "paper" / NAME).write_text('[live]\nsource = "wrong"\n')  # a mistake, which says nothing
     assert load(str(home / "paper")).live
+
+
+def test_a_projects_file_cannot_ask_for_the_network(own: Path, home: Path) -> None:
+    (home / "paper").mkdir()
+    cloned, shared = home / "paper" / NAME, home / "paper" / "more.toml"
+    shared.write_text('[live]\nsource = "watttime"\n')
+    cloned.write_text('include = ["more.toml"]\n[[where]]\nregion = "GB"\n[live]\nsource = "uk"\n')
+    found = load(str(home / "paper"))
+    assert found.live is None
+    assert region(found) == "GB"
+    assert [problem.partition(": ")[0] for problem in found.problems] == [f"{shared}:1", f"{cloned}:4"]
+    assert found.problems[1].endswith(f"write it into {own}")
+    own.write_text(f'include = ["{shared}"]\n')  # who includes it in his own asks
+    found = load(str(home / "paper"))
+    assert found.live
+    assert found.live.source == "watttime"
+    assert [problem.partition(": ")[0] for problem in found.problems] == [f"{cloned}:4"]
+
+
+def test_a_nearer_tariff_takes_only_the_units_that_it_prices(own: Path, home: Path) -> None:
+    (home / "paper").mkdir()
+    own.write_text(
+        '[currency]\ncode = "EUR"\n'
+        '[[rates]]\nmatch = {host = "GPU-1", gpu = "a100*"}\ngpu_hour = 1\nkwh = 0.3\n'
+        "[[rates]]\ncpu_hour = 0.01\n"
+        "[[rates]]\ncpu_hour = 0.02\nvalid_from = 2026-01-01\n"
+        '[[rates]]\nmatch = {partition = "P"}\nkwh = 0.4\n'
+    )
+    (home / "paper" / NAME).write_text(
+        '[currency]\ncode = "EUR"\n'
+        '[[rates]]\nmatch = {host = "gpu-1", gpu = "A100*"}\ngpu_hour = 2\n'
+        "[[rates]]\ncpu_hour = 0.03\n"
+        '[[rates]]\nmatch = {partition = "p"}\nkwh = 0.5\n'
+    )
+    found = [{unit: str(price) for unit, price in row.prices.items()} for row in load(str(home / "paper")).tariffs]
+    assert found[:3] == [{"kwh": "0.3"}, {"cpu_hour": "0.02"}, {"kwh": "0.4"}]
+    assert found[3:] == [{"gpu_hour": "2"}, {"cpu_hour": "0.03"}, {"kwh": "0.5"}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (["FR from = 2020-01-01 until = 2030-01-01", "DE", "SE from = 2025-01-01"], "FR"),  # more bounds
+        (["FR from = 2025-01-01", "DE from = 2020-01-01", "SE"], "FR"),  # a later beginning
+        (["DE until = 2030-01-01", "SE"], "DE"),
+        (["DE", "SE"], "SE"),  # alike: the later one
+    ],
+)
+@pytest.mark.parametrize("table", ["where", "intensity"])
+def test_more_bounds_win_over_fewer_then_the_later_beginning(
+    table: str, rows: list[str], expected: str, own: Path
+) -> None:
+    text = ""
+    for row in rows:
+        name, _, bounds = row.partition(" ")
+        said = f'region = "{name}"' if table == "where" else f'g_per_kwh = 1\nsource = "{name}"'
+        text += f"[[{table}]]\n{said}\n" + bounds.replace(" until", "\nuntil") + "\n"
+    found = of(own, text)
+    assert not found.problems
+    intensity = found.intensity("FR", NOW)
+    assert (region(found) if table == "where" else intensity and intensity.source) == expected
+
+
+def test_a_named_regions_intensity_wins_over_one_of_any(own: Path) -> None:
+    text = '[[intensity]]\nregion = "FR"\ng_per_kwh = 1\n'
+    found = of(own, f"{text}[[intensity]]\ng_per_kwh = 2\nfrom = 2020-01-01\nuntil = 2030-01-01\n")
+    one, other = found.intensity("FR", NOW), found.intensity("SE", NOW)
+    assert (one and one.g_per_kwh, other and other.g_per_kwh) == (1, 2)
+
+
+def test_the_first_second_of_1970_is_a_bound_like_any(own: Path) -> None:
+    found = of(own, "[[intensity]]\ng_per_kwh = 2\nuntil = 1970-01-01\n")
+    assert found.intensity("FR", NOW) is None
+    assert found.varies
 
 
 @pytest.mark.parametrize(
@@ -213,18 +287,18 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[ZoneInfo]:
 
 def test_a_row_counts_from_a_day_until_a_day(own: Path, berlin: ZoneInfo) -> None:
     found = of(own, '[[where]]\nregion = "FR"\nfrom = 2026-03-01\nuntil = 2026-03-02\n')
-    start = datetime(2026, 3, 1, tzinfo=berlin).timestamp()
+    start = datetime(2026, 3, 1, tzinfo=timezone.utc).timestamp()
     assert [region(found, at=start + t) for t in (-1, 0, 86_399, 86_400)] == [None, "FR", "FR", None]
     assert found.varies
 
 
-def test_days_in_which_the_clocks_change_have_23_and_25_hours(own: Path, berlin: ZoneInfo) -> None:
-    """A day of wall time is what the user means, and hours are counted in UTC."""
-    for day, hours in ((date(2026, 3, 29), 23), (date(2026, 10, 25), 25)):
+def test_days_are_those_of_utc_wherever_the_file_is_read(own: Path, berlin: ZoneInfo) -> None:
+    """Also those in which the reader's clocks change: a file that several share says the same to all."""
+    for day, hours in ((date(2026, 3, 29), 24), (date(2026, 10, 25), 24)):
         found = of(own, f'[[where]]\nregion = "FR"\nfrom = {day}\nuntil = {day + timedelta(days=1)}\n')
         start, end = found.places[0].span
         assert end - start == hours * HOUR_S
-        assert start == datetime(day.year, day.month, day.day, tzinfo=berlin).timestamp()
+        assert start == datetime(day.year, day.month, day.day, tzinfo=timezone.utc).timestamp()
         book, first = Book(found), int(start // HOUR_S)
         inside = [book.at("box", hour).region for hour in range(first - 1, first + hours + 1)]
         assert inside == [None, *["FR"] * hours, None]
@@ -233,21 +307,19 @@ def test_days_in_which_the_clocks_change_have_23_and_25_hours(own: Path, berlin:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("2026-07-01T12:00:00", datetime(2026, 7, 1, 10, tzinfo=timezone.utc)),  # of the zone here
+        ("2026-07-01T12:00:00", datetime(2026, 7, 1, 12, tzinfo=timezone.utc)),
         ("2026-07-01T12:00:00Z", datetime(2026, 7, 1, 12, tzinfo=timezone.utc)),
         ("2026-07-01T12:00:00-07:00", datetime(2026, 7, 1, 19, tzinfo=timezone.utc)),
-        ("2026-01-01", datetime(2025, 12, 31, 23, tzinfo=timezone.utc)),
+        ("2026-01-01", datetime(2026, 1, 1, tzinfo=timezone.utc)),
     ],
 )
-def test_a_time_is_of_the_zone_here_unless_it_says_another(
-    text: str, expected: datetime, own: Path, berlin: ZoneInfo
-) -> None:
+def test_a_time_is_in_utc_unless_it_says_another(text: str, expected: datetime, own: Path, berlin: ZoneInfo) -> None:
     assert of(own, f"[[intensity]]\ng_per_kwh = 1\nfrom = {text}\n").intensities[0].start == expected.timestamp()
 
 
 def test_a_machine_that_has_moved(own: Path, berlin: ZoneInfo) -> None:
     found = of(own, '[[where]]\nhost = "box"\nregion = "DE"\n[[where]]\nhost="box"\nregion="FR"\nfrom = 2026-10-01\n')
-    moved = datetime(2026, 10, 1, tzinfo=berlin).timestamp()
+    moved = datetime(2026, 10, 1, tzinfo=timezone.utc).timestamp()
     assert [region(found, at=at) for at in (0.0, moved - 1, moved, moved + 1e9)] == ["DE", "DE", "FR", "FR"]
 
 

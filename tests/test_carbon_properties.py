@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from math import fsum
 
 import pytest
-from carbon_cases import (
+from carbon_cases import (  # fmt: skip
     A100,
     H100,
     HOUR,
@@ -26,7 +26,8 @@ from carbon_cases import (
     place,
     record,
     session,
-)  # fmt: skip
+    whole,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +36,6 @@ from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.costing import costs_of
 from jupyter_costmeter.derived import Costs
 from jupyter_costmeter.record import CellRecord, Figure, SessionInfo
-from jupyter_costmeter.uses import of_record, of_records
 
 DERIVED = ("electricity_wh", "emissions_g")
 #: Host, number of the session, record.
@@ -100,13 +100,13 @@ def grouped(assumed: Assumptions, found: list[Ran]) -> Costs:
     sessions: dict[tuple[str, int], list[CellRecord]] = {}
     for host, number, one in found:
         sessions.setdefault((host, number), []).append(one)
-    uses = [of_records(records, known(host)) for (host, _), records in sessions.items()]
+    uses = [whole(records, known(host)) for (host, _), records in sessions.items()]
     return costs_of(uses, Book(assumed))
 
 
 def alone(assumed: Assumptions, found: list[Ran]) -> Costs:
     """A use for each record."""
-    return costs_of([of_record(one, known(host)) for host, _, one in found], Book(assumed))
+    return costs_of([whole(one, known(host)) for host, _, one in found], Book(assumed))
 
 
 def known(host: str) -> SessionInfo:

@@ -29,6 +29,7 @@ from carbon_cases import (
     record,
     session,
     utc,
+    whole,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +47,6 @@ from jupyter_costmeter.record import Figure
 from jupyter_costmeter.sci import Unit, score
 from jupyter_costmeter.supposing import costs_if, supposition
 from jupyter_costmeter.tariffs import tariff_of
-from jupyter_costmeter.uses import of_record
 
 EUR = tariff_of({"gpu_hour": 0.55, "currency": "EUR"}, "jupyter_costmeter.toml:6", None)
 USD = tariff_of({"kwh": 0.2, "currency": "USD"}, "jupyter_costmeter.toml:9", None)
@@ -123,9 +123,11 @@ def test_nothing_is_no_lines(of: Costs | None) -> None:
     assert cost_pages.notes(of) == []
 
 
-def test_nothing_used_is_no_lines_wherever_it_was() -> None:
-    for assumed in (lab(), Assumptions()):
-        assert cost_pages.rows(costs(assumed, record(joules(0.0)))) == []
+@pytest.mark.parametrize(("used", "value"), [(KWH, "~1.00 kWh"), (0.0, "~0 Wh")])
+def test_a_zero_is_a_figure_and_is_shown(used: float, value: str) -> None:
+    rows = cost_pages.rows(costs(lab(0.0), record(joules(used))))
+    assert [row[1] for row in rows] == [value, "~0 gCO2e"]
+    assert line(rows, "emissions")[3:] == ["declared", "FR: the operator's bill (average, not stated) × PUE 1"]
 
 
 # While the place is not known
@@ -149,7 +151,7 @@ def test_a_known_place_has_neither() -> None:
 
 def test_of_a_refused_region_it_is_not_said_that_nobody_said() -> None:
     assumed = Assumptions(places=(place("CF", host="one"),))
-    uses = [of_record(record(joules(KWH)), session(host)) for host in ("one", "two")]
+    uses = [whole(record(joules(KWH)), session(host)) for host in ("one", "two")]
     (refused,) = cost_pages.notes(costs_of(uses[:1], Book(assumed)))
     assert refused == (
         "Emissions are by the world's average, since the shipped figure of the place cannot be used: Central African"
@@ -194,7 +196,23 @@ def test_problems_are_said_first() -> None:
 def test_a_bill_that_lacks_something_says_what() -> None:
     assumed = replace(lab(), tariffs=(tariff_of({"match": {"gpu": "H100*"}, "gpu_hour": 1}, "f.toml:1", "EUR"),))
     (note,) = cost_pages.notes(costs(assumed, RUN, info=INFO))
-    assert note.startswith("Money in EUR is a lower bound: no price per GPU-hour for host host, NVIDIA A100-SXM4-40GB")
+    lacks = "no price per GPU-hour for host host, NVIDIA A100-SXM4-40GB"
+    assert note.startswith(f"Money in EUR is not known: {lacks}")
+    assert line(cost_pages.rows(costs(assumed, RUN, info=INFO)), "money")[4].startswith(lacks)
+
+
+def test_a_clouds_bill_that_lacks_something_says_what() -> None:
+    """Two GPUs, of one of which no price is known: then of neither."""
+    known, unknown = held(1.0, "G0"), held(3.0, "G1")
+    info = session(gpus={"G0": A100, "G1": "NVIDIA X1"})
+    found = costs(lab(), record(joules(KWH), known, unknown), info=info)
+    why = "no price for NVIDIA X1: add a [[cloud]] row"
+    assert line(cost_pages.rows(found), "· the same on aws")[1].startswith("≥ ")
+    assert cost_pages.notes(found) == [f"The same on aws, 2023-11-16 is a lower bound: {why}."]
+    none = costs(lab(), record(joules(KWH), unknown), info=info)
+    assert line(cost_pages.rows(none), "· the same on aws")[1:] == [
+        "—", "", "not known", f"aws, 2023-11-16: {why}, 2023-11-16",
+    ]  # fmt: skip
 
 
 # Factors
@@ -203,7 +221,7 @@ def test_a_bill_that_lacks_something_says_what() -> None:
 def test_every_factor_with_its_source() -> None:
     page = cost_pages.factors_page("Factors", full())
     assert table(page)[:2] == [
-        ["carbon intensity", "60 g/kWh", "", "declared", "FR, the operator's bill, average, not stated", "100 %"],
+        ["carbon intensity", "60 g/kWh", "exact", "declared", "FR, the operator's bill, average, not stated", "100 %"],
         ["PUE", "1.2", "exact", "declared", "declared in jupyter_costmeter.toml:1", "100 %"],
     ]
     assert table(page)[2][:4] == ["making of a GPU", "10.4 g/GPU-h", "×/÷ 2", "assumed"]
@@ -212,7 +230,7 @@ def test_every_factor_with_its_source() -> None:
         ["kWh", "0.2 USD", "2.4 kWh", "0.48 USD", "jupyter_costmeter.toml:9"],
         ["GPU-h", "4.1 USD", "2 GPU-h", "8.2 USD", table(page, 1)[2][4]],
     ]
-    assert "on demand, us-east" in table(page, 1)[2][4]
+    assert table(page, 1)[2][4].startswith("aws, 2023-11-16: on demand, us-east")
 
 
 def test_every_price_of_a_bill() -> None:
@@ -253,7 +271,7 @@ def test_a_large_factor_has_no_exponent() -> None:
 
 def test_parts_of_the_energy() -> None:
     assumed = Assumptions(places=(place("FR", host="one"), place("DE", host="two")))
-    uses = [of_record(record(joules(kwh * KWH)), session(host)) for host, kwh in (("one", 1), ("two", 3))]
+    uses = [whole(record(joules(kwh * KWH)), session(host)) for host, kwh in (("one", 1), ("two", 3))]
     page = cost_pages.factors_page("Factors", costs_of(uses, Book(assumed)))
     assert [(row[4][:2], row[5]) for row in table(page) if row[0] == "carbon intensity"] == [
         ("FR", "25 %"),
@@ -318,7 +336,7 @@ def test_a_score_is_reported_with_boundary_method_and_r() -> None:
 
 
 def beside(assumed: Assumptions, **supposed: Any) -> Page:
-    use = of_record(RUN, INFO)
+    use = whole(RUN, INFO)
     wanted = supposition(**supposed)
     columns = ("as it is", costs_of([use], Book(assumed))), (wanted.name, costs_if([use], Book(assumed), wanted))
     return cost_pages.what_if_page("What if", columns, list(wanted.notes))
@@ -350,11 +368,29 @@ def test_nothing_is_no_multiple_of_zero() -> None:
 def test_each_currency_and_provider_has_its_own_line() -> None:
     price = CloudPrice("gcp", "H100*", Decimal(10), "EUR", date(2026, 1, 1), "on demand", "", "a list")
     rows = table(beside(replace(FULL, clouds=(price,)), gpu="H100"))
-    names = [row[0] for row in rows if row[0].startswith(("money", "on a cloud"))]
-    assert names == ["money (EUR)", "money (USD)", "on a cloud (aws)", "on a cloud (gcp)"]
-    clouds = {row[0]: row[1:] for row in rows if row[0].startswith("on a cloud")}
-    assert clouds["on a cloud (aws)"][0] == "~8.20 USD ±1.0 %"
-    assert clouds["on a cloud (gcp)"] == ["—", "~20.00 EUR ±1.0 %"]
+    names = [row[0] for row in rows if row[0].startswith(("money", "on "))]
+    assert names == ["money (EUR)", "money (USD)", "on aws, 2023-11-16", "on gcp, 2026-01-01"]
+    clouds = {row[0]: row[1:] for row in rows if row[0].startswith("on ")}
+    assert clouds["on aws, 2023-11-16"][0] == "~8.20 USD ±1.0 %"
+    assert clouds["on gcp, 2026-01-01"] == ["—", "~20.00 EUR ±1.0 %"]
+
+
+def test_prices_of_two_days_are_two_lines() -> None:
+    price = CloudPrice("aws", "A100*", Decimal(3), "USD", date(2026, 1, 1), "", "", "a list")
+    other = replace(price, gpu="H100*", as_of=date(2026, 2, 1), gpu_hour=Decimal(9))
+    rows = table(beside(replace(lab(), clouds=(price, other)), gpu="H100"))
+    assert [row for row in rows if row[0].startswith("on ")] == [
+        ["on aws, 2026-01-01", "~6.00 USD ±1.0 %", "—"], ["on aws, 2026-02-01", "—", "~18.00 USD ±1.0 %"],
+    ]  # fmt: skip
+
+
+def test_side_by_side_each_lower_bound_says_why() -> None:
+    found = costs(FULL, record(joules(KWH), joules(None, LOST), held(1.0, "G1"), held(1.0)), info=INFO)
+    notes = cost_pages.what_if_page("x", [("as it is", found), ("the same", found)]).notes
+    assert "emissions: a lower bound, missing in 1 record (the GPU is lost)." in notes
+    assert "Money in USD is a lower bound: the GPU is lost." in notes
+    assert "The same on aws, 2023-11-16 is a lower bound: no price for G1: add a [[cloud]] row." in notes
+    assert len(notes) == len(set(notes))
 
 
 def test_no_line_for_what_nobody_has() -> None:

@@ -97,7 +97,10 @@ def test_what_has_no_price_is_null_and_says_why() -> None:
 
 def test_of_a_cell_only_what_the_panel_shows(placed: Costs) -> None:
     told, whole = strict(cost_wire.costs(placed, whole=False)), strict(cost_wire.costs(placed))
-    assert (told["applied"], told["equivalents"]) == ([], [])
+    assert (told["applied"], told["equivalents"]) == (whole["applied"][:1], [])
+    assert "56 g/kWh, FR" in told["applied"][0]["text"]
+    assert len(whole["applied"]) == 3
+    assert "Of a cell `applied` has the intensity alone, and `equivalents` is empty." in DOCS
     assert {k: v for k, v in told.items() if k not in ("applied", "equivalents")} == {
         k: v for k, v in whole.items() if k not in ("applied", "equivalents")
     }
@@ -162,6 +165,10 @@ def test_what_if_tells_both() -> None:
     assert (told["title"], told["notes"], told["schema"]) == ("session s1", ["a note"], wire.SCHEMA)
 
 
+def test_the_page_says_which_pue_another_place_has() -> None:
+    assert "a declared PUE of another site does not move along" in DOCS
+
+
 # Anything
 
 
@@ -178,5 +185,5 @@ def test_whatever_was_metered_is_json(
     places = (place_of({"region": region, **({"pue": pue} if pue else {})}, "f.toml:1"),) if region else ()
     record = replace(golden.FIRST, usage=golden.usage(wall_s, gpu_j))
     book = Book(replace(golden.LAB, places=places))
-    for costs in (costs_of([of_records(found, golden.SESSION)], book) for found in ([], [record], [record, record])):
+    for costs in (costs_of(of_records(found, golden.SESSION), book) for found in ([], [record], [record, record])):
         strict(cost_wire.costs(costs))

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ from carbon_cases import (
     place,
     record,
     session,
+    utc,
+    whole,
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from jupyter_core.paths import jupyter_config_dir
 
 from jupyter_costmeter.assumptions import Assumptions
 from jupyter_costmeter.conditions import Book
@@ -40,7 +44,7 @@ from jupyter_costmeter.costing import Costing, costs_of, quantities_of
 from jupyter_costmeter.factors import Quantity
 from jupyter_costmeter.record import Figure
 from jupyter_costmeter.tariffs import Tariff, tariff_of
-from jupyter_costmeter.uses import of_record, of_records
+from jupyter_costmeter.uses import of_record
 
 
 def rate(line: int = 1, match: dict[str, str] | None = None, currency: str = "EUR", **prices: object) -> Tariff:
@@ -48,8 +52,10 @@ def rate(line: int = 1, match: dict[str, str] | None = None, currency: str = "EU
 
 
 def quantities(assumed: Assumptions, *figures: Figure, **more: Any) -> list[Quantity]:
-    info = session("gpu07", gpus={"G0": A100, "G1": H100}, partition="gpu-small")
-    return list(quantities_of(of_record(record(*figures, **more), info), Book(assumed)))
+    info = session("gpu07", NOON - 9 * HOUR, {"G0": A100, "G1": H100}, partition="gpu-small")
+    book = Book(assumed)
+    uses = of_record(record(*figures, **more), info, info.started_at < book.changed_at)
+    return [quantity for use in uses for quantity in quantities_of(use, book)]
 
 
 # What a tariff may price
@@ -66,7 +72,7 @@ def test_hours_gigabyte_hours_and_kwh() -> None:
     found = quantities(lab(pue=1.5), *figures)
     assert {q.unit: q.amount for q in found} == {"gpu_hour": 2.0, "cpu_hour": 0.5, "gb_hour": 1.5, "kwh": 3.0}
     assert {(q.host, q.partition, q.gpu) for q in found} == {("gpu07", "gpu-small", A100)}
-    assert {q.day for q in found} == {datetime.fromtimestamp(NOON).date()}
+    assert {q.day for q in found} == {datetime.fromtimestamp(NOON, timezone.utc).date()}
     assert {q.unit: q.method for q in found} == {
         "gpu_hour": "measured", "cpu_hour": "measured", "gb_hour": "measured", "kwh": "declared",
     }  # fmt: skip
@@ -191,8 +197,8 @@ def test_of_a_record_no_cloud_is_asked() -> None:
 def test_money_does_not_depend_on_order_and_grouping(runs: list[tuple[int, int, int]], data: st.DataObject) -> None:
     assumed = replace(lab(pue=1.2), tariffs=(rate(gpu_hour=0.55, kwh=0.21),))
     records = [(n, record(held(h / 1000), joules(float(j), NVML))) for n, h, j in runs]
-    apart = [of_record(one, session()) for _, one in data.draw(st.permutations(records))]
-    together = [of_records([one for n, one in records if n == number], session()) for number in range(3)]
+    apart = [whole(one, session()) for _, one in data.draw(st.permutations(records))]
+    together = [whole([one for n, one in records if n == number], session()) for number in range(3)]
     (one, other) = (costs_of(uses, Book(assumed)).bills for uses in (apart, together))
     sums = [sum(float(bill.amount or 0) for bill in bills) for bills in (one, other)]
     assert sums[0] == pytest.approx(sums[1], rel=1e-12)
@@ -217,7 +223,7 @@ def declare(project: Path, text: str) -> None:
     (project / "jupyter_costmeter.toml").write_text(text)
 
 
-RUN = of_record(record(joules(KWH)), session())
+RUN = whole(record(joules(KWH)), session())
 
 
 def test_a_changed_assumption_recomputes_the_past(project: Path) -> None:
@@ -251,20 +257,21 @@ def test_a_mistake_is_named_and_the_rest_is_used(project: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hours", "memory"),
+    ("text", "before", "memory"),
     [
-        ("", False, False),
-        (FRANCE, False, False),
-        (FRANCE + NIGHT_RATE, True, False),
-        ("[[where]]\nregion = 'FR'\nuntil = 2026-10-01\n", True, False),
-        ("[live]\nsource = 'uk'\n", True, False),
-        ("[[rates]]\ngpu_hour = 1\ncurrency = 'EUR'\n", False, False),
-        ("[[rates]]\ngb_hour = 0.002\ncurrency = 'EUR'\n", False, True),
+        ("", -inf, False),
+        (FRANCE, -inf, False),
+        (FRANCE + NIGHT_RATE, utc(2026, 10, 1), False),
+        ("[[where]]\nregion = 'FR'\nuntil = 2026-10-01\n", utc(2026, 10, 1), False),
+        ("[[where]]\nregion = 'FR'\nuntil = 2126-10-01\n", -inf, False),
+        ("[[rates]]\ngpu_hour = 1\nvalid_from = 2026-09-01\ncurrency = 'EUR'\n", utc(2026, 9, 1), False),
+        ("[[rates]]\ngpu_hour = 1\ncurrency = 'EUR'\n", -inf, False),
+        ("[[rates]]\ngb_hour = 0.002\ncurrency = 'EUR'\n", -inf, True),
     ],
 )
-def test_it_wants_no_more_of_the_ledger_than_it_needs(project: Path, text: str, hours: bool, memory: bool) -> None:
+def test_it_wants_no_more_of_the_ledger_than_it_needs(project: Path, text: str, before: float, memory: bool) -> None:
     declare(project, text)
-    assert Costing(str(project), project).wants == {"hours": hours, "memory": memory}
+    assert Costing(str(project), project).wants == {"hourly_before": before, "memory": memory}
 
 
 class LearningGrid(FakeGrid):
@@ -284,7 +291,9 @@ class LearningGrid(FakeGrid):
 
 
 def live(project: Path, places: str = FRANCE, more: str = "") -> tuple[Costing, LearningGrid]:
-    declare(project, f"{places}[live]\nsource = 'uk'\n{more}")
+    own = jupyter_config_dir()  # a project's file cannot ask for the network
+    Path(own).mkdir(parents=True, exist_ok=True)
+    (Path(own) / "jupyter_costmeter.toml").write_text(f"{places}[live]\nsource = 'uk'\n{more}")
     costing, grid = Costing(str(project), project), LearningGrid()
     assert costing.assumptions.problems == ()
     costing.grid = grid  # type: ignore[assignment]
@@ -293,11 +302,12 @@ def live(project: Path, places: str = FRANCE, more: str = "") -> tuple[Costing, 
 
 def test_a_live_source_is_asked_for_the_hours_that_were_used_and_then_used(project: Path) -> None:
     costing, grid = live(project)
-    use = of_record(record(joules(KWH), at=NOON + 1800, wall_s=HOUR), session(at=NOON - 9 * HOUR))
-    assert amount(costing.of([use]), "emissions_g") == pytest.approx(56.039)
+    made = record(joules(KWH), at=NOON + 1800, wall_s=HOUR)
+    uses = of_record(made, session(at=NOON - 9 * HOUR), costing.book.changed_at > NOON)
+    assert amount(costing.of(uses), "emissions_g") == pytest.approx(56.039)
     first = int(NOON // HOUR)
     assert grid.soon == [("FR", [first, first + 1])]
-    assert amount(costing.of([use]), "emissions_g") == pytest.approx(20.0)
+    assert amount(costing.of(uses), "emissions_g") == pytest.approx(20.0)
 
 
 def test_of_a_record_nobody_is_asked(project: Path) -> None:
@@ -319,4 +329,6 @@ def test_asked_now(project: Path) -> None:
     costing, grid = live(project)
     assert list(map(repr, costing.refresh([RUN]))) == ["('FR', 'asked')"]
     assert grid.soon == [("FR", [int(NOON // HOUR)])]
-    assert Costing(None, project).refresh([RUN]) == []
+    own = Path(jupyter_config_dir()) / "jupyter_costmeter.toml"
+    own.write_text(FRANCE)
+    assert Costing(None, project).refresh([RUN]) == []  # no source is asked for

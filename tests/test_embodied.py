@@ -92,12 +92,30 @@ def test_server_life_and_use() -> None:
     own = Hardware({"*": 200.0}, server_kg=1600.0, gpus_per_server=4, life_years=5.0, use=0.5, source="our vendor")
     found = gpu_hour(A100, "lab", own)
     assert found.value == pytest.approx(600e3 / (5 * 8760 * 0.5))
-    assert (found.method, found.source) == ("declared", "our vendor")
+    assert (found.method, found.source) == ("declared", "our vendor; a server of 1600 kg for 4 GPUs (our vendor)")
 
 
-def test_a_server_of_its_own_is_shared_with_nobody() -> None:
-    own = Hardware({"*": 0.0}, server_kg=100.0, life_years=1.0, use=1.0, source="x")
-    assert gpu_hour(A100, "lab", own).value == pytest.approx(100e3 / 8760)
+@pytest.mark.parametrize(
+    ("server_kg", "gpus", "kg", "said"),
+    [
+        (100.0, 1.0, 100.0, "100 kg for 1 GPUs"),
+        (100.0, None, 12.5, "100 kg for 8 GPUs"),
+        (None, 4.0, 625.0, "2500 kg for 4 GPUs"),
+    ],
+)
+def test_a_server_and_its_gpus_are_each_taken_and_said(
+    server_kg: float | None, gpus: float | None, kg: float, said: str
+) -> None:
+    own = Hardware({"*": 0.0}, server_kg=server_kg, gpus_per_server=gpus, life_years=1.0, use=1.0, source="x")
+    found = gpu_hour(A100, "lab", own)
+    assert found.value == pytest.approx(1000 * kg / 8760)
+    assert said in found.source
+
+
+@pytest.mark.parametrize(("pattern", "model"), [("t4", "Tesla T4"), ("V100*", "Tesla V100-SXM2-16GB"), ("a100*", A100)])
+def test_models_are_named_as_in_tariffs(pattern: str, model: str) -> None:
+    own = Hardware({pattern: 1000.0}, source="x")
+    assert gpu_hour(model, "laptop", own).value == pytest.approx(1e6 / (4 * 8760))
 
 
 @pytest.mark.parametrize(

@@ -154,11 +154,35 @@ def test_csv_has_costs_and_factors_in_each_line(ledger: Ledger, costing: Costing
     assert first["water_l_how"] == "not derived: there is none in this record"
 
 
+def test_csv_has_all_that_is_known_of_each_factor(ledger: Ledger, costing: Costing) -> None:
+    found = {line["id"]: line for line in lines(exported(ledger, "csv", costing))}
+    intensity, rest = found["aaa1-1"]["factors"].split("; PUE: ")
+    assert intensity.startswith("Carbon intensity: 56 g/kWh, FR, modelled, Our World in Data 2023")
+    assert intensity.endswith("average, lifecycle, ±20 %")
+    assert rest.startswith("1.2, declared, the site's report")
+    assert "Making of a GPU: " in rest
+    assert "Luccioni et al. 2023" in rest
+    assert found["aaa1-1"]["money_source"] == f"{NAME}:6"
+
+
+def test_csv_has_the_half_width_of_each_figure(ledger: Ledger, costing: Costing, own: Path) -> None:
+    own.write_text(LAB + "[water]\non_site_l_per_kwh = 1\n")
+    text = exported(ledger, "csv", costing)
+    (line,) = [line for line in lines(text) if line["id"] == "aaa1-1"]
+    exact = costing.of(ledger.uses(replace(ALL)))  # of all: each at least as wide as one of it
+    for name in ("electricity_wh", "emissions_g", "embodied_g", "water_l"):
+        whole = exact.footprint.total(name)
+        assert whole is not None
+        assert 0 < float(line[f"{name}_uncertainty"]) <= (whole.uncertainty or 0.0)
+    joules = (3600 * 0.05, 4.0)  # the counter, and at most all of the CPU and memory
+    assert float(line["electricity_wh_uncertainty"]) == pytest.approx(joules[0] * 1.2 / 3600, rel=0.01)
+
+
 def test_what_was_not_metered_has_no_costs_rather_than_zero(ledger: Ledger, costing: Costing) -> None:
     made = cell(INFO, 1)
     lost = replace(made, usage=replace(made.usage, figures=(golden.usage(1.0, None).figures[4],)))
     (line,) = lines(exported(ledger, "csv", costing, lost))
-    assert line["emissions_g"] == ""
+    assert line["emissions_g"] == line["emissions_g_uncertainty"] == ""
     assert line["emissions_g_how"] == "not measured: the GPU is lost"
     body = json.loads(exported(ledger, "json", costing, lost))
     assert value(body["cells"][0]["costs"]["totals"], "emissions_g") is None
@@ -174,7 +198,7 @@ def test_no_text_of_the_file_is_a_formula(evil: str, ledger: Ledger, costing: Co
     )
     made = [replace(one, label=None) for one in records()]
     text = exported(ledger, "csv", costing, *made)
-    assert evil.replace("\\t", "\t") in text  # it is told
+    assert evil.replace("\\t", " ") in text  # it is told
     for line in csv.reader(io.StringIO(text, newline="")):
         for found in line:
             assert found[:1] not in tuple("=+@\t\r\n"), found
@@ -191,6 +215,7 @@ def test_markdown_has_totals_factors_and_co2e_of_each_cell(ledger: Ledger, costi
     assert "| PUE | 1.2 | exact | declared | the site's report |" in factors
     assert "| making of a GPU |" in factors
     assert f"{NAME}:6" in factors
+    assert "| aws, 2023-11-16: on demand, us-east; " in factors
     assert "| emissions | ≥ ~" in text
     assert f"~{3608 * G_PER_J * 1000:.3g} mgCO2e |" in text.partition("## Cells")[2]
 

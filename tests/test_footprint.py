@@ -29,6 +29,7 @@ from carbon_cases import (
     session,
     total,
     utc,
+    whole,
 )
 
 from jupyter_costmeter.assumptions import Assumptions, Water
@@ -38,7 +39,6 @@ from jupyter_costmeter.embodied import Hardware
 from jupyter_costmeter.factors import Live
 from jupyter_costmeter.format import percent, total_text
 from jupyter_costmeter.record import Figure, Provenance
-from jupyter_costmeter.uses import of_record
 
 DERIVED = ("electricity_wh", "emissions_g")
 
@@ -88,7 +88,7 @@ def test_the_same_model_errs_alike_on_several_machines() -> None:
     """Two machines whose CPU energy is by one TDP: 50 % of both, not 35 %. Two counters of one kind as well."""
     book = Book(lab())
     for origin, relative in ((TDP, 0.5), (NVML, 0.05)):
-        uses = [of_record(record(joules(KWH, origin)), session(host)) for host in ("one", "two")]
+        uses = [whole(record(joules(KWH, origin)), session(host)) for host in ("one", "two")]
         width = total(costs_of(uses, book), "emissions_g").uncertainty
         assert width == pytest.approx(relative * 200)
 
@@ -97,7 +97,7 @@ def test_two_grids_err_apart() -> None:
     """1 kWh each in two countries at a PUE of 1: 20 % of each, in quadrature."""
     assumed = Assumptions(places=(place("FR", host="one"), place("DE", host="two")))
     exact = Provenance("measured", "a meter", 0.0)
-    uses = [of_record(record(joules(KWH, exact)), session(host)) for host in ("one", "two")]
+    uses = [whole(record(joules(KWH, exact)), session(host)) for host in ("one", "two")]
     found = total(costs_of(uses, Book(assumed)), "emissions_g")
     assert found.value == pytest.approx(56.039 + 380.95)
     assert found.uncertainty == pytest.approx(0.2 * (56.039**2 + 380.95**2) ** 0.5)
@@ -105,7 +105,8 @@ def test_two_grids_err_apart() -> None:
 
 def test_an_energy_of_unknown_error_is_not_called_exact() -> None:
     """Though the PUE is declared, which adds no error of its own."""
-    found = costs(lab(), record(joules(KWH, Provenance("measured", "a meter"))))
+    assumed = Assumptions(places=(place("FR"),), intensities=(constant(100.0, uncertainty=None),))
+    found = costs(assumed, record(joules(KWH, Provenance("measured", "a meter"))))
     for name in DERIVED:
         assert total_text(total(found, name), with_uncertainty=True).endswith(("Wh", "gCO2e"))
 
@@ -227,6 +228,35 @@ def test_several_sources_of_energy_are_spread_alike() -> None:
     assert found.measured_share == pytest.approx(0.75)
 
 
+def test_each_source_of_energy_has_the_factors_of_its_own_hours() -> None:
+    """1 kWh measured at 100 g and 1 kWh modelled at 500: 100 of 600 g are measured, ±5 and ±250 g."""
+    first = utc(2026, 10, 1)
+    rows = constant(100.0, end=first), constant(500.0, start=first)
+    assumed = Assumptions(places=(place("FR"),), intensities=rows)
+    clean = record(joules(KWH), at=first - HOUR, wall_s=HOUR, id="a")
+    dirty = record(joules(KWH, TDP, "cpu_energy_j"), at=first, wall_s=HOUR, id="b")
+    found = total(costs(assumed, clean, dirty, info=session(at=first - HOUR)), "emissions_g")
+    assert found.value == pytest.approx(600.0)
+    assert found.measured_share == pytest.approx(1 / 6)
+    assert found.uncertainty == pytest.approx((5.0**2 + 250.0**2) ** 0.5)
+
+
+def test_an_intensity_of_unknown_error_is_not_called_exact() -> None:
+    """Marginal intensities have none: the energy's own error alone would pass for that of the whole."""
+    assumed = Assumptions(places=(place("FR"),), intensities=(constant(100.0, uncertainty=None),))
+    found = costs(assumed, record(joules(KWH)))
+    assert total(found, "emissions_g").uncertainty is None
+    assert total(found, "electricity_wh").uncertainty == pytest.approx(50.0)
+
+
+def test_a_mig_slice_is_not_charged_the_making_of_a_whole_gpu() -> None:
+    """Which part of the GPU it is, is not kept: nothing is made up."""
+    for name in (f"{A100} (a MIG slice)", f"{A100} MIG 1g.5gb"):
+        found = total(costs(lab(), record(held(1.0)), info=session(gpus={"GPU-1": name})), "embodied_g")
+        assert (found.value, found.missing) == (None, 1)
+        assert "MIG slice" in found.reasons[0]
+
+
 def test_a_constant_by_period_counts_no_hours() -> None:
     """A bill for September and one for October are two values, not those of two hours."""
     first = utc(2026, 10, 1)
@@ -256,7 +286,7 @@ def test_a_known_place_has_no_range() -> None:
 def test_only_what_ran_nobody_knows_where_is_uncertain_so() -> None:
     """2 kWh at 100 g/kWh are known, 1 kWh at PUE 1.56 is not."""
     assumed = Assumptions(places=(place("FR", host="one"),), intensities=(constant(100.0),))
-    uses = [of_record(record(joules(kwh * KWH)), session(host)) for host, kwh in (("one", 2), ("two", 1))]
+    uses = [whole(record(joules(kwh * KWH)), session(host)) for host, kwh in (("one", 2), ("two", 1))]
     found = costs_of(uses, Book(assumed))
     assert amount(found, "emissions_g") == pytest.approx(200 + 741)
     assert found.footprint.range_g == pytest.approx((236.399, 1594.504), abs=1e-3)
@@ -264,7 +294,7 @@ def test_only_what_ran_nobody_knows_where_is_uncertain_so() -> None:
 
 def test_a_refused_region_and_no_region_are_told_apart() -> None:
     assumed = Assumptions(places=(place("CF", 1.56, host="one"),))
-    uses = [of_record(record(joules(KWH)), session(host)) for host in ("two", "one")]
+    uses = [whole(record(joules(KWH)), session(host)) for host in ("two", "one")]
     said = [one.intensity.note for one in costs_of(uses, Book(assumed)).footprint.applied if one.intensity]
     assert len(said) == 2
     assert any("Central African Republic: refused" in (note or "") for note in said)
@@ -294,7 +324,7 @@ def test_embodied_by_the_users_own_word() -> None:
     found = costs(lab(hardware=own), record(held(438.0)), info=session(gpus={"GPU-1": A100}))
     of = total(found, "embodied_g")
     assert of.value == pytest.approx(1000.0)  # a hundredth of its life
-    assert (of.method, of.sources) == ("declared", ("our vendor",))
+    assert (of.method, of.sources) == ("declared", ("our vendor; a server of 0 kg for 8 GPUs (our vendor)",))
     assert of.uncertainty == pytest.approx((1.0 + 0.01**2) ** 0.5 * 1000)
 
 

@@ -18,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 ip = InteractiveShell.instance()
 ip.run_cell("%load_ext jupyter_costmeter")
 session = ip.costmeter.session
+session.ready()  # a first cell waits for the drivers: nearly all interrupts would hit that
 rounds = 300
 for i in range(rounds):
     timer = threading.Timer(i * 5e-6, os.kill, (os.getpid(), signal.SIGINT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from math import fsum
+from math import fsum, inf
 from pathlib import Path
 
 import golden
@@ -108,7 +108,7 @@ def plain(parts: Iterable[tuple[str, Part]]) -> dict[tuple[object, ...], list[ob
 
 
 def same(one: Use, other: Use, memory: bool) -> None:
-    assert (one.host, one.started_at, one.partition) == (other.host, other.started_at, other.partition)
+    assert (one.host, one.at, one.partition) == (other.host, other.at, other.partition)
     pairs = [
         (plain(("", p) for p in (*use.energy, *use.cpu_s)), plain(use.gpu_s)) for use in (one, other)
     ]  # fmt: skip
@@ -124,14 +124,16 @@ def same(one: Use, other: Use, memory: bool) -> None:
             assert mine.value == pytest.approx(yours.value)
 
 
-def by_hour(use: Use) -> dict[int, float]:
-    return {hour: joules for hour, joules in use.hours.items() if joules > 1e-9 * fsum(use.hours.values())}
-
-
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(records(), st.sampled_from(SCOPES), st.sampled_from([None, "train"]), st.booleans(), st.booleans())
+@given(
+    records(),
+    st.sampled_from(SCOPES),
+    st.sampled_from([None, "train"]),
+    st.sampled_from([-inf, 1e9 + 1, inf]),
+    st.booleans(),
+)
 def test_the_ledgers_sums_are_those_of_the_records(
-    tmp_path: Path, made: list[CellRecord], scope: Selection, label: str | None, hours: bool, memory: bool
+    tmp_path: Path, made: list[CellRecord], scope: Selection, label: str | None, before: float, memory: bool
 ) -> None:
     selection = replace(scope, label=label)
     path = tmp_path / "l.sqlite"
@@ -140,18 +142,17 @@ def test_the_ledgers_sums_are_those_of_the_records(
     ledger = open_ledger(path)
     for session in SESSIONS.values():
         ledger.append(session, [r for r in made if r.session_id == session.id])
-    found = ledger.uses(selection, hours, memory)
+    found = ledger.uses(selection, before, memory)
     ledger.close()
-    wanted = {}
-    for session in SESSIONS.values():
-        use = of_records([r for r in selected(made, selection) if r.session_id == session.id], session)
-        if use.energy or use.gpu_s or use.cpu_s:
-            wanted[session.started_at] = use
-    assert [use.started_at for use in found] == sorted(wanted)
-    for use in found:
-        same(use, wanted[use.started_at], memory)
-        assert by_hour(use) == pytest.approx(by_hour(wanted[use.started_at])) if hours else use.hours == {}
-        assert memory or use.memory_byte_s is None
+    wanted: list[Use] = []
+    for session in sorted(SESSIONS.values(), key=lambda s: s.started_at):
+        own = [r for r in selected(made, selection) if r.session_id == session.id]
+        uses = of_records(own, session, session.started_at < before)
+        if any(use.energy or use.gpu_s or use.cpu_s for use in uses):
+            wanted += uses
+    assert [(use.host, use.at) for use in found] == [(use.host, use.at) for use in wanted]
+    for use, other in zip(found, wanted, strict=True):
+        same(use, other, memory)
 
 
 # By hand
@@ -171,9 +172,15 @@ def test_a_record_over_midnight_counts_in_each_of_its_hours(ledger: Ledger) -> N
     ledger.append(
         SESSIONS["s1"], [record(1, 7200.0, start, gpu_energy_j=4000.0), record(2, 60.0, start, cpu_energy_j=5)]
     )
-    (use,) = ledger.uses(ALL, hours=True)
-    assert use.hours == pytest.approx({midnight - 1: 1005.0, midnight: 2000.0, midnight + 1: 1000.0})
-    assert ledger.uses(ALL)[0].hours == {}
+    hours = {use.hour: fsum(part.value or 0.0 for part in use.energy) for use in ledger.uses(ALL, inf)}
+    assert hours == pytest.approx({midnight - 1: 1005.0, midnight: 2000.0, midnight + 1: 1000.0})
+    assert len(ledger.uses(ALL)) == 1
+
+
+def test_only_sessions_that_began_before_are_told_by_the_hour(ledger: Ledger) -> None:
+    ledger.append(SESSIONS["s1"], [record(1, 7200.0, gpu_energy_j=4.0)])
+    began = SESSIONS["s1"].started_at
+    assert [len(ledger.uses(ALL, before)) for before in (began, began + 1.0)] == [1, 2]
 
 
 def test_gb_hours_are_by_each_records_peak_over_its_time(ledger: Ledger) -> None:
@@ -207,7 +214,7 @@ def test_a_project_counts_those_inside_it_and_none_beside_it(ledger: Ledger) -> 
 
 
 def test_without_a_file_nothing_was_used(ledger: Ledger) -> None:
-    assert ledger.uses(ALL, hours=True, memory=True) == []
+    assert ledger.uses(ALL, inf, memory=True) == []
     assert not ledger.path.exists()
 
 

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -84,7 +84,7 @@ def test_all_else_survives_byte_for_byte(end: str, own: Path) -> None:
     row = '\n[[where]]\nhost = "new"\nregion = "SE"\n'.replace("\n", end).encode()
     assert own.read_bytes() == before + row
     placing.declare("NO", host="NEW")  # hosts are alike in any case
-    assert own.read_bytes() == before + row.replace(b'"new"', b'"NEW"').replace(b"SE", b"NO")
+    assert own.read_bytes() == before + row.replace(b"SE", b"NO")
     assert placing.forget("new")
     assert own.read_bytes() == before + end.encode()
 
@@ -92,9 +92,7 @@ def test_all_else_survives_byte_for_byte(end: str, own: Path) -> None:
 def test_a_row_is_replaced_where_it_stands(own: Path) -> None:
     own.write_text(FILE)
     placing.declare("PL", host="gpu-*")
-    assert own.read_text() == FILE.replace(
-        "host = 'gpu-*'  # all of them\nregion   =  \"FR\"\n", 'host = "gpu-*"\nregion = "PL"\n'
-    )
+    assert own.read_text() == FILE.replace('region   =  "FR"', 'region   =  "PL"')
     placing.forget("old")
     assert without(FILE, '[[where]]\nhost = "old"\n# it was moved\nregion = "DE"\nfrom = 2025-01-01\n').endswith(
         own.read_text().partition("# The old one:")[2]
@@ -103,12 +101,13 @@ def test_a_row_is_replaced_where_it_stands(own: Path) -> None:
 
 def test_a_row_of_a_day_leaves_the_earlier_ones(own: Path) -> None:
     own.write_text(FILE)
-    placing.declare("PL", host="old", since=date(2026, 10, 1))
-    assert own.read_text() == f'{FILE}\n[[where]]\nhost = "old"\nregion = "PL"\nfrom = 2026-10-01\n'
-    placing.declare("SE", host="old", since=date(2026, 10, 1))
-    assert own.read_text() == f'{FILE}\n[[where]]\nhost = "old"\nregion = "SE"\nfrom = 2026-10-01\n'
-    placing.declare("NO", host="old")  # for all times
-    assert [p.region for p in load().places if p.host == "old"] == ["NO"]
+    placing.declare("PL", host="old", since=date(2100, 10, 1))
+    assert own.read_text() == f'{FILE}\n[[where]]\nhost = "old"\nregion = "PL"\nfrom = 2100-10-01\n'
+    placing.declare("SE", host="old", since=date(2100, 10, 1))
+    assert own.read_text() == f'{FILE}\n[[where]]\nhost = "old"\nregion = "SE"\nfrom = 2100-10-01\n'
+    placed = placing.declare("NO", host="old")  # the row of now
+    assert placed.span[0] == datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp()
+    assert [p.region for p in load().places if p.host == "old"] == ["NO", "SE"]
     assert placing.forget("old")
     assert not placing.forget("old")
     assert [p.host for p in load().places] == ["gpu-*"]
@@ -143,20 +142,103 @@ def test_forgetting_makes_no_file(own: Path) -> None:
 def test_any_host_comes_back(own: Path, said: list[tuple[str, str, date | None]], before: str) -> None:
     own.write_text(before)
     expected: dict[tuple[str, date | None], str] = {}
-    for host, region, since in said:
-        try:
-            placing.declare(region, host=host, since=since)
-        except (UsageError, ReportError):
-            continue  # what no TOML can hold; the file is checked below
-        if since is None:
-            expected = {key: one for key, one in expected.items() if key[0] != host.lower()}
-        expected[host.lower(), since] = region
+    for name, region, since in said:
+        if not name.isprintable():
+            with pytest.raises(UsageError, match="only printable characters"):
+                placing.declare(region, host=name, since=since)
+            continue
+        placing.declare(region, host=name, since=since)
+        host, today = name.lower(), datetime.now(timezone.utc).date()
+        past = [day for one, day in expected if one == host and day and day <= today]
+        expected[host, since or max(past, default=None)] = region
     found = load()
     assert found.problems == ()
     shown = own.read_text()
     assert all(line in shown for line in before.splitlines())
     mine = [p for p in found.places if p.host not in ("gpu-*", "old")]
     assert sorted((p.host.lower(), p.region) for p in mine) == sorted((host, r) for (host, _), r in expected.items())
+
+
+# What is known stays
+
+KEPT = """\
+[[where]]
+host = "box"
+region = "DE"   # until the move
+until = 2020-01-01
+
+[[where]]
+host = "Box"
+region = "FR"   # the cellar
+kind = "lab"
+pue = 1.2
+pue_source = "the report of 2025"
+from = 2020-01-01
+note = "rack 3"
+
+[[where]]
+host = "box"
+region = "PL"
+from = 2100-01-01
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "changes"),
+    [
+        ({"region": "SE"}, [('"FR"', '"SE"')]),
+        ({"region": "FR"}, []),
+        ({"region": "SE", "kind": "laptop"}, [('"FR"', '"SE"'), ('"lab"', '"laptop"')]),
+        ({"region": "FR", "pue": 1.3}, [("pue = 1.2", "pue = 1.3"), ('pue_source = "the report of 2025"\n', "")]),
+        ({"region": "FR", "pue": 1.2}, []),
+        ({"region": "gcp/us-central1"}, [('"FR"', '"gcp/us-central1"'), ('kind = "lab"\n', "")]),
+        ({"region": "gcp/us-central1", "kind": "cloud"}, [('"FR"', '"gcp/us-central1"'), ('"lab"', '"cloud"')]),
+    ],
+)
+def test_only_what_is_named_changes_in_the_row_of_now(
+    asked: dict[str, object], changes: list[tuple[str, str]], own: Path
+) -> None:
+    own.write_text(KEPT)
+    placing.declare(**asked, host="box")  # type: ignore[arg-type]
+    expected = KEPT
+    for old, new in changes:
+        assert expected.count(old) == 1
+        expected = expected.replace(old, new)
+    assert own.read_text() == expected
+
+
+def test_a_kind_alone_changes_the_row_or_makes_one_of_what_is_known(own: Path) -> None:
+    own.write_text(KEPT)
+    known = load().place("box", datetime.now(timezone.utc).timestamp())
+    placed = placing.declare("", "laptop", "box", known=known)
+    assert (placed.region, placed.kind, placed.pue and placed.pue.value) == ("FR", "laptop", 1.2)
+    assert own.read_text() == KEPT.replace('"lab"', '"laptop"')
+    placing.declare("", "laptop", "other", known=known)
+    row = '\n[[where]]\nhost = "other"\nregion = "FR"\nkind = "laptop"\npue = 1.2\n'
+    assert own.read_text() == KEPT.replace('"lab"', '"laptop"') + row
+
+
+def test_leaving_a_cloud_takes_its_kind_along(own: Path) -> None:
+    own.write_text('[[where]]\nhost = "vm"\nregion = "GCP:us-central1"\nkind = "cloud"')  # no last line end
+    assert placing.declare("FR", host="vm", pue=1.3).kind is None
+    assert own.read_text() == '[[where]]\nhost = "vm"\nregion = "FR"\npue = 1.3\n'
+
+
+def test_a_day_without_a_row_of_its_own_adds_one_and_all_others_stay(own: Path) -> None:
+    own.write_text(KEPT)
+    yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
+    placing.declare("SE", host="box", since=yesterday)
+    assert own.read_text() == f'{KEPT}\n[[where]]\nhost = "box"\nregion = "SE"\nfrom = {yesterday}\n'
+    placing.declare("NO", host="box", since=date(2020, 1, 1))  # the day of a row that is there
+    assert own.read_text().startswith(KEPT.replace('"FR"', '"NO"'))
+    assert placing.forget("box")
+    assert load().places == ()
+
+
+def test_a_mark_before_the_first_character_stays(own: Path) -> None:
+    own.write_bytes(b"\xef\xbb\xbf" + FILE.encode())
+    placing.declare("SE", host="gpu-*")
+    assert own.read_bytes() == b"\xef\xbb\xbf" + FILE.replace('"FR"', '"SE"').encode()
 
 
 # What is refused
@@ -190,7 +272,8 @@ def test_what_cannot_be_said_leaves_the_file(words: dict[str, object], said: str
         (b"where = []\n", r"write it as \[\[where\]\]"),
         (b'where = [{host = "box", region = "FR"}]\n', r"write it as \[\[where\]\]"),
         (b'note = """\n[[where]]\n"""\n[[where]]\nregion = "FR"\n', r"write it as \[\[where\]\]"),
-        (b'[[where]]\nhost = "box"\nregion = "FR"\nnote = """\n[[\n"""\n', "change it by hand|mend it first"),
+        (b'[[where]]\nhost = "box"\nregion = """FR"""\n', "change it by hand"),
+        (b'[[where]]\nhost = "box"\nregion = "FR"\nnote = """\nregion = "FR"\n"""\n', "change it by hand"),
     ],
 )
 def test_a_file_that_we_cannot_change_is_not_overwritten(broken: bytes, said: str, own: Path) -> None:

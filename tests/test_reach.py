@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
 from pathlib import Path
@@ -174,3 +175,11 @@ def test_functions_that_call_each_other_end() -> None:
     exec(compile("def a(): return b()\ndef b(): return a()", "cell.py", "exec"), names)
     assert reached(Code("a()", names)) == set()
     assert reached(Code("x" * 10 + "(" * 10_000, names)) == set()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="before Python 3.11 each object has a dictionary from the start")
+def test_the_users_objects_are_not_made_slower(names: dict[str, Any]) -> None:
+    """An object whose ``__dict__`` has been asked for keeps its attributes there, and each use of them is slower."""
+    holder = names["holder"]
+    assert reached(Code("holder", names)) == {"numpy"}
+    assert not any(type(found) is dict for found in gc.get_referents(holder))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from carbon_cases import A100, CLOCK, KWH, LOST, amount, costs, held, joules, lab, record, session, total
+from carbon_cases import A100, CLOCK, KWH, LOST, NO_GPU, amount, costs, held, joules, lab, record, session, total
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_costmeter.cost_pages import sci_page
 from jupyter_costmeter.derived import Costs
 from jupyter_costmeter.embodied import Hardware
 from jupyter_costmeter.errors import UsageError
 from jupyter_costmeter.record import CellRecord, Figure
-from jupyter_costmeter.sci import BOUNDARY, METHOD, Unit, score, unit_of
+from jupyter_costmeter.sci import BOUNDARY, METHOD, NOT_HELD, Unit, making, score, unit_of
 
 #: A GPU of 400 kg that lives 4 years: 11.4155 g an hour.
 OWN = Hardware({"*": 400.0}, server_kg=0.0, life_years=4.0, use=1.0, source="our vendor")
@@ -97,9 +100,29 @@ def test_electricity_and_making_err_apart() -> None:
     assert found.measured_share == pytest.approx(180 / 294.155, rel=1e-5)
 
 
-def test_without_a_gpu_it_is_of_the_electricity() -> None:
+@pytest.mark.parametrize("figures", [(), (held(None, origin=NO_GPU),), (held(0.0),)])
+def test_without_a_gpu_it_is_a_lower_bound_by_the_electricity(figures: tuple[Figure, ...]) -> None:
+    found = of(record(joules(KWH), *figures))
+    whole = score(found.footprint, Unit("run"), 1).score
+    assert whole.value == amount(found, "emissions_g") == pytest.approx(90.0)
+    assert (whole.missing, whole.reasons) == (1, (NOT_HELD,))
+    assert making(found.footprint).value is None
+
+
+def test_the_page_says_why_m_is_not_known() -> None:
     found = of(record(joules(KWH)))
-    assert score(found.footprint, Unit("run"), 1).score.value == amount(found, "emissions_g") == pytest.approx(90.0)
+    page = sci_page("SCI", score(found.footprint, Unit("run"), 1), found)
+    rows = {row[0]: list(row) for row in page.tables[0].rows}
+    assert rows["SCI"][1] == "≥ ~90.0 gCO2e per run"
+    assert rows["M, embodied"] == ["M, embodied", "—", "", "not measured", NOT_HELD]
+    assert page.notes[0] == f"The score is a lower bound: {NOT_HELD}."
+
+
+def test_a_making_that_is_declared_to_be_none_is_a_zero() -> None:
+    none = replace(OWN, gpu_kg={"*": 0.0})
+    found = costs(lab(60.0, hardware=none), RUN, info=session(gpus={"GPU-1": A100}))
+    whole = score(found.footprint, Unit("run"), 1).score
+    assert (whole.missing, making(found.footprint).value) == (0, 0.0)
 
 
 def test_a_lower_bound_stays_one() -> None:

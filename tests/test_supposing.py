@@ -25,6 +25,7 @@ from carbon_cases import (
     record,
     session,
     total,
+    whole,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,12 +36,12 @@ from jupyter_costmeter.costing import costs_of
 from jupyter_costmeter.derived import Costs
 from jupyter_costmeter.errors import UsageError
 from jupyter_costmeter.factors import Live
-from jupyter_costmeter.supposing import NOT_COMPARABLE, SupposedBook, Supposition, costs_if, supposition
+from jupyter_costmeter.supposing import NOT_COMPARABLE, OTHER_PUE, SupposedBook, Supposition, costs_if, supposition
 from jupyter_costmeter.tariffs import tariff_of
-from jupyter_costmeter.uses import Use, of_record
+from jupyter_costmeter.uses import Use
 
 RUN = record(joules(KWH), joules(0.5 * KWH, TDP, "cpu_energy_j"), held(2.0))
-USE = of_record(RUN, session(gpus={"GPU-1": A100}))
+USE = whole(RUN, session(gpus={"GPU-1": A100}))
 PLACED = Assumptions(places=(place("FR", None, kind="lab"),))
 TARIFF = tariff_of({"gpu_hour": 0.5, "kwh": 0.2, "currency": "EUR"}, "f.toml:1", None)
 #: As it is: nowhere, a lab, a cloud, with prices, water and hourly values, by a live source.
@@ -74,7 +75,7 @@ def test_nothing_supposed_is_as_it_is(assumed: Assumptions) -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.floats(NOON, NOON + 1e5), st.floats(0, 1e5)), max_size=5))
 def test_nothing_supposed_is_as_it_is_whatever_ran(runs: list[tuple[float, float, float]]) -> None:
-    uses = [of_record(record(joules(j, NVML), at=at, wall_s=wall), session()) for j, at, wall in runs]
+    uses = [whole(record(joules(j, NVML), at=at, wall_s=wall), session()) for j, at, wall in runs]
     for assumed in WORLDS:
         assert costs_if(uses, Book(assumed, GRID), supposition()) == costs_of(uses, Book(assumed, GRID))
 
@@ -145,11 +146,38 @@ def test_another_gpu_takes_as_long_and_draws_as_much() -> None:
 def test_a_gpu_of_unknown_price_has_none() -> None:
     (bill,) = what_if(gpu="Imagined 9000").clouds
     assert bill.amount is None
-    assert "no price for NVIDIA Imagined 9000" in bill.reasons[0]
+    assert "no price for Imagined 9000: add" in bill.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "model"),
+    [
+        ("A100", "NVIDIA A100-SXM4-40GB"),
+        ("a100 80gb", "NVIDIA A100-SXM4-80GB"),
+        (" H100", "NVIDIA H100 80GB HBM3"),
+        ("nvidia-h100", "NVIDIA H100 80GB HBM3"),
+        ("NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3"),
+        ("T4", "Tesla T4"),
+        ("NVIDIA T4", "Tesla T4"),
+        ("v100", "Tesla V100-SXM2-16GB"),
+        ("A10G", "NVIDIA A10G"),
+    ],
+)
+def test_a_short_name_is_a_model_by_whole_words(asked: str, model: str) -> None:
+    assert f"charged as {model}: how" in list(supposition(gpu=asked).notes)[-1]
+    (bill,) = what_if(gpu=asked).clouds
+    assert bill.amount is not None
+
+
+@pytest.mark.parametrize("asked", ["100", "10", "A10", "H", "80GB", "SXM4", "H100 PCIe", "RTX 4090", "AMD MI300X", "4"])
+def test_what_names_no_model_stays_as_it_was_typed(asked: str) -> None:
+    assert f"charged as {asked}: how" in list(supposition(gpu=asked).notes)[-1]
+    (bill,) = what_if(gpu=asked).clouds
+    assert bill.amount is None
 
 
 def test_several_gpus_become_one_model() -> None:
-    use = of_record(record(held(1.0, "G0"), held(3.0, "G1")), session(gpus={"G0": A100, "G1": "Tesla T4"}))
+    use = whole(record(held(1.0, "G0"), held(3.0, "G1")), session(gpus={"G0": A100, "G1": "Tesla T4"}))
     (bill,) = what_if(use=use, gpu="H100").clouds
     assert bill.amount == Decimal("49.16")
     assert amount(what_if(use=use, gpu="H100"), "embodied_g") == pytest.approx(4 * 10.6657, abs=1e-3)
@@ -191,8 +219,10 @@ def test_its_name() -> None:
 
 
 def test_its_notes() -> None:
-    assert list(supposition("SE").notes) == [NOT_COMPARABLE]
-    assert "charged as H100: how fast it is, and what it draws, is not known" in list(supposition(gpu="H100").notes)[1]
+    assert list(supposition(pue=1.1).notes) == list(supposition("SE", 1.1).notes) == [NOT_COMPARABLE]
+    assert list(supposition("SE").notes) == list(supposition(kind="lab").notes) == [NOT_COMPARABLE, OTHER_PUE]
+    said = "charged as NVIDIA H100 80GB HBM3: how fast it is, and what it draws, is not known"
+    assert said in list(supposition(gpu="H100").notes)[1]
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,13 @@ def test_no_bytes_make_reading_fail(tmp_path_factory: pytest.TempPathFactory, co
     assert all(problem.startswith(str(path)) for problem in found.problems)
 
 
+def test_a_mark_before_the_first_character_is_no_mistake(path: Path) -> None:
+    path.write_bytes(b'\xef\xbb\xbf[[where]]\nregion = "FR"\n')
+    found = read(path, KNOWN)
+    assert list(found.rows("where", region)) == [("FR", f"{path}:1")]
+    assert found.problems == []
+
+
 # Values
 
 
@@ -143,6 +150,18 @@ def test_texts() -> None:
         text({"a": 5}, "a")
     with pytest.raises(UsageError, match=r"^a: there is no 'laptpo'; did you mean 'laptop'\?$"):
         text({"a": "laptpo"}, "a", ("laptop", "lab"))
+
+
+def test_a_text_has_nothing_that_a_terminal_obeys() -> None:
+    nasty = "the \x1b[31mred\x07 \u202ereport\u200b,\npage\t5 é 電"
+    assert text({"a": nasty}, "a") == "the [31mred report, page 5 é 電"
+
+
+@given(st.text())
+def test_any_text_is_one_printable_line(value: str) -> None:
+    found = text({"a": value}, "a")
+    assert found.isprintable()
+    assert not value.isprintable() or found == value
 
 
 def test_a_key_that_is_not_known_is_named_with_the_near_one() -> None:

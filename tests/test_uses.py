@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from jupyter_costmeter.accounting import Part
 from jupyter_costmeter.record import Figure
-from jupyter_costmeter.uses import Use, of_record, of_records, spread
+from jupyter_costmeter.uses import Use, of_record, of_records, shares
+
+
+def spread(at: float, wall_s: float, energy_j: float) -> list[tuple[int, float]]:
+    """Joules by the hours of a record."""
+    return [(hour, energy_j * share) for hour, share in shares(at, wall_s)]
+
 
 instants = st.floats(NOON - 1e6, NOON + 1e6)
 durations = st.floats(0, 72 * HOUR)
@@ -58,17 +64,23 @@ def test_a_record_cut_in_two_has_the_same_hours(at: float, wall_s: float, cut: f
     ],
 )
 def test_a_hundred_joules_by_hand(at: float, wall_s: float, hours: dict[int, float]) -> None:
-    assert dict(spread(at, wall_s, 100.0)) == pytest.approx(hours)
-    use = of_record(record(joules(60.0), joules(40.0, TDP, "cpu_energy_j"), at=at, wall_s=wall_s), session())
-    assert use.hours == pytest.approx(hours)
+    assert {hour: 100.0 * share for hour, share in shares(at, wall_s)} == pytest.approx(hours)
+    made = record(joules(60.0), joules(40.0, TDP, "cpu_energy_j"), at=at, wall_s=wall_s)
+    uses = of_record(made, session(), hourly=True)
+    assert {use.hour: fsum(part.value or 0.0 for part in use.energy) for use in uses} == pytest.approx(hours)
 
 
 def test_hours_are_of_the_records_not_of_the_session() -> None:
     """A kernel that was started in the evening and used in the morning."""
     night = session(at=utc(2026, 10, 1, 22))
-    use = of_record(record(joules(5.0), at=utc(2026, 10, 2, 6)), night)
-    assert list(use.hours) == [int(utc(2026, 10, 2, 6) // HOUR)]
-    assert use.started_at == utc(2026, 10, 1, 22)
+    made = record(joules(5.0), at=utc(2026, 10, 2, 6))
+    assert [use.at for use in of_record(made, night, hourly=True)] == [utc(2026, 10, 2, 6)]
+    assert [use.at for use in of_record(made, night)] == [utc(2026, 10, 1, 22)]
+
+
+def test_what_is_missing_is_missing_once_though_it_lies_in_several_hours() -> None:
+    lost = of_record(record(joules(None, LOST), at=NOON, wall_s=3 * HOUR), session(), hourly=True)
+    assert [part.missing for use in lost for part in use.energy] == [1, 0, 0]
 
 
 # What is in it
@@ -79,7 +91,7 @@ def test_energy_by_where_it_is_from() -> None:
         record(joules(1.0), joules(2.0, TDP, "cpu_energy_j")),
         record(joules(10.0), joules(20.0, NVML, "cpu_energy_j")),
     )
-    use = of_records(both, session("gpu07", partition="gpu-small"))
+    (use,) = of_records(both, session("gpu07", partition="gpu-small"))
     assert (use.host, use.partition) == ("gpu07", "gpu-small")
     found = {(p.name, p.provenance): (p.value, p.count) for p in use.energy}
     assert found == {
@@ -92,32 +104,30 @@ def test_energy_by_where_it_is_from() -> None:
 def test_only_energy_is_multiplied_and_no_part_of_it_twice() -> None:
     """What idling took, and the whole device of which this kernel had a share, are in or beside the energy."""
     names = ("gpu_idle_energy_j", "gpu_device_energy_j", "cpu_idle_energy_j", "flops_bf16", "gpu_busy_s")
-    use = of_record(record(joules(5.0), *(Figure(name, 100.0, NVML) for name in names)), session())
+    (use,) = of_record(record(joules(5.0), *(Figure(name, 100.0, NVML) for name in names)), session())
     assert [(part.name, part.value) for part in use.energy] == [("gpu_energy_j", 5.0)]
-    assert fsum(use.hours.values()) == 5.0
 
 
 def test_a_window_inside_another_is_left_out() -> None:
     """And is all there is when one asks for it alone."""
     inner = record(joules(3.0), held(1.0), Figure("peak_rss_bytes", 1e9, CLOCK), parent_id="outer")
     outer = record(joules(10.0), held(2.0), id="outer")
-    use = of_records([inner, outer], session())
+    (use,) = of_records([inner, outer], session())
     assert value(use.energy, "gpu_energy_j") == 10.0
-    assert fsum(use.hours.values()) == pytest.approx(10.0)
     assert [part.value for _, part in use.gpu_s] == [2 * HOUR]
     assert use.memory_byte_s is None
-    assert value(of_record(inner, session()).energy, "gpu_energy_j") == 3.0
+    assert value(of_record(inner, session())[0].energy, "gpu_energy_j") == 3.0
 
 
 def test_gpu_time_by_model() -> None:
     info = session(gpus={"G0": A100, "G1": H100})
-    use = of_records([record(held(1.0, "G0"), held(2.0, "G1")), record(held(4.0, "G1"), held(8.0, "G2"))], info)
+    (use,) = of_records([record(held(1.0, "G0"), held(2.0, "G1")), record(held(4.0, "G1"), held(8.0, "G2"))], info)
     assert [(model, part.value) for model, part in use.gpu_s] == [(A100, HOUR), (H100, 6 * HOUR), ("G2", 8 * HOUR)]
 
 
 def test_what_is_missing_is_counted_and_what_is_absent_is_not() -> None:
     lost = record(joules(None, LOST), joules(4.0, TDP, "cpu_energy_j"))
-    use = of_records([lost, lost, record(joules(7.0, NVML)), record(joules(None, NO_GPU))], session())
+    (use,) = of_records([lost, lost, record(joules(7.0, NVML)), record(joules(None, NO_GPU))], session())
     missing = {(part.provenance, part.value): part.missing for part in use.energy}
     assert missing == {(LOST, None): 2, (TDP, 8.0): 0, (NVML, 7.0): 0, (NO_GPU, None): 0}
 
@@ -125,14 +135,14 @@ def test_what_is_missing_is_counted_and_what_is_absent_is_not() -> None:
 def test_memory_over_time_is_each_records_peak_times_its_time() -> None:
     """1 GB for an hour and 4 GB for a minute are 1.0667 GB-hours; nothing is made up where no peak was read."""
     peak = Figure("peak_rss_bytes", 1e9, CLOCK), Figure("peak_rss_bytes", 4e9, CLOCK)
-    use = of_records([record(peak[0]), record(peak[1], wall_s=60.0), record(joules(1.0))], session())
+    (use,) = of_records([record(peak[0]), record(peak[1], wall_s=60.0), record(joules(1.0))], session())
     assert use.memory_byte_s is not None
     assert use.memory_byte_s.value == pytest.approx(1e9 * HOUR + 4e9 * 60)
-    unread = of_record(record(Figure("peak_rss_bytes", None, LOST)), session()).memory_byte_s
+    unread = of_record(record(Figure("peak_rss_bytes", None, LOST)), session())[0].memory_byte_s
     assert unread is not None
     assert (unread.value, unread.missing) == (None, 1)
 
 
 def test_nothing_is_nothing() -> None:
-    use = of_records([], session("h", 5.0))
+    (use,) = of_records([], session("h", 5.0))
     assert use == Use("h", 5.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import fsum, inf
@@ -54,9 +55,14 @@ class Grid:
     """
 
     def __init__(
-        self, choice: Live, folder: Path, clock: Callable[[], float] = time.time, source: Source | None = None
+        self,
+        choice: Live,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+        source: Source | None = None,
+        working: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """Nothing is asked yet.
+        """Nothing is asked yet; ``working`` counts what the thread does as the tool's own.
 
         Raises:
             UsageError: there is no such source.
@@ -64,6 +70,7 @@ class Grid:
         self._choice = choice
         self._folder = folder
         self._clock = clock
+        self._working = working
         self._source = source or open_source(choice.source)
         self._caches: dict[str, Cache] = {}
         self._fault: str | None = None
@@ -162,7 +169,8 @@ class Grid:
 
     def _in_background(self, region: str, hours: tuple[int, ...], done: Callable[[], None] | None) -> None:
         try:
-            self.refresh(region, hours)
+            with self._working():
+                self.refresh(region, hours)
             if done is not None:
                 done()
         except Exception as error:  # there is nobody to tell in a thread

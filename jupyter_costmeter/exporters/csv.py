@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import IO, Any
 
-from .. import money
+from .. import cost_pages, money
 from ..derived import Content, Costs
 from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Figure, Total
 
@@ -24,10 +24,10 @@ FORMULA = tuple("=+-@\t\r\n")
 PRECISIONS = (*COUNTED, *LEADING)
 FIGURES = ("energy_j", "flops", *(name for name in SUMMED if name not in PRECISIONS), *HIGHEST)
 DERIVED = ("electricity_wh", "emissions_g", "embodied_g", "water_l")
-#: Derived when it is written, with the factors of then.
+#: Derived when it is written, with the factors of then; an ``_uncertainty`` is an absolute half-width in the same unit.
 COSTS = (
-    *(column for name in DERIVED for column in (name, f"{name}_how")),
-    "intensity_g_per_kwh", "intensity_source", "pue", "money",
+    *(column for name in DERIVED for column in (name, f"{name}_how", f"{name}_uncertainty")),
+    "intensity_g_per_kwh", "intensity_source", "pue", "factors", "money", "money_source",
 )  # fmt: skip
 PARTS = {"energy_j": ENERGY, "flops": FLOPS}
 
@@ -59,12 +59,17 @@ def _costs(costs: Costs | None) -> Iterator[Any]:
     """For ``COSTS``; of several factors all are named."""
     foot = costs.footprint if costs else None
     for name in DERIVED:
-        yield from _total(foot.total(name) if foot else None)
+        total = foot.total(name) if foot else None
+        yield from _total(total)
+        yield total and total.uncertainty
     used = foot.applied if foot else ()
     yield "; ".join(f"{a.value:.6g}" for a in used if a.name == "intensity")
     yield _text("; ".join(f"{a.intensity.region}: {a.source}" for a in used if a.intensity is not None))
     yield "; ".join(f"{a.value:g}" for a in used if a.name == "pue")
-    yield "; ".join(money.text(bill) for bill in (costs.bills if costs else ()))
+    yield _text("; ".join(map(cost_pages.said, used)))
+    bills = costs.bills if costs else ()
+    yield "; ".join(map(money.text, bills))
+    yield _text("; ".join(dict.fromkeys(source for bill in bills for source in bill.sources)))
 
 
 def _total(total: Total | None) -> tuple[float | None, str]:

@@ -6,6 +6,7 @@ runs or has just ended, since they count as the kernel's activity.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -93,15 +94,20 @@ class Live:
         self.kernel.session.send(stream, wire.REPLY, content, parent, ident)
 
     def _derive(self) -> wire.Derive:
-        return wire.Derive(self.session.derived.rates, self._costs_of)
+        """Rates, and costs by the assumptions of now: looked up with the first cell that is told of."""
+        pricing: list[Callable[[CellRecord], Costs]] = []
+
+        @guard.guarded("a cell's carbon and money")
+        def costs_of(record: CellRecord) -> Costs:
+            if not pricing:
+                pricing.append(self.session.derived.pricing())
+            return pricing[0](record)
+
+        return wire.Derive(self.session.derived.rates, costs_of)
 
     @guard.guarded("the session's carbon and money")
     def _costs(self) -> Costs:
         return self.session.derived.costs()
-
-    @guard.guarded("a cell's carbon and money")
-    def _costs_of(self, record: CellRecord) -> Costs:
-        return self.session.derived.costs_of(record)
 
     def _held(self) -> tuple[Held, ...]:
         """What the kernel holds idle: asked only where cells have just ended, or somebody wants to know."""

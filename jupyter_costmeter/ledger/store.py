@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -219,12 +220,12 @@ class Ledger:
                 return Summary(0, 0, 0, 0.0, ())
             return rollup.summary(connection, _where(tally, selection))
 
-    def uses(self, selection: Selection, hours: bool = False, memory: bool = False) -> list[Use]:
-        """What each session used; energy by the hour and memory over time only where wanted: they read each record."""
+    def uses(self, selection: Selection, hourly_before: float = -inf, memory: bool = False) -> list[Use]:
+        """What each session used; by the hour if it began before that time, and memory over time if wanted."""
         where = _where(tally, selection), _where(cell, selection)
         sessions = self.sessions(selection)
         with self._reading() as connection:
-            return usage.uses(connection, sessions, *where, hours, memory) if connection else []
+            return usage.uses(connection, sessions, *where, hourly_before, memory) if connection else []
 
     def sessions(self, selection: Selection) -> list[SessionInfo]:
         """The sessions that the selected records belong to, oldest first."""

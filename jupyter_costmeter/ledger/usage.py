@@ -1,61 +1,78 @@
-"""What each session used in a selection, for carbon and money: from the tallies, and by the hour from the records."""
+"""What each session used in a selection, for carbon and money: from the tallies, or by the hour from the records."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..accounting import Part
 from ..record import SessionInfo
-from ..uses import HOUR_S, NAMES, Use, one, spread, use
+from ..uses import HOUR_S, MEMORY, NAMES, Sum, Use, pieces
 from . import rollup
 from .schema import cell, figure, provenance, subtotal, tally
 
 Where = Sequence[sa.ColumnElement[bool]]
-ByGpu = list[tuple[str, Part]]
+#: A session's sums by the UTC hour, or one of all hours.
+Sums = dict[int | None, Sum]
+#: So many sessions are named in a query; of more all records are read.
+NAMED = 500
 
 
 def uses(
-    connection: sa.Connection, sessions: Iterable[SessionInfo], of_tallies: Where, of_cells: Where,
-    hours: bool = False, memory: bool = False,
+    connection: sa.Connection, sessions: Sequence[SessionInfo], of_tallies: Where, of_cells: Where,
+    hourly_before: float = -inf, memory: bool = False,
 ) -> list[Use]:  # fmt: skip
-    """One for each session that used something.
+    """What those sessions used that used anything.
 
     Args:
         connection: to the ledger.
         sessions: those of the selection.
         of_tallies: the selection, as rows of that table.
         of_cells: the same.
-        hours: whether energy is wanted by the hour, which reads each record.
-        memory: whether bytes times seconds are wanted, which does, too.
+        hourly_before: sessions that began before that time are told by the hour, which reads their records.
+        memory: whether bytes times seconds are wanted, which reads them, too.
     """
-    parts = _parts(connection, of_tallies)
-    infos = [info for info in sessions if info.id in parts]
-    by_hour = _hours(connection, of_cells) if hours else {}
-    held = _memory(connection, of_cells) if memory else {}
-    apart = [info.id for info in infos if len(_models(info)) != 1 and _alone(info, parts[info.id])]
-    by_gpu = _by_gpu(connection, of_cells, apart) if apart else {}
-    return [
-        use(info, parts[info.id], by_hour.get(info.id, {}), by_gpu.get(info.id) or _alone(info, parts[info.id]),
-            one(held.get(info.id, [])))
-        for info in infos
-    ]  # fmt: skip
+    tallied = _of_tallies(connection, of_tallies)
+    infos = [info for info in sessions if info.id in tallied]
+    hourly = {info.id for info in infos if info.started_at < hourly_before}
+    apart = {info.id for info in infos if memory or _is_mixed(info, tallied[info.id])} - hourly
+    read = {**_of_records(connection, of_cells, apart, False), **_of_records(connection, of_cells, hourly, True)}
+    found = ((info, read.get(info.id) or {None: _whole(info, tallied[info.id])}) for info in infos)
+    return [use for info, sums in found for use in _told(info, sums)]
 
 
-def _models(info: SessionInfo) -> set[str]:
-    return set(json.loads(info.environment.get("devices", "{}")).values())
+def _told(info: SessionInfo, sums: Sums) -> Iterator[Use]:
+    """A session's sums in the order of their hours."""
+    models = {model for one in sums.values() for model in one.models(info)}
+    for hour in sorted(sums, key=lambda found: found or 0):
+        yield sums[hour].use(info, models, hour)
 
 
-def _alone(info: SessionInfo, parts: list[Part]) -> ByGpu:
-    """GPU time of a session whose GPUs are all of one model."""
-    model = next(iter(_models(info)), "")
-    return [(model, part) for part in parts if part.name == "gpu_reserved_s"]
+def _is_mixed(info: SessionInfo, parts: list[Part]) -> bool:
+    """Whether it held GPUs of several models, or of none that is known: the tallies do not tell devices apart."""
+    held = any(part.name == "gpu_reserved_s" and not part.provenance.absent for part in parts)
+    return held and len(set(_devices(info).values())) != 1
 
 
-def _parts(connection: sa.Connection, where: Where) -> dict[str, list[Part]]:
+def _devices(info: SessionInfo) -> dict[str, str]:
+    found: dict[str, str] = json.loads(info.environment.get("devices", "{}"))
+    return found
+
+
+def _whole(info: SessionInfo, parts: list[Part]) -> Sum:
+    """The sums of a session whose GPUs are all of one model: any of them stands for all."""
+    device = next(iter(_devices(info)), "")
+    summed = Sum()
+    for part in parts:
+        summed.add(device if part.name == "gpu_reserved_s" else "", part)
+    return summed
+
+
+def _of_tallies(connection: sa.Connection, where: Where) -> dict[str, list[Part]]:
     """By session: the figures' sums, by where they come from."""
     columns = (tally.c.session_id, subtotal.c.name, subtotal.c.provenance_id)
     sums = (sa.func.sum(subtotal.c[name]).label(f"all_{name}") for name in ("value", "count", "missing"))
@@ -66,75 +83,68 @@ def _parts(connection: sa.Connection, where: Where) -> dict[str, list[Part]]:
         .group_by(*columns)
         .order_by(*columns)
     )
-    return {key: [part for _, part in found] for key, found in _found(connection, query, "").items()}
-
-
-def _by_gpu(connection: sa.Connection, where: Where, sessions: list[str]) -> dict[str, ByGpu]:
-    """GPU time by device of sessions with several models, or none known, which the tallies do not tell apart."""
-    lacking = sa.and_(figure.c.value.is_(None), sa.not_(provenance.c.absent))
-    query = (
-        sa.select(
-            cell.c.session_id, figure.c.name, figure.c.provenance_id, figure.c.device,
-            sa.func.sum(figure.c.value).label("all_value"), sa.func.count().label("all_count"),
-            sa.func.count().filter(lacking).label("all_missing"),
-        )
-        .join_from(cell, figure, figure.c.cell_id == cell.c.id)
-        .join(provenance, provenance.c.id == figure.c.provenance_id)
-        .where(*where, _OUTER, figure.c.name == "gpu_reserved_s", cell.c.session_id.in_(sessions))
-        .group_by(cell.c.session_id, figure.c.device, figure.c.provenance_id)
-    )  # fmt: skip
-    return _found(connection, query, "device")
-
-
-def _memory(connection: sa.Connection, where: Where) -> dict[str, list[Part]]:
-    """Bytes times seconds: each record's peak over its time."""
-    lacking = sa.and_(figure.c.value.is_(None), sa.not_(provenance.c.absent))
-    query = (
-        sa.select(
-            cell.c.session_id, sa.literal("memory_byte_s").label("name"), figure.c.provenance_id,
-            sa.func.sum(figure.c.value * cell.c.wall_s).label("all_value"), sa.func.count().label("all_count"),
-            sa.func.count().filter(lacking).label("all_missing"),
-        )
-        .join_from(cell, figure, figure.c.cell_id == cell.c.id)
-        .join(provenance, provenance.c.id == figure.c.provenance_id)
-        .where(*where, _OUTER, figure.c.name == "peak_rss_bytes")
-        .group_by(cell.c.session_id, figure.c.provenance_id)
-    )  # fmt: skip
-    return {key: [part for _, part in found] for key, found in _found(connection, query, "").items()}
-
-
-def _found(connection: sa.Connection, query: sa.Select[Any], device: str) -> dict[str, ByGpu]:
-    """The parts that a query sums, by session."""
-    rows = connection.execute(query).all()
-    origins = rollup.origins_of(connection, {row.provenance_id for row in rows})
-    found: dict[str, ByGpu] = {}
-    for row in rows:
-        part = Part(row.name, origins[row.provenance_id], row.all_value, row.all_count, row.all_missing)
-        found.setdefault(row.session_id, []).append((getattr(row, device) if device else "", part))
+    found: dict[str, list[Part]] = {}
+    for row, part in _parts(connection, query):
+        found.setdefault(row.session_id, []).append(part)
     return found
 
+
+# From the records
 
 _OUTER = cell.c.parent_id.is_(None)
 _FIRST = sa.cast(cell.c.started_at / HOUR_S, sa.Integer)
 _LAST = sa.cast((cell.c.started_at + cell.c.wall_s) / HOUR_S, sa.Integer)
+_IS_PEAK, _IS_HELD = figure.c.name == "peak_rss_bytes", figure.c.name == "gpu_reserved_s"
+_NAME = sa.case((_IS_PEAK, sa.literal(MEMORY)), else_=figure.c.name).label("name")
+_DEVICE = sa.case((_IS_HELD, figure.c.device), else_=sa.literal("")).label("device")
+_VALUE = sa.case((_IS_PEAK, figure.c.value * cell.c.wall_s), else_=figure.c.value)
+_LACKING = sa.case((figure.c.value.is_(None) & ~provenance.c.absent, 1), else_=0)
 
 
-def _hours(connection: sa.Connection, where: Where) -> dict[str, dict[int, float]]:
-    """Joules by session and UTC hour: those of records within one hour by the database, of longer ones here."""
-    known = (*where, _OUTER, cell.c.energy_j.is_not(None))
-    within = (
-        sa.select(cell.c.session_id, _FIRST.label("hour"), sa.func.sum(cell.c.energy_j).label("energy_j"))
-        .where(*known, _FIRST == _LAST)
-        .group_by(cell.c.session_id, "hour")
-    )
-    across = sa.select(cell.c.session_id, cell.c.started_at, cell.c.wall_s, cell.c.energy_j).where(
-        *known, _FIRST != _LAST
-    )
-    found: dict[str, dict[int, float]] = {}
-    for key, hour, joules in connection.execute(within):
-        found.setdefault(key, {})[hour] = joules
-    for key, *record in connection.execute(across):
-        for hour, joules in spread(*record):
-            hours = found.setdefault(key, {})
-            hours[hour] = hours.get(hour, 0.0) + joules
-    return found
+def _of_records(connection: sa.Connection, where: Where, ids: set[str], hourly: bool) -> dict[str, Sums]:
+    """Those sessions' sums; records that lie in several hours are spread over them here."""
+    if not ids:
+        return {}
+    chosen = [cell.c.session_id.in_(ids)] if len(ids) <= NAMED else []
+    known = (*where, *chosen, _OUTER, figure.c.name.in_((*NAMES, "peak_rss_bytes")))
+    found: dict[str, Sums] = {}
+    for row, part in _parts(connection, _within(known, hourly)):
+        _add(found, row, row.hour, part)
+    for row, part in _parts(connection, _across(known)) if hourly else ():
+        for hour, piece in pieces(row.started_at, row.wall_s, part):
+            _add(found, row, hour, piece)
+    return {key: sums for key, sums in found.items() if key in ids}
+
+
+def _add(found: dict[str, Sums], row: sa.Row[Any], hour: int | None, part: Part) -> None:
+    found.setdefault(row.session_id, {}).setdefault(hour, Sum()).add(row.device, part)
+
+
+def _within(where: Where, hourly: bool) -> sa.Select[Any]:
+    """Sums over the records that lie within one hour, or over all."""
+    hour = (_FIRST if hourly else sa.null()).label("hour")
+    keys = (cell.c.session_id, hour, _NAME, _DEVICE, figure.c.provenance_id)
+    sums = (sa.func.sum(_VALUE).label("all_value"), sa.func.count().label("all_count"),
+            sa.func.sum(_LACKING).label("all_missing"))  # fmt: skip
+    query = _joined(*keys, *sums).where(*where, *([_FIRST == _LAST] if hourly else []))
+    return query.group_by(cell.c.session_id, "hour", _NAME, _DEVICE, figure.c.provenance_id)
+
+
+def _across(where: Where) -> sa.Select[Any]:
+    """The figures of the records that lie in several."""
+    one = (_VALUE.label("all_value"), sa.literal(1).label("all_count"), _LACKING.label("all_missing"))
+    keys = (cell.c.session_id, cell.c.started_at, cell.c.wall_s, _NAME, _DEVICE, figure.c.provenance_id)
+    return _joined(*keys, *one).where(*where, _FIRST != _LAST).order_by(cell.c.started_at)
+
+
+def _joined(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    query = sa.select(*columns).join_from(cell, figure, figure.c.cell_id == cell.c.id)
+    return query.join(provenance, provenance.c.id == figure.c.provenance_id)
+
+
+def _parts(connection: sa.Connection, query: sa.Select[Any]) -> Iterator[tuple[sa.Row[Any], Part]]:
+    """A query's rows, each as a part with its provenance."""
+    rows = connection.execute(query).all()
+    origins = rollup.origins_of(connection, {row.provenance_id for row in rows})
+    for row in rows:
+        yield row, Part(row.name, origins[row.provenance_id], row.all_value, row.all_count, row.all_missing)
