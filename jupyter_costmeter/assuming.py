@@ -21,6 +21,7 @@ from .factors import Intensity, Region
 from .ledger import Selection
 from .pages import Page, Table
 from .record import Summary
+from .tables import printable
 from .uses import HOUR_S, Use
 from .words import Parser
 
@@ -153,18 +154,13 @@ def rates(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
 
 
 def machines(uses: Iterable[Use]) -> list[tuple[str, str, str, date]]:
-    """Each host, partition and GPU model that was metered, with its newest day."""
+    """Each host, partition and GPU model that was metered, with its newest day; a host may be called anything."""
     found: dict[tuple[str, str, str], date] = {}
     for use in uses:
         for gpu in dict.fromkeys(model for model, part in use.gpu_s if part.value) or [""]:
-            key, day = (_printable(use.host), use.partition, gpu), use.day
+            key, day = (printable(use.host), use.partition, gpu), use.day
             found[key] = max(day, found.get(key, day))
     return [(*key, day) for key, day in found.items()]
-
-
-def _printable(name: str) -> str:
-    """Without a terminal's escapes: a host's name in the ledger may be another machine's, and anything."""
-    return "".join(filter(str.isprintable, name))
 
 
 def rates_page(declared: Assumptions, metered: Sequence[tuple[str, str, str, date]]) -> Page:

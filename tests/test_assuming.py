@@ -332,7 +332,7 @@ def test_a_machines_name_cannot_move_the_cursor(words: Words, metered: Path, led
     fill(ledger_path, info, cell(info, 1, 3600.0))
     (metered.parent / NAME).write_text(RATES)
     shown = words("rates", "--all")
-    assert "host [2Jevil1m" in shown
+    assert "host [2Jevil 1m" in shown
     assert not {"\x1b", "\r", "\x9b"} & set(shown)
 
 

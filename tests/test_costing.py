@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timezone
@@ -332,3 +333,32 @@ def test_asked_now(project: Path) -> None:
     own = Path(jupyter_config_dir()) / "jupyter_costmeter.toml"
     own.write_text(FRANCE)
     assert Costing(None, project).refresh([RUN]) == []  # no source is asked for
+
+
+# Which day's price
+
+
+DEARER = (
+    tariff_of({"gpu_hour": 1, "currency": "EUR"}, "f.toml:1", None),
+    tariff_of({"gpu_hour": 2, "currency": "EUR", "valid_from": date(2026, 10, 1)}, "f.toml:4", None),
+)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def test_each_hour_has_the_price_of_its_own_day_wherever_one_reads(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel of 30 September: an hour then, and 20 in October, are 1 + 40 EUR."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    began, later = utc(2026, 9, 30, 20), utc(2026, 10, 5, 1)
+    first = record(held(1.0), at=began, wall_s=HOUR, id="a")
+    second = record(held(20.0), at=later, wall_s=20 * HOUR, id="b")
+    (bill,) = costs(Assumptions(tariffs=DEARER), first, second, info=session(at=began)).bills
+    monkeypatch.undo()
+    time.tzset()
+    assert bill.amount == Decimal(41)
+
+
+def test_a_record_over_midnight_has_both_prices() -> None:
+    over = record(held(4.0), at=utc(2026, 9, 30, 23), wall_s=4 * HOUR)
+    (bill,) = costs(Assumptions(tariffs=DEARER), over, info=session(at=utc(2026, 9, 30))).bills
+    assert bill.amount == Decimal(7)

@@ -48,7 +48,7 @@ def test_costs_come_with_each_message_while_a_cell_runs_and_after(kernel: Kernel
     g_per_j = 1.2 * 56.039 / 3.6e6
     for one in (*running, found[-1]["closed"][0]):
         assert emissions(one["costs"])["value"] == pytest.approx(energy_j(one["totals"]) * g_per_j)
-        assert one["costs"]["applied"] == []
+        assert [factor["name"] for factor in one["costs"]["applied"]] == ["intensity"]
     values = [emissions(one["costs"])["value"] for one in running]
     assert values == sorted(values)
     whole = found[-1]["summary"]
