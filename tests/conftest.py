@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import hypothesis
 import pytest
+from costing_words import metered, words  # noqa: F401 (fixtures of several modules)
 from jupyter_core.paths import jupyter_config_path
 from kernels import LOAD, Kernel, cells
 from serving import SUGGEST, filled, one_server, server  # noqa: F401 (fixtures of several modules)

@@ -47,7 +47,10 @@ test('the golden costs of cells and summaries are read', () => {
   assert.equal(costs.range_g, null);
   assert.equal(costs.bills[0].currency, 'EUR');
   assert.equal(costs.clouds[0].provider, 'aws');
-  assert.deepEqual(reply.cells[0].costs.applied, []);
+  assert.deepEqual(
+    reply.cells[0].costs.applied.map(({ name }) => name),
+    ['intensity']
+  );
   const { notebook } = parseTotals(golden('totals')).scopes;
   assert.equal(notebook.costs.range_g.length, 2);
   assert.equal(notebook.costs.range_of.length, 2);

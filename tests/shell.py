@@ -50,3 +50,10 @@ def fill(path: Path, info: SessionInfo, *records: CellRecord) -> None:
     ledger = open_ledger(path)
     ledger.append(info, records)
     ledger.close()
+
+
+def said(ran: Ran, code: int = 0) -> str:
+    """What it printed, having ended as expected and without a traceback."""
+    assert "Traceback" not in ran.stderr, ran.stderr
+    assert ran.returncode == code, ran.stdout + ran.stderr
+    return ran.stdout if code == 0 else ran.stderr or ran.stdout

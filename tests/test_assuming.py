@@ -2,179 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from carbon.grid_server import GridServer, grams, serving
+from costing_words import FRANCE, HOST, KWH, POLAND, SWEDEN, THEN, Words, derived, row
 from kernels import Kernel
-from shell import Ran, cell, costmeter, fill, here, session
-from test_cli import said
+from shell import Ran, cell, costmeter, fill, here, said, session
 from test_commands import shows
 
-from jupyter_costmeter.assumptions import NAME, load
+from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.carbon import live
 from jupyter_costmeter.carbon.sources.uk import Uk
-
-Words = Callable[..., str]
-HOST = socket.gethostname()
-THEN = (time.time() // 3600 - 48) * 3600  # the beginning of an hour, two days ago
-KWH = 10_824.0 / 3.6e6  # 3600 + 7200 J of the GPU, and three times 8 J of CPU and memory
-FRANCE, SWEDEN, POLAND = 56.039, 40.695, 661.926  # FACTS §2.1
-
-
-@pytest.fixture
-def metered(home: Path, ledger_path: Path) -> Path:
-    """Three cells of a project on this machine, two of them labelled; returns the user's own file."""
-    info = replace(session("aaa1", str(home / "paper" / "train.ipynb")), host=HOST, started_at=THEN)
-    (home / "paper" / ".git").mkdir(parents=True)
-    made = [cell(info, 1, 3600.0, label="train"), cell(info, 2, 0.0), cell(info, 3, 7200.0, label="train")]
-    fill(ledger_path, info, *(replace(record, started_at=THEN + 60 * record.seq) for record in made))
-    (home / "config_dir").mkdir()
-    return home / "config_dir" / NAME
-
-
-@pytest.fixture
-def words(capsys: pytest.CaptureFixture[str], metered: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Words:
-    """What a command in the project's folder says; ``code`` where it must fail."""
-    monkeypatch.chdir(home / "paper")
-
-    def ask(*asked: str, code: int = 0) -> str:
-        return said(here(capsys, *asked), code)
-
-    return ask
-
-
-def row(shown: str, start: str) -> list[str]:
-    """The cells of a table's line."""
-    (found,) = [line for line in shown.splitlines() if re.split(r"\s{2,}", line)[0] == start]
-    return [part for part in re.split(r"\s{2,}", found.strip()) if part]
-
-
-def derived(words: Words, name: str) -> dict[str, Any]:
-    """A total of what is exported."""
-    words("export", "out.json", "--force")
-    totals = json.loads(Path("out.json").read_text())["costs"]["totals"]
-    found: dict[str, Any] = next(t for t in totals if t["name"] == name)
-    return found
-
-
-# Where
-
-
-@pytest.mark.parametrize(
-    ("asked", "named"),
-    [
-        ("FR", "FR, France"),
-        ("us-ca", "US-CA, California"),
-        ("california", "US-CA, California"),
-        ("gcp/us-central1", "gcp/us-central1, "),
-    ],
-)
-def test_a_place_by_its_id_or_name(asked: str, named: str, words: Words, metered: Path) -> None:
-    shown = words("where", asked)
-    assert f"Where {HOST} stands" in shown
-    assert re.search(rf"region +{re.escape(named)}.* +{re.escape(str(metered))}:1", shown)
-    assert f"Written to {metered}. What was metered before counts by it, too." in shown
-    assert words("where").splitlines()[:7] == shown.splitlines()[:7]
-    assert "Written" not in words("where")
-
-
-def test_a_kind_and_a_pue_stay_until_others_are_said(words: Words) -> None:
-    assert row(words("where", "FR", "--kind", "laptop"), "PUE")[1] == "1"
-    shown = words("where", "--pue", "1.25")
-    assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("laptop", "1.25")
-    assert f"declared: declared in {NAME}:" in shown
-    shown = words("where", "--kind", "lab")
-    assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("lab", "1.25")
-    shown = words("where", "SE")
-    assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("lab", "1.25")
-    shown = words("where", "gcp/us-central1")  # a cloud is no lab
-    assert row(shown, "kind of place")[1] == "cloud"
-
-
-def test_a_kind_alone_leaves_what_a_file_says_of_all_machines(words: Words, metered: Path) -> None:
-    before = '[[where]]\nregion = "SE"\npue = 1.1\npue_source = "the report"\n'
-    metered.write_text(before)
-    shown = words("where", "--kind", "lab")
-    assert (row(shown, "kind of place")[1], row(shown, "PUE")[1]) == ("lab", "1.1")
-    assert metered.read_text() == f'{before}\n[[where]]\nhost = "{HOST}"\nregion = "SE"\nkind = "lab"\npue = 1.1\n'
-
-
-def test_a_nearer_file_that_says_another_place_is_named(words: Words, metered: Path) -> None:
-    nearer = Path(NAME).absolute()
-    nearer.write_text(f'[[where]]\nregion = "PL"\n[[where]]\nhost = "{HOST}"\nregion = "DE"\n')
-    shown = words("where", "SE")
-    assert f"Written to {metered}, but {nearer}:3, which is nearer, says DE." in shown
-    assert row(shown, "region")[1] == "DE, Germany"
-    nearer.write_text('[[where]]\nregion = "DE"\n')  # of all machines: the own row is more exact
-    assert f"Written to {metered}. What was metered before counts by it, too." in words("where", "NO")
-
-
-def test_other_machines_and_other_times(words: Words, metered: Path) -> None:
-    words("where", "DE")
-    shown = words("where", "FR", "--from", "2026-10-01")
-    assert "What was metered before 2026-10-01 stays as it was." in shown
-    assert "the file says other things of other times" in shown
-    assert "Where gpu-* stands" in words("where", "PL", "--host", "gpu-*")
-    assert row(words("where", "--host", "gpu-07"), "region")[1] == "PL, Poland"
-    found = load()
-    assert [(p.host, p.region) for p in found.places] == [(HOST, "DE"), (HOST, "FR"), ("gpu-*", "PL")]
-    assert metered.read_text().count("from = 2026-10-01") == 1
-    assert row(words("where", "--host", "gpu-*", "--forget"), "region")[1] == "not known"
-    assert f"Taken out of {metered}." in words("where", "--forget")
-    assert f"{metered} says nothing of {HOST}." in words("where", "--forget")
-    assert load().places == ()
-
-
-def test_forgetting_says_what_still_places_the_machine(words: Words, metered: Path) -> None:
-    metered.write_text('[[where]]\nregion = "SE"\n')
-    words("where", "FR")
-    assert row(words("where", "--forget"), "region")[1] == "SE, Sweden"
-
-
-def test_regions_are_searched(words: Words) -> None:
-    shown = words("where", "--search", "geor")
-    assert shown.startswith("2 regions")
-    assert row(shown, "GE")[1:] == ["Georgia", "168", "2023", "lifecycle"]
-    assert row(shown, "US-GA")[4] == "direct"
-    assert "not comparable" in shown
-    assert int(words("where", "--search").split()[0]) > 290
-    assert "No region is called 'zzzz'" in words("where", "--search", "zzzz")
-    assert "several regions are called 'georgia': GE (Georgia), US-GA (Georgia); give the id" in words(
-        "where", "georgia", code=2
-    )
-
-
-def test_what_the_environment_suggests_is_not_used(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_REGION", "eu-west-3")
-    shown = words("where")
-    assert "A suggestion, not used before you say so: AWS_REGION is eu-west-3; `%cost where FR`" in shown
-    assert row(shown, "region")[1] == "not known"
-    assert "suggestion" not in words("where", "SE")
-    assert derived(words, "emissions_g")["sources"][0].startswith("SE: ")
-
-
-def test_a_shell_says_it_for_all_later_ones(metered: Path, home: Path) -> None:
-    assert "SE, Sweden" in said(costmeter("where", "SE", "--pue", "1.1", cwd=home))
-    shown = said(costmeter("summary", cwd=home / "paper"))
-    assert "SE: Our World in Data 2023" in shown
-    assert "× PUE 1.1" in shown
-    assert "there is no region 'Frnace'" in said(costmeter("where", "Frnace", cwd=home), 2)
-
-
-def test_a_file_that_cannot_be_written_is_a_failure(words: Words, metered: Path) -> None:
-    metered.parent.rmdir()
-    metered.parent.write_text("no folder")
-    assert "cannot write" in words("where", "FR", code=1)
-    assert "Nobody said where this ran" in words("summary")
-
 
 # What follows
 

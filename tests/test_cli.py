@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from shell import Ran, cell, costmeter, fill, here, session
+from shell import cell, costmeter, fill, here, said, session
 
 from jupyter_costmeter import cli
 from jupyter_costmeter.version import __version__
@@ -21,13 +21,6 @@ WORDS = [
     "summary", "report", "last", "cells", "doctor", "where", "factors", "refresh", "rates", "sci", "what-if",
     "export", "help", "run", "demo", "enable", "disable",
 ]  # fmt: skip
-
-
-def said(ran: Ran, code: int = 0) -> str:
-    """What it printed, having ended as expected and without a traceback."""
-    assert "Traceback" not in ran.stderr, ran.stderr
-    assert ran.returncode == code, ran.stdout + ran.stderr
-    return ran.stdout if code == 0 else ran.stderr or ran.stdout
 
 
 @pytest.fixture

@@ -261,7 +261,7 @@ def test_values_by_period_are_not_of_so_many_hours() -> None:
     first = utc(2026, 10, 1)
     rows = constant(40.0, end=first), constant(60.0, start=first)
     assumed = Assumptions(places=(place("FR"),), intensities=rows)
-    found = costs(assumed, record(joules(KWH), at=first - HOUR, wall_s=2 * HOUR))
+    found = costs(assumed, record(joules(KWH), at=first - HOUR, wall_s=2 * HOUR), info=session(at=first - HOUR))
     assert table(cost_pages.factors_page("Factors", found))[0][1] == "50 g/kWh on average (40 to 60)"
 
 

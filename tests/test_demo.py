@@ -18,8 +18,7 @@ from typing import Any
 import nbformat
 import pytest
 from kernels import ALL, Kernel
-from shell import costmeter, here
-from test_cli import said
+from shell import costmeter, here, said
 
 from jupyter_costmeter import demo
 from jupyter_costmeter.ledger import open_ledger

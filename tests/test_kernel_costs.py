@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from kernels import ALL, LOAD, Kernel
-from shell import costmeter
-from test_cli import said
+from shell import costmeter, said
 from test_commands import shows
 
 from jupyter_costmeter import wire

@@ -11,8 +11,7 @@ from pathlib import Path
 import golden
 import pytest
 from kernels import ALL
-from shell import cell, costmeter, fill, session
-from test_cli import said
+from shell import cell, costmeter, fill, said, session
 
 from jupyter_costmeter import report
 from jupyter_costmeter.errors import ReportError, UsageError

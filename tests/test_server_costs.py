@@ -10,8 +10,7 @@ from typing import Any
 import golden
 import pytest
 from serving import API, Answer, Server
-from shell import cell, costmeter, fill, session
-from test_cli import said
+from shell import cell, costmeter, fill, said, session
 
 from jupyter_costmeter import cost_wire
 from jupyter_costmeter.assumptions import NAME, of_file

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kernels import Kernel, cells
-from shell import costmeter
-from test_cli import said
+from shell import costmeter, said
 
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.startup import NAME, TEXT

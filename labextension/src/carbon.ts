@@ -40,18 +40,24 @@ export function emissionsHover(costs: Costs, total: Total, unit: EnergyUnit, wor
     ...costs.applied.filter(({ name }) => name !== MAKING).map(one => one.text),
     ...costs.equivalents
   ];
-  return explain(words.__('Emissions'), sourced(total, costs), unit, words, more);
+  return explain(words.__('Emissions'), sourced(total, costs, 'pue'), unit, words, more);
 }
 
 /** What the hover says of what the making of the GPUs emitted. */
 export function embodiedHover(costs: Costs, total: Total, unit: EnergyUnit, words: Words): string {
   const more = costs.applied.filter(({ name }) => name === MAKING).map(one => one.text);
-  return explain(words.__('Embodied in the GPUs'), sourced(total, costs), unit, words, more);
+  return explain(
+    words.__('Embodied in the GPUs'),
+    sourced(total, costs, MAKING),
+    unit,
+    words,
+    more
+  );
 }
 
-/** The factors' sentences, where there are some, say where they are from, too. */
-function sourced(total: Total, { applied }: Costs): Total {
-  return applied.length > 0 ? { ...total, sources: [] } : total;
+/** Where all of its factors have their own sentences (a cell has not), these say where it is from, too. */
+function sourced(total: Total, { applied }: Costs, last: string): Total {
+  return applied.some(({ name }) => name === last) ? { ...total, sources: [] } : total;
 }
 
 /** A figure and its uncertainty, which may go to the next line. */
