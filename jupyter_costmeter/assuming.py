@@ -18,6 +18,7 @@ from .conditions import Book
 from .context import Context, noted, selection_of, title_of
 from .errors import UsageError
 from .factors import Intensity, Region
+from .format import plain
 from .ledger import Selection
 from .pages import Page, Table
 from .record import Summary
@@ -36,12 +37,15 @@ def where(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     if asked.search is not None:
         return regions_page(asked.search)
     host = asked.host or socket.gethostname()
-    said = asked.region or asked.kind or asked.pue is not None or asked.since
+    said = asked.region or asked.kind or asked.pue is not None
     if asked.forget and said:
-        raise UsageError("--forget takes no place: it takes the place away")
+        raise UsageError("--forget takes no place: it takes the place away (with --from DATE only that move)")
+    said = said or asked.since
     if asked.forget:
-        gone = placing.forget(asked.host)
-        note = f"Taken out of {placing.own_file()}." if gone else f"{placing.own_file()} says nothing of {host}."
+        gone = placing.forget(asked.host, asked.since)
+        what = f"the move on {asked.since}" if asked.since else f"all that it said of {host}"
+        nothing = f"says nothing of {host}" + (f" from {asked.since} on" if asked.since else "")
+        note = f"Taken out of {placing.own_file()}: {what}." if gone else f"{placing.own_file()} {nothing}."
         return noted(place_page(context.costing.assumptions, host), [note])
     written = _declare(asked, context.costing.assumptions, host) if said else None
     declared = context.costing.assumptions
@@ -89,9 +93,19 @@ def place_page(declared: Assumptions, host: str) -> Page:
     more = [*declared.problems, *([] if placed else [cost_pages.UNPLACED, *_hint()])]
     if placed is not None and placed.span != ALWAYS:
         more.append("This is as of now: the file says other things of other times.")
+    more += list(_moves(declared, host))
     if declared.live is not None:
         more.append(f"Hours that the live source {declared.live.source} knows are counted by its own values.")
     return Page(f"Where {host} stands", [Table(("", "", "by"), lines)], more)
+
+
+def _moves(declared: Assumptions, host: str) -> Iterator[str]:
+    """What is said of a time to come."""
+    now = time.time()
+    later = [row for row in declared.places if now < row.span[0] and row.fits(host, row.span[0])]
+    for row in sorted(later, key=lambda row: row.span[0]):
+        day = datetime.fromtimestamp(row.span[0], timezone.utc)
+        yield f"From {day:%Y-%m-%d} on (UTC): {cost_pages.named(row.region)} ({row.origin})."
 
 
 def _hint() -> Iterator[str]:
@@ -111,7 +125,7 @@ def regions_page(text: str) -> Page:
 
 def _region(one: Region) -> list[str]:
     i = one.intensity
-    figures = [f"{i.g_per_kwh:.3g}", str(i.year or ""), i.basis] if i else ["—", "", ""]
+    figures = [plain(i.g_per_kwh, 3), str(i.year or ""), i.basis] if i else ["—", "", ""]
     return [one.id, one.name, *figures, one.note or ""]
 
 
@@ -168,8 +182,12 @@ def rates_page(declared: Assumptions, metered: Sequence[tuple[str, str, str, dat
     lines = tariffs.checked(declared.tariffs, metered or [(socket.gethostname(), "", "", date.today())])
     head = f"{pages.counted(len(declared.tariffs), 'rate')}, {pages.counted(len(declared.problems), 'mistake')}"
     more = [*declared.problems]
-    if not declared.tariffs:
+    if not declared.tariffs and not any("[[rates]]" in problem for problem in declared.problems):
         more.append("There is no [[rates]] row; docs/money.md shows how one is written.")
+    used = {line.row for line in lines}
+    idle = [row.origin for row in declared.tariffs if row.origin not in used]
+    if idle:
+        more.append(f"No machine that was metered in this scope is priced by {', '.join(idle)}.")
     table = Table(("machine", "unit", "price", "row", "why"), lines, frozenset({"price"}))
     return Page(head, [table], more)
 
@@ -219,5 +237,6 @@ def what_if(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     columns = [("as it is", context.costing.of(uses, book))]
     columns += [(one.name, supposing.costs_if(uses, book, one)) for one in found]
     measured = _measured(context.ledger.summary(selection))
-    more = [*measured, *found[0].notes, *([] if uses else ["Nothing was metered here."])]
+    notes = dict.fromkeys(note for one in found for note in one.notes([costs for _, costs in columns]))
+    more = [*measured, *notes, *([] if uses else ["Nothing was metered here."])]
     return cost_pages.what_if_page(f"{title_of(selection)}: what if", columns, more)

@@ -14,6 +14,7 @@ from .format import NAMES, half_width, percent, plain, quantity, total_text
 from .pages import PART, Page, Table
 from .sci import BOUNDARY, METHOD, Score, making
 
+UNITS = {"gpu_hour": "GPU-h", "cpu_hour": "CPU-h", "gb_hour": "GB-h", "kwh": "kWh"}
 FACTORS = {"intensity": "carbon intensity", "pue": "PUE", "embodied": "making of a GPU"}
 UNPLACED = (
     "Nobody said where this ran, so the emissions are by the world's average: `%cost where FR` in a notebook,"
@@ -56,7 +57,7 @@ def _bill(name: str, bill: Bill) -> Sequence[str]:
     text = money.text(replace(bill, half_width=None))
     width = money.text(bill).removeprefix(text).strip()
     source = "; ".join(bill.sources or bill.reasons)
-    dated = f", {bill.as_of}" if bill.as_of else ""
+    dated = f", {bill.as_of}" if bill.as_of and bill.sources else ""
     return [name, text, width, bill.method or "not known", source + dated]
 
 
@@ -159,8 +160,14 @@ def _factor(one: Applied) -> list[str]:
     return [FACTORS[one.name], _amount(one), width, one.method, source, percent(one.share)]
 
 
+def line_of(line: Line, bill: Bill) -> str:
+    """``0.0018 GPU-h at 0.55 EUR (rates.toml:7)``."""
+    amount = f"{plain(float(line.amount), 3)} {UNITS[line.unit]}"
+    return f"{amount} at {line.price.normalize():f} {bill.currency} ({line.source})"
+
+
 def _priced(line: Line, bill: Bill) -> list[str]:
-    unit = {"gpu_hour": "GPU-h", "cpu_hour": "CPU-h", "gb_hour": "GB-h", "kwh": "kWh"}[line.unit]
+    unit = UNITS[line.unit]
     price, amount, cost = (f"{value.normalize():f}" for value in (line.price, line.amount, line.cost))
     source = ": ".join(filter(None, [_offer(bill), line.source]))
     return [unit, f"{price} {bill.currency}", f"{float(amount):.4g} {unit}", f"{float(cost):.4g} {bill.currency}",
@@ -199,7 +206,8 @@ def sci_page(title: str, score: Score, costs: Costs) -> Page:
     said_of = [said(one) + "." for one in foot.applied]
     table = Table(pages.TOTAL_COLUMNS, [*lines, r], frozenset({"value", "±"}))
     lacking = [f"The score is a lower bound: {reason}." for reason in score.score.reasons if score.score.incomplete]
-    return Page(title, [table], [*lacking, *notes(costs), BOUNDARY, METHOD, *said_of])
+    carbon = replace(costs, bills=(), clouds=())  # a score has no money
+    return Page(title, [table], [*lacking, *notes(carbon), BOUNDARY, METHOD, *said_of])
 
 
 def what_if_page(title: str, columns: Sequence[tuple[str, Costs]], more: Sequence[str] = ()) -> Page:

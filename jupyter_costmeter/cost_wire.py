@@ -32,7 +32,7 @@ def bill(one: Bill) -> Json:
         "reasons": list(one.reasons),
         "provider": one.provider,
         "as_of": one.as_of and one.as_of.isoformat(),
-        "sources": list(one.sources),
+        "sources": [cost_pages.line_of(line, one) for line in one.lines] or list(one.sources),
     }
 
 

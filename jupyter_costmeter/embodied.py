@@ -6,6 +6,7 @@ reserved, EL the expected life, RR / ToR the share of the machine that was reser
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -50,6 +51,11 @@ def is_slice(model: str) -> bool:
     return MIG.search(model) is not None
 
 
+def is_known(model: str, declared: Hardware | None = None) -> bool:
+    """Whether there is a figure for the making of that very model."""
+    return _making(model, declared or Hardware())[2] < THREE
+
+
 def gpu_hour(model: str, kind: Kind | None = None, declared: Hardware | None = None) -> Factor:
     """The embodied grams of one hour of a whole GPU of that model, with its share of the server."""
     hardware = declared or Hardware()
@@ -68,7 +74,7 @@ def _making(model: str, hardware: Hardware) -> tuple[float, str, float]:
         if fits_gpu(pattern, model):
             return kg, hardware.source, TWO
     for name, kg, source, error in (A100, H100):
-        if name in model:
+        if re.search(rf"\b{name}\b", model):
             return kg, f"{name} {kg:g} kg: {source}", error
     return A100[1], f"{model or 'this GPU'}: no figure is known, {A100[1]:g} kg as for an A100", THREE
 

@@ -87,13 +87,15 @@ def declare(
     return place_of(written, str(own_file()))
 
 
-def forget(host: str | None = None) -> bool:
-    """Take this machine's rows away; whether there were any."""
+def forget(host: str | None = None, since: date | None = None) -> bool:
+    """Take this machine's rows away, or that of one day alone; whether there were any."""
     name = socket.gethostname() if host is None else host
 
     def change(text: str) -> str:
         file = File.of(text)
-        return file.without({i for i, row in enumerate(file.rows) if _is_of(row, name)})
+        return file.without(
+            {i for i, row in enumerate(file.rows) if _is_of(row, name) and since in (None, row.get("from"))}
+        )
 
     return _rewrite(change)
 

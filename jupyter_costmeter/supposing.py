@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from . import clouds, siting
+from . import clouds, embodied, siting
+from .assumptions import Assumptions
 from .carbon import snapshot
 from .conditions import Book, Conditions
 from .costing import costs_of
 from .derived import Costs
 from .errors import UsageError
 from .factors import Factor, Intensity, Kind, Region
+from .tariffs import fits_gpu
 from .uses import HOUR_S, Use
 
 KINDS: dict[str, Kind] = {kind: kind for kind in get_args(Kind)}
 NOT_COMPARABLE = "Intensities that count other things (lifecycle, direct, …) are not comparable."
-OTHER_PUE = "The PUE is that of such a place, since the declared one belongs to another."
+OTHER_PUE = "The PUE is that of such a place: one that was declared is of its own site. Tariffs stay the lab's own."
 #: What people leave out, or put, before a model.
 MAKER = {"nvidia", "tesla"}
 
@@ -41,14 +43,18 @@ class Supposition:
         words += [f"{self.intensity.g_per_kwh:g} g/kWh" if self.intensity else ""]
         return ", ".join(filter(None, words))
 
-    @property
-    def notes(self) -> Iterator[str]:
-        yield NOT_COMPARABLE
+    def notes(self, columns: Sequence[Costs]) -> Iterator[str]:
+        """What to know of the costs as they are and as they would be."""
+        applied = [one.intensity for costs in columns for one in costs.footprint.applied]
+        if len({intensity.basis for intensity in applied if intensity is not None}) > 1:
+            yield NOT_COMPARABLE
         if (self.region or self.kind) and self.pue is None:
             yield OTHER_PUE
-        if self.gpu:
+        if self.gpu and any(costs.footprint.total("embodied_g") for costs in columns):
             gpu = _model(self.gpu)
             yield f"The same hours and joules, charged as {gpu}: how fast it is, and what it draws, is not known."
+        elif self.gpu:
+            yield f"No GPU was held, so nothing is charged as {self.gpu}."
 
 
 def supposition(
@@ -88,11 +94,30 @@ def _pue(value: float | None) -> Factor | None:
 
 
 def costs_if(uses: Sequence[Use], book: Book, supposed: Supposition) -> Costs:
-    """What these uses would have cost."""
-    model = _model(supposed.gpu) if supposed.gpu else None
-    if model is not None:
-        uses = [replace(use, gpu_s=tuple((model, part) for _, part in use.gpu_s)) for use in uses]
+    """What these uses would have cost.
+
+    Raises:
+        UsageError: of the GPU neither a price nor what its making emitted is known.
+    """
+    if supposed.gpu:
+        model = _model(supposed.gpu)
+        _check_known(model, book.assumptions)
+        uses = [_on(model, use) for use in uses]
     return costs_of(uses, SupposedBook(book, supposed))
+
+
+def _on(model: str, use: Use) -> Use:
+    """The same use on a machine with GPUs of that model, if it had any."""
+    return replace(use, gpu_s=tuple((model, part) for _, part in use.gpu_s), gpu=model if use.gpu_s else "")
+
+
+def _check_known(model: str, declared: Assumptions) -> None:
+    patterns = [row.gpu for row in declared.tariffs] + [row.gpu for row in clouds.prices(declared.clouds)]
+    making = embodied.is_known(model, declared.hardware)
+    if not making and not any(fits_gpu(pattern, model) for pattern in patterns if pattern):
+        known = ", ".join(row.gpu for row in clouds.TABLE)
+        how = "declare a [[cloud]] price or gpu_kg in jupyter_costmeter.toml"
+        raise UsageError(f"of the GPU {model!r} neither a price nor its making is known: {how}; known are {known}")
 
 
 def _model(name: str) -> str:

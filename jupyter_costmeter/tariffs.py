@@ -216,12 +216,16 @@ def fits(pattern: str, name: str) -> bool:
     return not pattern or (bool(name) and (pattern == name or fnmatchcase(name, pattern)))
 
 
+#: How the names of simulated GPUs end: they are priced as what they stand for.
+SIMULATED = " (simulated)"
+
+
 def fits_gpu(pattern: str, model: str) -> bool:
     """The same for a GPU's model, whatever its case, with or without its maker: "A100*" is "NVIDIA A100-SXM4-40GB".
 
     A slice of a GPU (MIG) is another thing than the GPU, so only a pattern with "MIG" in it names one.
     """
-    pattern, whole = pattern.lower(), model.lower()
+    pattern, whole = pattern.lower(), model.lower().removesuffix(SIMULATED)
     if pattern and SLICE.search(whole) and not SLICE.search(pattern):
         return False
     short = MAKER.sub("", whole)

@@ -158,7 +158,8 @@ def places() -> wire.Json:
     uses = of_records([FIRST, IDLING], SESSION)
     then = costs_if(uses, Book(LAB), supposed)
     regions = [cost_wire.region(snapshot.region(name)) for name in ("FR", "US-CA", "gcp/us-central1", "CF")]
-    what_if = cost_wire.what_if("notebook train.ipynb", costs(LAB, FIRST, IDLING), then, supposed.notes)
+    now = costs(LAB, FIRST, IDLING)
+    what_if = cost_wire.what_if("notebook train.ipynb", now, then, supposed.notes([now, then]))
     return {**{name: make() for name, make in PLACES.items()}, "regions": regions, "what_if": what_if}
 
 

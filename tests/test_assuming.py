@@ -153,6 +153,14 @@ def test_rates_check_says_which_row_and_why_and_what_is_wrong(words: Words, home
     assert words("rates").startswith("0 rates, 0 mistakes")
 
 
+def test_rates_that_price_nothing_are_named(words: Words, home: Path) -> None:
+    """A row for a machine that is not in the ledger, or a pattern with a slip in it."""
+    (home / "paper" / "r.toml").write_text(RATES.replace('"dear"', "0.1"))
+    assert "No machine that was metered in this scope is priced by r.toml:7, r.toml:11, r.toml:15." in words(
+        "rates", "check", "r.toml"
+    )
+
+
 def test_rates_of_the_file_make_a_bill(words: Words, metered: Path) -> None:
     words("where", "FR", "--pue", "1")
     metered.write_text(metered.read_text() + RATES)

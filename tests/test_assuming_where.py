@@ -74,7 +74,7 @@ def test_other_machines_and_other_times(words: Words, metered: Path) -> None:
     assert [(p.host, p.region) for p in found.places] == [(HOST, "DE"), (HOST, "FR"), ("gpu-*", "PL")]
     assert metered.read_text().count("from = 2026-10-01") == 1
     assert row(words("where", "--host", "gpu-*", "--forget"), "region")[1] == "not known"
-    assert f"Taken out of {metered}." in words("where", "--forget")
+    assert f"Taken out of {metered}: all that it said of {HOST}." in words("where", "--forget")
     assert f"{metered} says nothing of {HOST}." in words("where", "--forget")
     assert load().places == ()
 
@@ -120,3 +120,14 @@ def test_a_file_that_cannot_be_written_is_a_failure(words: Words, metered: Path)
     metered.parent.write_text("no folder")
     assert "cannot write" in words("where", "FR", code=1)
     assert "Nobody said where this ran" in words("summary")
+
+
+def test_a_planned_move_is_told_and_can_be_undone_alone(words: Words, metered: Path) -> None:
+    words("where", "DE", "--kind", "lab")
+    shown = words("where", "SE", "--from", "2126-01-02")
+    assert "From 2126-01-02 on (UTC): SE, Sweden" in shown
+    assert re.search("region +DE, Germany", shown)
+    assert "the move on 2126-01-02" in words("where", "--forget", "--from", "2126-01-02")
+    assert "SE, Sweden" not in words("where")
+    assert re.search("region +DE, Germany", words("where"))
+    assert f"says nothing of {HOST} from 2126-01-02 on" in words("where", "--forget", "--from", "2126-01-02")

@@ -189,3 +189,9 @@ def test_the_pages_example_comes_to_what_the_page_says() -> None:
 
 def test_the_pages_cloud_row_is_one() -> None:
     assert [cloud_price_of(row, "f.toml:1").provider for row in tables_of_the_page()["cloud"]] == ["lambda"]
+
+
+def test_a_simulated_gpu_is_priced_as_what_it_stands_for() -> None:
+    for pattern, model in (("T4", "Tesla T4 (simulated)"), ("A100-SXM4-40GB", "NVIDIA A100-SXM4-40GB (simulated)")):
+        assert fits_gpu(pattern, model)
+    assert not fits_gpu("T4", "Tesla T40 (simulated)")

@@ -150,6 +150,11 @@ def test_csv_has_costs_and_factors_in_each_line(ledger: Ledger, costing: Costing
     assert (first["intensity_g_per_kwh"], first["pue"]) == ("56.039", "1.2")
     assert first["intensity_source"].startswith("FR: Our World in Data 2023")
     assert "EUR" in first["money"]
+    kwh_euros = 3608 * 1.2 / 3.6e6 * 0.21
+    assert float(first["money_amount"]) >= kwh_euros  # and its GPU-hours
+    assert float(first["money_amount"]) == pytest.approx(float(first["gpu_reserved_s"] or 0) / 3600 * 0.55 + kwh_euros)
+    assert (first["money_currency"], first["money_how"]) == ("EUR", "declared")
+    assert lost["money_how"].endswith(", a lower bound")
     assert first["water_l"] == ""
     assert first["water_l_how"] == "not derived: there is none in this record"
 

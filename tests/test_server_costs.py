@@ -207,9 +207,10 @@ def test_what_if_is_what_python_says(scope: str, asked: dict[str, str], filled: 
     ledger.close()
     pue = float(asked["pue"]) if "pue" in asked else None
     supposed = supposition(asked.get("region"), pue, asked.get("gpu"), kind=asked.get("kind"))
-    assert body["now"] == json.loads(json.dumps(cost_wire.costs(costs_of(uses, book))))
-    assert body["then"] == json.loads(json.dumps(cost_wire.costs(costs_if(uses, book, supposed))))
-    assert body["notes"] == list(supposed.notes)
+    now, then = costs_of(uses, book), costs_if(uses, book, supposed)
+    assert body["now"] == json.loads(json.dumps(cost_wire.costs(now)))
+    assert body["then"] == json.loads(json.dumps(cost_wire.costs(then)))
+    assert body["notes"] == list(supposed.notes([now, then]))
     assert body["title"].startswith(scope)
     assert (body["now"] == body["then"]) == (not asked)
 

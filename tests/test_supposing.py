@@ -144,9 +144,32 @@ def test_another_gpu_takes_as_long_and_draws_as_much() -> None:
 
 
 def test_a_gpu_of_unknown_price_has_none() -> None:
-    (bill,) = what_if(gpu="Imagined 9000").clouds
+    (bill,) = what_if(gpu="H100 PCIe").clouds  # what its making emitted is known
     assert bill.amount is None
-    assert "no price for Imagined 9000: add" in bill.reasons[0]
+    assert "no price for H100 PCIe: add" in bill.reasons[0]
+
+
+@pytest.mark.parametrize("asked", ["100", "10", "A10", "H", "80GB", "SXM4", "RTX 4090", "AMD MI300X", "4", "H1000"])
+def test_a_gpu_of_which_nothing_is_known_is_refused(asked: str) -> None:
+    with pytest.raises(UsageError, match=f"of the GPU '{asked}' neither a price nor its making is known"):
+        what_if(gpu=asked)
+
+
+def test_a_gpu_that_the_user_declared_is_known() -> None:
+    own = replace(PLACED, tariffs=(tariff_of({"match": {"gpu": "RTX*"}, "gpu_hour": 3, "currency": "EUR"}, "f", None),))
+    assert [bill.amount for bill in what_if(own, gpu="RTX 4090").bills] == [Decimal(6)]
+
+
+def test_the_machine_around_another_gpu_is_priced_as_such() -> None:
+    """The tariff of the machine that it is supposed to run on, for kWh too."""
+    rows = [{"match": {"gpu": gpu}, "kwh": price, "currency": "EUR"} for gpu, price in (("A100*", 1), ("H100*", 10))]
+    own = lab(tariffs=tuple(tariff_of(row, f"f:{i}", None) for i, row in enumerate(rows)))
+    assert [bill.amount for bill in what_if(own, gpu="H100").bills] == [Decimal(15)]
+
+
+def notes(assumed: Assumptions = PLACED, **supposed: Any) -> list[str]:
+    wanted, book = supposition(**supposed), Book(assumed, GRID)
+    return list(wanted.notes([costs_of([USE], book), costs_if([USE], book, wanted)]))
 
 
 @pytest.mark.parametrize(
@@ -164,16 +187,20 @@ def test_a_gpu_of_unknown_price_has_none() -> None:
     ],
 )
 def test_a_short_name_is_a_model_by_whole_words(asked: str, model: str) -> None:
-    assert f"charged as {model}: how" in list(supposition(gpu=asked).notes)[-1]
+    assert f"charged as {model}: how" in notes(gpu=asked)[-1]
     (bill,) = what_if(gpu=asked).clouds
     assert bill.amount is not None
 
 
-@pytest.mark.parametrize("asked", ["100", "10", "A10", "H", "80GB", "SXM4", "H100 PCIe", "RTX 4090", "AMD MI300X", "4"])
-def test_what_names_no_model_stays_as_it_was_typed(asked: str) -> None:
-    assert f"charged as {asked}: how" in list(supposition(gpu=asked).notes)[-1]
-    (bill,) = what_if(gpu=asked).clouds
-    assert bill.amount is None
+def test_what_names_no_model_stays_as_it_was_typed() -> None:
+    assert "charged as H100 PCIe: how" in notes(gpu="H100 PCIe")[-1]
+
+
+def test_without_a_gpu_nothing_is_charged_as_another() -> None:
+    use = whole(record(joules(KWH)), session())
+    wanted, book = supposition(gpu="H100"), Book(PLACED)
+    said = list(wanted.notes([costs_of([use], book), costs_if([use], book, wanted)]))
+    assert said == ["No GPU was held, so nothing is charged as H100."]
 
 
 def test_several_gpus_become_one_model() -> None:
@@ -219,10 +246,11 @@ def test_its_name() -> None:
 
 
 def test_its_notes() -> None:
-    assert list(supposition(pue=1.1).notes) == list(supposition("SE", 1.1).notes) == [NOT_COMPARABLE]
-    assert list(supposition("SE").notes) == list(supposition(kind="lab").notes) == [NOT_COMPARABLE, OTHER_PUE]
+    assert notes(pue=1.1) == notes(region="SE", pue=1.1) == []  # both countries' values count the same
+    assert notes(region="US-CA", pue=1.1) == [NOT_COMPARABLE]
+    assert notes(region="SE") == notes(kind="lab") == [OTHER_PUE]
     said = "charged as NVIDIA H100 80GB HBM3: how fast it is, and what it draws, is not known"
-    assert said in list(supposition(gpu="H100").notes)[1]
+    assert said in notes(gpu="H100")[0]
 
 
 @pytest.mark.parametrize(

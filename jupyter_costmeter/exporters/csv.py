@@ -6,12 +6,12 @@ The lines without a ``parent_id`` add up to the totals, over all buckets.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import IO, Any
 
 from .. import cost_pages, money
-from ..derived import Content, Costs
+from ..derived import Bill, Content, Costs
 from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Figure, Total
 
 WHAT = (
@@ -27,7 +27,8 @@ DERIVED = ("electricity_wh", "emissions_g", "embodied_g", "water_l")
 #: Derived when it is written, with the factors of then; an ``_uncertainty`` is an absolute half-width in the same unit.
 COSTS = (
     *(column for name in DERIVED for column in (name, f"{name}_how", f"{name}_uncertainty")),
-    "intensity_g_per_kwh", "intensity_source", "pue", "factors", "money", "money_source",
+    "intensity_g_per_kwh", "intensity_source", "pue", "factors", "money", "money_amount", "money_currency", "money_how",
+    "money_uncertainty", "money_source",
 )  # fmt: skip
 PARTS = {"energy_j": ENERGY, "flops": FLOPS}
 
@@ -69,7 +70,18 @@ def _costs(costs: Costs | None) -> Iterator[Any]:
     yield _text("; ".join(map(cost_pages.said, used)))
     bills = costs.bills if costs else ()
     yield "; ".join(map(money.text, bills))
+    yield from _amount(bills)
     yield _text("; ".join(dict.fromkeys(source for bill in bills for source in bill.sources)))
+
+
+def _amount(bills: Sequence[Bill]) -> Iterator[Any]:
+    """A number to calculate with, exact, where there is one currency: several are never added."""
+    known = [bill for bill in bills if bill.amount is not None]
+    alone = known[0] if len(known) == 1 else None
+    yield None if alone is None else f"{alone.amount:f}"
+    yield "; ".join(bill.currency for bill in known or bills)
+    yield "; ".join(f"{b.method or 'not known'}{', a lower bound' if b.missing else ''}" for b in known or bills)
+    yield None if alone is None or alone.half_width is None else f"{alone.half_width:f}"
 
 
 def _total(total: Total | None) -> tuple[float | None, str]:

@@ -95,5 +95,5 @@ def _what_if(
         uses, book = ledger.uses(selection, **costing.wants), costing.book
     finally:
         ledger.close()
-    then = supposing.costs_if(uses, book, supposed)
-    return cost_wire.what_if(report.name_of(selection), costing.of(uses, book), then, supposed.notes)
+    now, then = costing.of(uses, book), supposing.costs_if(uses, book, supposed)
+    return cost_wire.what_if(report.name_of(selection), now, then, supposed.notes([now, then]))

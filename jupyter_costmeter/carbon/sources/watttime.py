@@ -16,12 +16,11 @@ from math import ceil, floor
 
 from ...errors import UsageError
 from ...factors import Intensity
+from ...units import g_per_kwh
 from ..web import Answer, SourceError, get_json
 
 USER, PASSWORD = "WATTTIME_USER", "WATTTIME_PASSWORD"  # noqa: S105  (names, not values)
 UNITS = "lbs_co2_per_mwh"
-#: g/kWh in a pound per MWh: a pound is 0.45359237 kg.
-G_PER_KWH = 0.45359237
 MARGINAL, AVERAGE = "co2_moer", "co2_aoer"
 ZONE = re.compile(rf"([A-Z0-9_]+)(?:/({MARGINAL}|{AVERAGE}))?")
 #: Two thousand values, a quarter of a MB. The API takes 32 days.
@@ -106,7 +105,7 @@ class WattTime:
         """A marginal value may be 0: the plant that would run more is a wind farm that was held back."""
         start, marginal = item["point_time"].moment(), signal == MARGINAL
         return Intensity(
-            item["value"].grams(per=G_PER_KWH, zero=marginal),
+            item["value"].grams(per=g_per_kwh(1.0), zero=marginal),
             zone,
             f"{self.title} {signal}, {zone.partition('/')[0]}",
             signal="marginal" if marginal else "average",
