@@ -1,7 +1,7 @@
 /** The sidebar's panel: React widgets over the Follower's state. */
 import { ReactWidget } from '@jupyterlab/ui-components';
 import React, { useEffect } from 'react';
-import type { Cell, Running as RunningCell } from './api.js';
+import type { Cell, Costs, Running as RunningCell } from './api.js';
 import { firstLine, reveal } from './cells.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { costIcon } from './icons.js';
@@ -204,21 +204,32 @@ function MeterTotals(props: NotebookProps): React.JSX.Element {
   const { model, feed } = meter;
   const summary = model.summary ?? feed.totals?.scopes.notebook;
   return (
-    <Totals rows={rows(meter, words)} head={summary && <Used summary={summary} />}>
+    <Totals
+      rows={rows(meter, words)}
+      head={
+        <>
+          <Place {...props} />
+          {summary && <Used summary={summary} />}
+        </>
+      }
+    >
       <GpuNote sensors={meter.model.sensors} />
-      <Assumptions {...props} />
+      <Elsewhere {...props} />
     </Totals>
   );
 }
 
-/** Where it runs, and what if that were otherwise; nothing where nothing is derived of the joules. */
-function Assumptions(props: NotebookProps): React.JSX.Element | null {
-  const { meter, places, settings, supposing, ticks } = props;
-  const { model, feed } = meter;
-  const { totals } = feed;
+/** What is derived of the joules: of the session, else of the notebook's past. */
+const costsOf = ({ model, feed }: NotebookMeter): Costs | null =>
+  model.summary?.costs ?? feed.totals?.scopes.notebook.costs ?? null;
+
+/** Where it runs, asked where it is seen; nothing where nothing is derived of the joules. */
+function Place(props: NotebookProps): React.JSX.Element | null {
+  const { meter, places, settings, ticks } = props;
+  const { totals } = meter.feed;
   const machine = machineOf(meter);
   const { host, path } = machine;
-  const costs = model.summary?.costs ?? totals?.scopes.notebook.costs ?? null;
+  const costs = costsOf(meter);
   const wanted = ticks && costs !== null;
   useEffect(() => {
     if (wanted) {
@@ -232,10 +243,19 @@ function Assumptions(props: NotebookProps): React.JSX.Element | null {
   return (
     <div className="jp-Costmeter-assumptions">
       <WherePart {...{ places, machine, costs, dismiss }} asks={settings.askWhere} />
+    </div>
+  );
+}
+
+/** What if it ran elsewhere. */
+function Elsewhere({ meter, places, supposing }: NotebookProps): React.JSX.Element | null {
+  const { totals } = meter.feed;
+  return costsOf(meter) === null ? null : (
+    <div className="jp-Costmeter-assumptions">
       <WhatIf
         {...{ supposing, places }}
         path={meter.path()}
-        session={model.sessionId}
+        session={meter.model.sessionId}
         figures={totals}
         project={totals?.project != null}
       />
