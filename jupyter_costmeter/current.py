@@ -29,6 +29,8 @@ def current(own: Config | None = None, script: bool = True) -> Session:
         settings, problems = config.load(own)
         forked = _current is not None
         _current = Session(settings, problems, script)
+        if script:  # no reply waits for it, and a script may end before a thread has loaded it
+            _current.meter.complete()
         _current.in_child = forked
         for problem in problems:
             guard.log.warning("jupyter_costmeter: %s", problem)

@@ -66,13 +66,13 @@ def test_an_unknown_device_has_no_share_of_peak_and_says_how_to_declare_it() -> 
 
 
 def test_a_cells_page_has_it_all() -> None:
-    text = pages.cell_page(golden.FIRST, golden.speed(golden.FIRST.usage)).text()
+    text = pages.cell_page(golden.FIRST, golden.DERIVE.rates(golden.FIRST.usage)).text()
     # 12.5 s at 1e14 FLOP/s bf16 and 1e11 FLOP/s fp32; 80 % of the time busy; (3.75 + 0.25) × 12.5 + 3600 J
     assert "1.25 PFLOP bf16 · 32 % of peak · 3.65 kJ" in text
     assert "32 % (40 % when busy)" in text
     assert "NVIDIA A100 data sheet" in text
     assert "· fp32" in text
-    without = pages.cell_page(golden.SECOND, golden.speed(golden.SECOND.usage)).text()
+    without = pages.cell_page(golden.SECOND, golden.DERIVE.rates(golden.SECOND.usage)).text()
     assert "FLOPs: a lower bound. Not counted: numpy: " in without
 
 
