@@ -41,6 +41,7 @@ def closed(kernel: Kernel, code: str) -> list[dict[str, Any]]:
 
 def test_costs_come_with_each_message_while_a_cell_runs_and_after(kernel: Kernel, own: Path) -> None:
     own.write_text('[[where]]\nregion = "FR"\npue = 1.2\n')
+    kernel.run("1")  # what derives costs is loaded when a first cell has ended
     found = closed(kernel, BUSY.format(2.5))
     running = [m["running"][0] for m in found if m["running"]]
     assert running

@@ -6,6 +6,7 @@ runs or has just ended, since they count as the kernel's activity.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,11 @@ from ..session import Session
 
 if TYPE_CHECKING:
     from ..derived import Costs
+
+
+#: What derives costs is loaded when a cell has ended or a front end asks, not while a cell runs: its imports would
+#: wait for the interpreter lock, and the journal for them.
+_LOADED = "jupyter_costmeter.cost_wire"
 
 
 class _Announcement:
@@ -67,7 +73,9 @@ class Live:
 
     def _send(self, name: wire.Event, event: Event) -> None:
         self.seq += 1
-        derive, cost = self._derive(), None if name in ("loaded", "unloaded") else self._costs()
+        derive, cost = wire.Derive(self.session.derived.rates), None
+        if name == "closed" or (name == "running" and _LOADED in sys.modules):
+            derive, cost = self._derive(), self._costs()
         content = wire.message(
             name,
             self.session.info.id,
