@@ -71,6 +71,7 @@ class Session:
         self.in_child = False
         self.cells_only = False  # in a kernel, where a block outside of every cell is background work
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
+        self.at_rest: Callable[[], None] = lambda: None  # what may be done while nothing runs
         self.audit: Any = None  # of the next cell's FLOPs (audit.Audit), where one was asked for
         self.counted: set[str] = set()  # packages whose FLOPs are counted, though they are not everywhere
         self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
@@ -340,6 +341,7 @@ class Session:
     def _resting(self) -> None:
         self._rest()
         self.meter.recalibrate()
+        self.at_rest()
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Settle what has ended and wait for the ledger; whether all of it is in the file.

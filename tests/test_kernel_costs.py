@@ -34,14 +34,15 @@ def energy_j(totals: list[dict[str, Any]]) -> float:
 
 
 def closed(kernel: Kernel, code: str) -> list[dict[str, Any]]:
-    """The messages up to the one that says that this cell has ended."""
+    """The messages up to the one that says that this cell has ended, once what derives costs is loaded."""
+    kernel.run("1")
+    kernel.listen(lambda m: m["summary"]["costs"] is not None or (m["event"], m["closed"]) == ("closed", []))
     kernel.start(code, "cell-1")
     return kernel.listen(lambda m: any(c["cell_id"] == "cell-1" for c in m["closed"]))
 
 
 def test_costs_come_with_each_message_while_a_cell_runs_and_after(kernel: Kernel, own: Path) -> None:
     own.write_text('[[where]]\nregion = "FR"\npue = 1.2\n')
-    kernel.run("1")  # what derives costs is loaded when a first cell has ended
     found = closed(kernel, BUSY.format(2.5))
     running = [m["running"][0] for m in found if m["running"]]
     assert running

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..derived import Costs
 
 
-#: What derives costs is loaded when a cell has ended or a front end asks, not while a cell runs: its imports would
-#: wait for the interpreter lock, and the journal for them.
+#: What derives costs is loaded when nothing has run for a second, or a front end asks meanwhile: its imports would
+#: slow a cell, and the journal would wait for them.
 _LOADED = "jupyter_costmeter.cost_wire"
 
 
@@ -57,6 +57,7 @@ class Live:
         self.kernel.comm_manager.comms[wire.COMM_ID] = _Announcement()
         if self.session.settings.live:
             self.session.listeners.append(self.tell)
+            self.session.at_rest = self.rest
         self._send("loaded", Event((), ()))
 
     def stop(self) -> None:
@@ -71,10 +72,18 @@ class Live:
     def tell(self, event: Event) -> None:
         self._send("closed" if event.closed else "running", event)
 
+    @guard.guarded("loading what derives carbon and money")
+    def rest(self) -> None:
+        """Nothing runs any more: load what derives costs, once, and tell them."""
+        if _LOADED not in sys.modules:
+            from .. import cost_wire  # noqa: F401
+
+            self._send("closed", Event((), ()))
+
     def _send(self, name: wire.Event, event: Event) -> None:
         self.seq += 1
         derive, cost = wire.Derive(self.session.derived.rates), None
-        if name == "closed" or (name == "running" and _LOADED in sys.modules):
+        if name in ("closed", "running") and _LOADED in sys.modules:
             derive, cost = self._derive(), self._costs()
         content = wire.message(
             name,
@@ -125,16 +134,18 @@ class Live:
         if notebook:
             self.session.moved_to(notebook)
         self.session.settle()
-        derive = self._derive()
+        running = self.session.running()
+        ready = not running or _LOADED in sys.modules
+        derive = self._derive() if ready else wire.Derive(self.session.derived.rates)
         return wire.reply(
             self.session.info,
             self.seq,
-            [wire.running(record, power, derive) for record, power in self.session.running()],
+            [wire.running(record, power, derive) for record, power in running],
             self.session.cells(),
             self.session.summary(),
             self._held(),
             self.session.sensors,
             wire.ledger(self.session.ledger),
             derive,
-            self._costs(),
+            self._costs() if ready else None,
         )
