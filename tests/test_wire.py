@@ -95,6 +95,9 @@ def test_messages_are_numbered_and_only_come_while_something_runs(kernel: Kernel
     assert [m["seq"] for m in found] == list(range(found[0]["seq"], found[0]["seq"] + len(found)))
     assert [m["event"] for m in found[:-1]] == ["running"] * (len(found) - 1)
     assert 3 <= len(found) <= 6
+    (costed,) = kernel.listen(lambda m: True)  # once in a kernel's life: what derives costs was loaded meanwhile
+    assert (costed["event"], costed["running"], costed["closed"]) == ("closed", [], [])
+    assert (found[-1]["summary"]["costs"], bool(costed["summary"]["costs"])) == (None, True)
     with pytest.raises(queue.Empty):
         kernel.client.get_iopub_msg(timeout=2.5)
 
