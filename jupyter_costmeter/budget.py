@@ -1,0 +1,184 @@
+"""A budget and the verdict on it: plain records, and the arithmetic between them, pure.
+
+Scopes, periods and what a verdict means: docs/budgets.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Literal, get_args
+
+from .periods import Period
+from .record import Total
+
+Measure = Literal["gpu_hours", "gpu_busy_hours", "flops", "kwh", "kgco2e", "amount"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+#: How amounts are printed; of ``amount`` it is the budget's currency.
+UNITS: dict[Measure, str] = {
+    "gpu_hours": "GPU-h",
+    "gpu_busy_hours": "busy GPU-h",
+    "flops": "FLOP",
+    "kwh": "kWh",
+    "kgco2e": "kgCO2e",
+}
+BudgetScope = Literal["session", "notebook", "project", "user"]
+SCOPES: tuple[BudgetScope, ...] = get_args(BudgetScope)
+#: What happens at the limit: a warning only; no cell starts unless the user insists; the running cell is interrupted.
+Hold = Literal["warn", "ask", "stop"]
+HOLDS: tuple[Hold, ...] = get_args(Hold)
+#: When to warn, as parts of the limit.
+WARN = (0.5, 0.8, 1.0)
+#: An extension lets a budget that holds go on for so much of its limit.
+EXTENSION = 0.1
+State = Literal["ok", "near", "over", "unknown", "paused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """So much of one measure for one scope in each period.
+
+    Args:
+        id: the same as long as file, scope, key, measure, period and name are; not the limit's.
+        limit: in the measure's unit (GPU-hours, FLOP, kWh, kg, or ``currency``).
+        key: the notebook's or project's path; of a session, the notebook or project whose sessions are meant, each
+            by itself (``None``: all); of a user, ``None``.
+        warn: parts of the limit at which to warn, ascending.
+        origin: ``/lab/jupyter_costmeter.toml:12``, or the config file of a cap.
+        file: where it can be changed; ``None`` for a cap.
+        cap: set by the administrator: it can be seen, but neither changed, paused nor extended.
+        shared: it stands beside a project, for all who have that folder.
+    """
+
+    id: str
+    measure: Measure
+    limit: float
+    scope: BudgetScope
+    key: str | None
+    period: Period
+    name: str = ""
+    currency: str | None = None
+    hold: Hold = "warn"
+    warn: tuple[float, ...] = WARN
+    paused: bool = False
+    origin: str = ""
+    file: str | None = None
+    cap: bool = False
+    shared: bool = False
+
+    @property
+    def unit(self) -> str:
+        """How amounts of it are printed."""
+        return (self.currency or "?") if self.measure == "amount" else UNITS[self.measure]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may keep a cell from running."""
+        return self.hold != "warn" and not self.paused
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """How fast a budget is spent: ``per_day`` in its unit at the period's pace so far, ``ends_at`` when it is spent.
+
+    ``ends_at`` (seconds since 1970) is ``None`` where the period ends first, or nothing was spent.
+    """
+
+    per_day: float
+    ends_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where a budget stands.
+
+    Args:
+        start, end: the period of now (seconds since 1970; infinite where it has no such end).
+        spent: in the budget's unit; its value is ``None`` where it was not measured (its reasons say why).
+        granted: what extensions in this period added to the limit.
+    """
+
+    budget: Budget
+    start: float
+    end: float
+    spent: Total
+    granted: float = 0.0
+    burn: Burn | None = None
+
+    @property
+    def limit(self) -> float:
+        """With its extensions."""
+        return self.budget.limit + self.granted
+
+    @property
+    def left(self) -> float | None:
+        """Never below nothing."""
+        return None if self.spent.value is None else max(0.0, self.limit - self.spent.value)
+
+    @property
+    def share(self) -> float | None:
+        """What of the limit is spent, 1 is all; infinite where the limit is nothing and something was spent."""
+        if self.spent.value is None:
+            return None
+        if self.limit <= 0:
+            return inf if self.spent.value > 0 else 1.0
+        return self.spent.value / self.limit
+
+    @property
+    def crossed(self) -> float | None:
+        """The highest of the budget's thresholds that is reached; of the limit as it was set."""
+        share = None if self.spent.value is None else replace(self, granted=0.0).share
+        return max((t for t in self.budget.warn if share is not None and share >= t), default=None)
+
+    @property
+    def state(self) -> State:
+        """``near`` from the first threshold on that is not below 0.8, ``over`` from the limit on."""
+        if self.budget.paused:
+            return "paused"
+        share = self.share
+        if share is None:
+            return "unknown"
+        near = min((t for t in self.budget.warn if t >= 0.8), default=0.8)
+        return "over" if share >= 1.0 else "near" if share >= near else "ok"
+
+    @property
+    def holds(self) -> bool:
+        """Whether no more may be spent."""
+        return self.budget.holds and self.state == "over"
+
+
+def tightest(verdicts: Iterable[Verdict]) -> Verdict | None:
+    """The one that is spent furthest; ``None`` where none is known or all are paused."""
+    known = [v for v in verdicts if v.state not in ("unknown", "paused") and v.share is not None]
+    return max(known, key=lambda v: v.share or 0.0, default=None)
+
+
+def burn(spent: float | None, limit: float, start: float, end: float, now: float) -> Burn | None:
+    """At this period's pace so far.
+
+    Args:
+        spent, limit: in one unit.
+        start: the period's, or the first record's where the period has no beginning (seconds since 1970).
+        end: the period's.
+    """
+    elapsed = now - start
+    if spent is None or not 0 < elapsed < inf:
+        return None
+    pace = spent / elapsed
+    ends_at = now + max(0.0, limit - spent) / pace if pace > 0 else inf
+    return Burn(pace * 86400.0, ends_at if ends_at < end else None)
+
+
+def applying(budgets: Sequence[Budget], notebook: str | None, project: str | None) -> list[Budget]:
+    """Those that a notebook's use counts in."""
+    return [one for one in budgets if _applies(one, notebook, project)]
+
+
+def _applies(one: Budget, notebook: str | None, project: str | None) -> bool:
+    from os import sep
+
+    if one.scope == "user" or one.key is None:
+        return True
+    inside = project is not None and f"{project}{sep}".startswith(one.key.rstrip(sep) + sep)
+    return one.key == notebook if one.scope == "notebook" else inside or one.key == notebook
