@@ -50,6 +50,7 @@ RESERVED = Provenance("measured", "wall time with a context on this GPU", 0.01)
 BUSY = Provenance("modelled", "NVML utilisation samples, whole device", 0.1)
 MARK = Provenance("measured", "VmHWM", 0.01)
 GPU_MARK = Provenance("measured", "NVML process memory", 0.05)
+DEVICES = json.dumps({f"GPU-{i}": "NVIDIA A100-SXM4-40GB" for i in range(2)})
 
 
 def session(number: int) -> SessionInfo:
@@ -57,7 +58,7 @@ def session(number: int) -> SessionInfo:
     project = f"lab/project-{notebook % PROJECTS}"
     return SessionInfo(
         f"session-{number:08}", 1.7e9 + 3600 * number, "host", "ada", 4242, 1.7e9, f"{project}/n{notebook}.ipynb",
-        project, {"python": "3.11.7"},
+        project, {"python": "3.11.7", "devices": DEVICES},
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """What each notebook cell costs: time, GPU, energy, memory.
 
 In a notebook ``%load_ext jupyter_costmeter``; in a script ``with jupyter_costmeter.measure("eval") as cost: …``.
-``jupyter_costmeter.count_flops(model, x)`` counts the FLOPs of one call.
+``jupyter_costmeter.count_flops(model, x)`` counts the FLOPs of one call, and
+``jupyter_costmeter.progress(3, 100)`` says how far the cell is that runs.
 This file is the list of doors: each imports its room when it is opened.
 """
 
@@ -14,8 +15,9 @@ from .version import __version__
 if TYPE_CHECKING:
     from .counting import count_flops as count_flops
     from .measuring import measure as measure
+    from .progressing import progress as progress
 
-__all__ = ["__version__", "count_flops", "measure"]
+__all__ = ["__version__", "count_flops", "measure", "progress"]
 
 
 def load_ipython_extension(ip: Any) -> None:
@@ -49,4 +51,8 @@ def __getattr__(name: str) -> Any:
         from .counting import count_flops
 
         return count_flops
+    if name == "progress":
+        from .progressing import progress
+
+        return progress
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -180,7 +180,7 @@ def _included(document: Document) -> Iterator[Path]:
 def _merged(documents: Iterator[Document] | list[Document]) -> Assumptions:
     found = Assumptions()
     for document in documents:
-        currency = document.table("currency", _currency)
+        currency = currency_of(document)
         found = Assumptions(
             (*found.places, *document.rows("where", place_of)),
             (*found.intensities, *document.rows("intensity", _intensity)),
@@ -300,6 +300,11 @@ def _water(row: Row, origin: str) -> Water:
     if on_site is None and off_site is None:
         raise UsageError("on_site_l_per_kwh or off_site_l_per_kwh is missing")
     return Water(on_site or 0.0, off_site or 0.0, text(row, "source") or f"declared in {short(origin)}")
+
+
+def currency_of(document: Document) -> str | None:
+    """The code that a file's ``[currency]`` says, for its rows that say none."""
+    return document.table("currency", _currency)
 
 
 def _currency(row: Row, origin: str) -> str:

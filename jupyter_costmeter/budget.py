@@ -33,6 +33,7 @@ WARN = (0.5, 0.8, 1.0)
 #: An extension lets a budget that holds go on for so much of its limit.
 EXTENSION = 0.1
 State = Literal["ok", "near", "over", "unknown", "paused"]
+Happening = Literal["warned", "refused", "stopped", "extended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,71 @@ class Verdict:
         return self.budget.holds and self.state == "over"
 
 
+@dataclass(frozen=True, slots=True)
+class BudgetEvent:
+    """What came of a budget, once: it warned, a cell was refused or stopped, or it was extended.
+
+    Args:
+        id: of its own, so that it is written once however often it is handed over.
+        at: seconds since 1970.
+        cell_id: the cell's that was about to run, or ran.
+        threshold: the part of the limit of a warning.
+        spent, limit: in ``unit``, as of then; ``spent`` is ``None`` where it was not known.
+        amount: what an extension grants; 0.0 otherwise.
+        text: the sentence that was told.
+    """
+
+    id: str
+    budget_id: str
+    kind: Happening
+    at: float
+    session_id: str
+    user: str
+    host: str
+    cell_id: str | None
+    threshold: float | None
+    spent: float | None
+    limit: float
+    amount: float
+    unit: str
+    text: str
+
+
+Deed = Literal["dearest", "raise", "hold", "extend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a front end tells its user at once, of one happening.
+
+    Args:
+        id: the event's.
+        title: the budget, as it is printed.
+        state: where the budget stands.
+        deeds: what the user may do about it.
+    """
+
+    id: str
+    kind: Happening
+    budget_id: str
+    title: str
+    threshold: float | None
+    state: State
+    at: float
+    text: str
+    deeds: tuple[Deed, ...] = ()
+
+
+def extension(verdict: Verdict) -> float:
+    """What an extension grants, in the budget's unit: EXTENSION of the limit from where it stands now.
+
+    0.0 where it cannot be extended: a cap, or a limit of nothing.
+    """
+    if verdict.budget.cap or verdict.budget.limit <= 0:
+        return 0.0
+    return max(0.0, (verdict.spent.value or 0.0) - verdict.limit) + EXTENSION * verdict.budget.limit
+
+
 def tightest(verdicts: Iterable[Verdict]) -> Verdict | None:
     """The one that is spent furthest; ``None`` where none is known or all are paused."""
     known = [v for v in verdicts if v.state not in ("unknown", "paused") and v.share is not None]
@@ -157,10 +223,8 @@ def tightest(verdicts: Iterable[Verdict]) -> Verdict | None:
 def burn(spent: float | None, limit: float, start: float, end: float, now: float) -> Burn | None:
     """At this period's pace so far.
 
-    Args:
-        spent, limit: in one unit.
-        start: the period's, or the first record's where the period has no beginning (seconds since 1970).
-        end: the period's.
+    ``spent`` and ``limit`` are in one unit. The period's ``start`` (seconds since 1970) is the first record's where it
+    has no beginning.
     """
     elapsed = now - start
     if spent is None or not 0 < elapsed < inf:

@@ -19,8 +19,8 @@ from .version import __version__
 from .words import Parser, parse, words_of
 from .words import parser as shared_words
 
-#: 0 well, 1 the notebook or the ledger failed, 2 the words were wrong, 130 Ctrl-C.
-FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+#: 0 well, 1 the notebook or the ledger failed, 2 the words were wrong, 3 a budget held the notebook, 130 Ctrl-C.
+FAILED, MISUSED, HELD, INTERRUPTED = 1, 2, 3, 130
 #: How each SQLite file begins (sqlite.org/fileformat.html, 1.3).
 SQLITE = b"SQLite format 3\0"
 
@@ -152,7 +152,7 @@ def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
     here = context.of_folder(ledger, str(path.parent))
     page = commands.run(["summary"], replace(here, selection=Selection("session", done.session_id)))
     print(page.text(terminal_width()))
-    return FAILED if done.problem else 0
+    return HELD if done.held else FAILED if done.problem else 0
 
 
 def _demo(asked: argparse.Namespace, ledger: str | None) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from . import assumptions, clouds, footprint, money
+from . import assumptions, clouds, footprint, money, tables
 from .accounting import Part, weakest
 from .assumptions import Assumptions
 from .conditions import Book
@@ -59,10 +59,10 @@ class Costing:
     @property
     def assumptions(self) -> Assumptions:
         """What is declared now."""
-        seen = _state({*assumptions.files(self.project), *self._assumptions.files})
+        seen = tables.state({*assumptions.files(self.project), *self._assumptions.files})
         if seen != self._seen:
             self._assumptions = assumptions.load(self.project)
-            self._seen = _state({*assumptions.files(self.project), *self._assumptions.files})
+            self._seen = tables.state({*assumptions.files(self.project), *self._assumptions.files})
             self.grid = self._grid()
         return self._assumptions
 
@@ -109,18 +109,6 @@ class Costing:
         return [(region, self.grid.refresh(region, hours)) for region, hours in _hours(uses, book).items()]
 
 
-def _state(files: Iterable[Path]) -> tuple[Any, ...]:
-    """Changes when one of the files does."""
-    found = []
-    for path in sorted(files):
-        try:
-            stat = path.stat()
-            found.append((path, stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        except OSError:
-            found.append((path, 0, 0, 0))
-    return tuple(found)
-
-
 def _hours(uses: Iterable[Use], book: Book) -> dict[str, list[int]]:
     """The hours in which something was used, by declared region."""
     found: dict[str, set[int]] = {}
@@ -141,6 +129,7 @@ def costs_of(uses: Sequence[Use], book: Book, elsewhere: bool = True) -> Costs:
         footprint.footprint(uses, book),
         money.bills(quantities, declared.tariffs),
         money.cloud_bill(hours, clouds.prices(declared.clouds)) if hours else (),
+        tuple(sorted({row.currency for row in declared.tariffs})),
     )
 
 

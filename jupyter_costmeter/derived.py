@@ -91,11 +91,15 @@ class Bill:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What some records cost: ``bills`` by the lab's own tariffs, ``clouds`` the same GPU-hours elsewhere."""
+    """What some records cost: ``bills`` by the lab's own tariffs, ``clouds`` the same GPU-hours elsewhere.
+
+    ``currencies`` are those of the lab's tariffs: without a bill in one of them there was nothing that it prices.
+    """
 
     footprint: Footprint
     bills: tuple[Bill, ...] = ()
     clouds: tuple[Bill, ...] = ()
+    currencies: tuple[str, ...] = ()
 
 
 def _unknown(record: CellRecord) -> None:

@@ -85,6 +85,10 @@ class Gaps:
         else:
             self._pending[bucket] = pending
 
+    def pending(self) -> list[Ended]:
+        """What is too short to be a record so far, as it is."""
+        return list(self._pending.items())
+
     def rest(self) -> list[Ended]:
         """What was too short to be a record so far."""
         found, self._pending = self._pending, {}

@@ -31,10 +31,11 @@ ANSWER_S = 30.0
 
 @dataclass(frozen=True)
 class Done:
-    """How it went: the session's id in the ledger, and what stopped the notebook, if anything did."""
+    """How it went: the session's id in the ledger, what stopped the notebook, if anything, and whether a budget did."""
 
     session_id: str
     problem: str | None
+    held: bool = False
 
 
 def run_notebook(
@@ -108,12 +109,16 @@ def _is_code(cell: NotebookNode) -> bool:
     return bool(cell.cell_type == "code")
 
 
+def _failed(cell: NotebookNode) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", ()))
+
+
 class _Run:
     """One execution. Cells are told to the kernel with their ids, as JupyterLab does."""
 
     def __init__(self, client: NotebookClient, path: Path, ledger: str | None, timeout_s: float | None) -> None:
         self.client, self.path, self.ledger, self.timeout_s = client, path, ledger, timeout_s
-        self.began = self.died = self.interrupted = False
+        self.began = self.died = self.interrupted = self.held = False
         self.bar = tqdm(total=sum(map(_is_code, client.nb.cells)), desc=path.name, unit="cell")
         client.on_cell_execute = self._tell_id
 
@@ -124,9 +129,10 @@ class _Run:
                 session_id = await self._load()
                 self.began = True
                 problem = await self._cells()
+                problem = problem or await self._held()
                 unsaved = None if self.died else await self._flush()
                 self.client.set_widgets_metadata()
-        return Done(session_id, "; ".join(filter(None, (problem, unsaved))) or None)
+        return Done(session_id, "; ".join(filter(None, (problem, unsaved))) or None, self.held)
 
     async def _start(self, stack: AsyncExitStack) -> None:
         environment = {**os.environ, "JPY_SESSION_NAME": place.canonical(str(self.path))}
@@ -168,6 +174,8 @@ class _Run:
                 self.bar.update(_is_code(cell))
                 if self.interrupted:  # in spite of --allow-errors
                     return f"interrupted after {self.bar.n} of {self.bar.total} cells"
+                if _failed(cell) and (held := await self._held()):  # in spite of it, too
+                    return held
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             return await self._stopped(error)
         finally:
@@ -177,6 +185,8 @@ class _Run:
     async def _stopped(self, error: Exception) -> str:
         cell = f"cell {self.bar.n + 1} of {self.bar.total}"
         if isinstance(error, CellExecutionError):
+            if not self.interrupted and (held := await self._held()):
+                return held
             return f"{cell} failed with {error.ename}: {error.evalue}"
         if isinstance(error, CellTimeoutError):
             assert self.client.km is not None
@@ -184,6 +194,14 @@ class _Run:
             return f"{cell} took longer than --timeout {self.timeout_s:g} and was interrupted"
         self.died = True
         return f"the kernel died in {cell}"
+
+    async def _held(self) -> str | None:
+        """Whether a budget kept a cell from running, or ended one: what is said of it."""
+        if self.died:
+            return None
+        said = await self._ask("get_ipython().costmeter.hold.said")
+        self.held = said not in (None, "None")
+        return str(literal_eval(said)) if said and self.held else None
 
     async def _flush(self) -> str | None:
         """Before the kernel is told to go: all that was metered is in the ledger, or why not."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .between import Pending
 from .meter import Window
-from .record import CellRecord, Outcome, Total, Usage
+from .record import Bucket, CellRecord, Outcome, SessionInfo, Total, Usage
 
 if TYPE_CHECKING:
     from .reach import Code
@@ -30,6 +31,7 @@ class Run:
     seen: Usage | None = None  # at the last tick
     record: CellRecord | None = None  # once settled
     reach: Code | None = None  # what code ran, where that is not a cell's
+    notes: list[str] = field(default_factory=list)  # to be said below it when it ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,45 @@ def code_hash(code: str | None) -> str | None:
 def clean(text: str | None) -> str | None:
     """A lone surrogate can neither be stored nor sent."""
     return text if text is None else text.encode("utf-8", "backslashreplace").decode()
+
+
+def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> CellRecord:
+    """A run's record, of a session in which (``cells_only``) a block outside of every cell is background work."""
+    parent = _id(run.parent, info) if run.parent is not None else None
+    if parent is None and cells_only and run.code is None:
+        parent = f"{info.id}-background"
+    return CellRecord(
+        id=_id(run, info),
+        session_id=info.id,
+        seq=run.seq,
+        started_at=run.window.started_at,
+        usage=usage,
+        outcome=run.outcome,
+        notebook=info.notebook,
+        project=info.project,
+        cell_id=clean(run.cell_id),
+        execution_count=run.execution_count,
+        code_hash=code_hash(run.code),
+        label=clean(run.label),
+        error_type=clean(run.error_type),
+        parent_id=parent,
+    )
+
+
+def _id(run: Run, info: SessionInfo) -> str:
+    return f"{info.id}-{run.seq}"
+
+
+def gap_record(bucket: Bucket, gap: Pending, info: SessionInfo) -> CellRecord:
+    """The record of what lay between two cells."""
+    return CellRecord(
+        id=f"{info.id}-{gap.seq}-{bucket}",
+        session_id=info.id,
+        seq=gap.seq,
+        started_at=gap.started_at,
+        usage=gap.usage,
+        outcome="ok",
+        notebook=info.notebook,
+        project=info.project,
+        bucket=bucket,
+    )

@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 from . import accounting, config, guard, place
-from .between import Pending
 from .deriving import Deriving
 from .gaps import Gaps
 from .ledger import LedgerState, Selection
@@ -24,20 +23,11 @@ from .meter import Meter, Window
 from .overhead import Overhead
 from .parts import Parts, built_in
 from .reading import WAIT_S, Sample
-from .record import (
-    Bucket,
-    CellRecord,
-    Held,
-    Outcome,
-    SessionInfo,
-    Status,
-    Summary,
-    Total,
-    Usage,
-)
-from .runs import Event, Run, clean, code_hash
+from .record import CellRecord, Held, Outcome, SessionInfo, Status, Summary, Total, Usage
+from .runs import Event, Run, clean, gap_record, record_of
 from .sampler import Sampler
 from .tally import Tally
+from .watching import Watch
 
 #: A cell that has run for less than this (seconds) may be one that asks what is held.
 ASKING_S = 5.0
@@ -90,6 +80,7 @@ class Session:
         self._asked = threading.Event()  # for the drivers, by the first cell
         self.tally = Tally()
         self.derived = Deriving(lambda: self.info, settings, self.tally, self.overhead.working)
+        self.watch = Watch(settings, lambda: self.info, lambda: self.derived.costing, lambda: self.writer.waiting)
         self.gaps = Gaps(self.meter, self.tally.add)
         self._settling = threading.Lock()
         self.sampler = Sampler(
@@ -115,6 +106,7 @@ class Session:
         self._name_devices()
         self.meter.observe()
         self.meter.counters.calibrate()
+        self.watch.look()
 
     def _name_devices(self) -> None:
         """Before the first record: what a reader of the ledger needs to know of the devices."""
@@ -135,6 +127,7 @@ class Session:
             self._asked.set()
             self.start()
             self.meter.joined.wait(WAIT_S)
+            self.watch.read()  # a spent budget holds the first cell, too
 
     def open(self, cell_id: str | None = None, code: str | None = None, label: str | None = None) -> Run:
         """Start metering a cell (which has code) or a block."""
@@ -189,6 +182,15 @@ class Session:
         for run in [run for stack in list(self._stacks.values()) for run in reversed(stack)]:
             self.close(run, "interrupted")
 
+    def outermost(self, thread: int) -> Run | None:
+        """The run that began first of those that a thread is in."""
+        stack = self._stacks.get(thread)
+        return stack[0] if stack else None
+
+    def cells_open(self) -> list[Run]:
+        """The cells that run and lie in no other: one in each of the kernel's shells."""
+        return [stack[0] for stack in list(self._stacks.values()) if stack and stack[0].code is not None]
+
     def innermost(self) -> Run | None:
         """The run that this thread is in."""
         stack = self._stacks.get(threading.get_ident())
@@ -213,10 +215,12 @@ class Session:
     def _settle(self, follow: bool) -> None:
         closed = list(self._closed)  # what ends from here on is not looked at yet
         self._read_on(closed, follow)
-        self.writer.append([self._gap_record(*found) for found in self.gaps.settled(self._usage)])
+        self.writer.append([gap_record(*found, self.info) for found in self.gaps.settled(self._usage)])
         records = [r for _ in closed if (r := self._settled(self._closed.popleft())) is not None]
         self.writer.append(records)
-        self._tell(Event(self._running(self.meter.sample()), tuple(records)))
+        running = self._running(self.meter.sample())
+        self.watch.look([*(record for record, _ in running), *self.unsettled_records()])
+        self._tell(Event(running, tuple(records)))
 
     @guard.guarded("reading on after a cell")  # what fails here costs figures, never records
     def _read_on(self, closed: list[Run], follow: bool) -> None:
@@ -245,19 +249,6 @@ class Session:
         """The usage with what its code reaches that nobody counts."""
         return (self._with_uncounted(run, usage) if self.settings.flops else None) or usage
 
-    def _gap_record(self, bucket: Bucket, gap: Pending) -> CellRecord:
-        return CellRecord(
-            id=f"{self.info.id}-{gap.seq}-{bucket}",
-            session_id=self.info.id,
-            seq=gap.seq,
-            started_at=gap.started_at,
-            usage=gap.usage,
-            outcome="ok",
-            notebook=self.info.notebook,
-            project=self.info.project,
-            bucket=bucket,
-        )
-
     def held(self) -> tuple[Held, ...]:
         """The GPUs that this process tree holds while no cell runs, or did before the one that asks. Takes ms."""
         if self._top is None:
@@ -276,30 +267,7 @@ class Session:
             return Usage(end.t_s - window.start.t_s)
 
     def _record(self, run: Run, usage: Usage) -> CellRecord:
-        return CellRecord(
-            id=self._id(run),
-            session_id=self.info.id,
-            seq=run.seq,
-            started_at=run.window.started_at,
-            usage=usage,
-            outcome=run.outcome,
-            notebook=self.info.notebook,
-            project=self.info.project,
-            cell_id=clean(run.cell_id),
-            execution_count=run.execution_count,
-            code_hash=code_hash(run.code),
-            label=clean(run.label),
-            error_type=clean(run.error_type),
-            parent_id=self._parent_id(run),
-        )
-
-    def _id(self, run: Run) -> str:
-        return f"{self.info.id}-{run.seq}"
-
-    def _parent_id(self, run: Run) -> str | None:
-        if run.parent is not None:
-            return self._id(run.parent)
-        return f"{self.info.id}-background" if self.cells_only and run.code is None else None
+        return record_of(run, usage, self.info, self.cells_only)
 
     def _tick(self) -> None:
         """Something runs: look at it, journal it, tell the listeners."""
@@ -308,7 +276,9 @@ class Session:
         self.meter.take()
         self.meter.observe()
         running = self._running(self.meter.sample(), since_last=True)
-        self.writer.journal([record for record, _ in running])
+        records = [record for record, _ in running]
+        self.writer.journal(records)
+        self.watch.tick([*records, *self.unsettled_records()])
         self._tell(Event(running, ()))
 
     def _running(self, now: Sample, since_last: bool = False) -> tuple[tuple[CellRecord, Total | None], ...]:
@@ -334,12 +304,13 @@ class Session:
 
     def _rest(self) -> None:
         """Nothing runs any more: what is short of a record becomes one, so that the ledger lags by nothing."""
-        rest = [self._gap_record(*found) for found in self.gaps.rest()]
+        rest = [gap_record(*found, self.info) for found in self.gaps.rest()]
         if rest:
             self.writer.append(rest)
 
     def _resting(self) -> None:
         self._rest()
+        self.watch.look()
         self.meter.recalibrate()
         self.at_rest()
 
@@ -358,6 +329,12 @@ class Session:
     def unsettled(self) -> int:
         """How many runs have ended and are no records yet."""
         return len(self._closed)
+
+    def unsettled_records(self) -> list[CellRecord]:
+        """What they used, as far as it is known before they are settled; and of gaps that are no records yet."""
+        ended = [run for run in list(self._closed) if run.window.end is not None]
+        gaps = [gap_record(*found, self.info) for found in self.gaps.pending()]
+        return [*gaps, *(self._record(run, self._usage(run.window)) for run in ended)]
 
     def running(self) -> tuple[tuple[CellRecord, Total | None], ...]:
         return self._running(self.meter.sample())

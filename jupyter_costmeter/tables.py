@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,6 +88,18 @@ def read(path: Path, known: Sequence[str]) -> Document:
     for name in document.tables.keys() - set(known):
         document.problems.append(f"{document.origin(name)}: {unknown(name, known)}")
     return document
+
+
+def state(files: Iterable[Path]) -> tuple[Any, ...]:
+    """Changes when one of the files does."""
+    found = []
+    for path in sorted(files):
+        try:
+            stat = path.stat()
+            found.append((path, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        except OSError:
+            found.append((path, 0, 0, 0))
+    return tuple(found)
 
 
 def unknown(name: str, known: Sequence[str]) -> str:

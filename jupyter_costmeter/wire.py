@@ -110,9 +110,16 @@ def cell(record: CellRecord, derive: Derive = NOTHING) -> Json:
     }
 
 
-def running(record: CellRecord, power: Total | None, derive: Derive = NOTHING) -> Json:
-    """A cell that still runs: like ``cell`` as of now, with the power since the last tick."""
-    return {**cell(record, derive), "outcome": None, "power": power and total(power)}
+def running(
+    record: CellRecord,
+    power: Total | None,
+    derive: Derive = NOTHING,
+    progress: Json | None = None,
+    forecast: Json | None = None,
+) -> Json:
+    """A cell that still runs: like ``cell`` as of now, with the power since the last tick; what it will cost."""
+    told = {"outcome": None, "power": power and total(power), "progress": progress, "forecast": forecast}
+    return {**cell(record, derive), **told}
 
 
 def session(info: SessionInfo) -> Json:
@@ -136,8 +143,13 @@ def message(
     ledger: Json,
     derive: Derive = NOTHING,
     cost: Costs | None = None,
+    budgets: list[Json] | None = None,
+    notices: Iterable[Json] = (),
 ) -> Json:
-    """What a kernel tells whoever listens, while a cell runs and when it has ended."""
+    """What a kernel tells whoever listens, while a cell runs and when it has ended.
+
+    ``budgets`` are ``None`` until they were looked at; ``notices`` are those since the last message.
+    """
     return {
         "schema": SCHEMA,
         "event": event,
@@ -148,6 +160,8 @@ def message(
         "summary": summary(totals, cost),
         "held": [asdict(one) for one in held],
         "ledger": ledger,
+        "budgets": budgets,
+        "notices": list(notices),
     }
 
 
@@ -162,6 +176,7 @@ def reply(
     ledger: Json,
     derive: Derive = NOTHING,
     cost: Costs | None = None,
+    budgets: list[Json] | None = None,
 ) -> Json:
     """A kernel's answer to a front end that has just come, or missed a message."""
     return {
@@ -177,6 +192,8 @@ def reply(
         "sensors": [status(s) for s in sensors],
         "ledger": ledger,
         "project": info.project,
+        "budgets": budgets,
+        "notices": [],
     }
 
 

@@ -100,6 +100,17 @@ test('an older kernel that knows no FLOPs is understood', () => {
   );
 });
 
+test('an older kernel that knows no budgets is understood', () => {
+  const message = golden('message');
+  [message.budgets, message.notices] = [undefined, undefined];
+  message.running.forEach(cell =>
+    Object.assign(cell, { progress: undefined, forecast: undefined })
+  );
+  const read = parseMessage(message);
+  assert.deepEqual([read.budgets, read.notices], [null, []]);
+  assert.deepEqual([read.running[0].progress, read.running[0].forecast], [null, null]);
+});
+
 test('a malformed message is refused with the place and what was expected', () => {
   const broken = [
     [message => delete message.running, 'message.running: expected a list, got nothing'],

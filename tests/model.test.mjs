@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { parseMessage, parseReply } from '../labextension/lib/api.js';
+import { verdict } from './verdicts.mjs';
 import { lookOf, parts, SessionModel, utilisation } from '../labextension/lib/model.js';
 
 const golden = name =>
@@ -292,4 +293,21 @@ test('the kernel is asked again each time the idleness has doubled, and not othe
   assert.equal(model.lookDue(), 2);
   model.learn(reply({ held: [{ ...reply().held[0], idle_s: 121 }] }));
   assert.equal(model.lookDue(), 0);
+});
+
+test('budgets stay as they were last told, and are forgotten with their kernel', () => {
+  const { clock, model } = setup();
+  model.learn(reply({ budgets: null }));
+  assert.equal(model.budgets, null);
+  clock.now = 2000;
+  model.hear(message({ seq: 8, budgets: [verdict()] }));
+  assert.equal(model.budgets[0].id, 'b1');
+  assert.equal(model.toldAt, 2000);
+  model.hear(message({ seq: 9, budgets: null })); // it has not looked
+  assert.equal(model.budgets[0].id, 'b1');
+  model.hear(message({ seq: 10, budgets: [] }));
+  assert.deepEqual(model.budgets, []);
+  model.hear(message({ seq: 11, budgets: [verdict()] }));
+  model.reset('looking');
+  assert.equal(model.budgets, null);
 });

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import fsum
+from itertools import pairwise
+from math import fsum, inf
 
 import pytest
 from carbon_cases import A100, CLOCK, H100, HOUR, LOST, NO_GPU, NOON, NVML, TDP, held, joules, record, session, utc
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from jupyter_costmeter.accounting import Part
 from jupyter_costmeter.record import Figure
-from jupyter_costmeter.uses import Use, of_record, of_records, shares
+from jupyter_costmeter.uses import WANTED, Use, Using, of_record, of_records, shares
 
 
 def spread(at: float, wall_s: float, energy_j: float) -> list[tuple[int, float]]:
@@ -146,3 +147,59 @@ def test_memory_over_time_is_each_records_peak_times_its_time() -> None:
 def test_nothing_is_nothing() -> None:
     (use,) = of_records([], session("h", 5.0))
     assert use == Use("h", 5.0)
+
+
+# In a window
+
+
+edges = st.floats(NOON - 1e5, NOON + 1e6)
+
+
+@given(instants, durations, st.lists(edges, max_size=4))
+def test_the_parts_of_windows_that_adjoin_add_up_to_the_whole(at: float, wall_s: float, cuts: list[float]) -> None:
+    whole: dict[int, float] = dict(shares(at, wall_s))
+    steps = [-inf, *sorted(cuts), inf]
+    found: dict[int, float] = {}
+    for start, end in pairwise(steps):
+        for hour, share in shares(at, wall_s, start, end):
+            assert share > 0
+            found[hour] = found.get(hour, 0.0) + share
+    assert found.keys() == whole.keys() or fsum(found.values()) == pytest.approx(1.0)
+    assert found == pytest.approx({hour: whole.get(hour, 0.0) for hour in found}, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("at", "wall_s", "start", "end", "share"),
+    [
+        (NOON, 100.0, NOON + 25, inf, 0.75),
+        (NOON, 100.0, NOON - 25, NOON + 25, 0.25),
+        (NOON - 90_000, 180_000.0, NOON, NOON + 18_000, 0.1),
+        (NOON, 100.0, NOON + 100, inf, 0.0),
+        (NOON, 100.0, -inf, NOON, 0.0),
+        (NOON, 0.0, NOON, inf, 1.0),
+        (NOON, 0.0, -inf, NOON, 0.0),
+    ],
+)
+def test_shares_of_a_window_by_hand(at: float, wall_s: float, start: float, end: float, share: float) -> None:
+    assert fsum(part for _, part in shares(at, wall_s, start, end)) == pytest.approx(share)
+
+
+def test_a_record_over_a_windows_edge_counts_in_part_and_lacks_what_it_lacks_in_both() -> None:
+    made = record(joules(400.0), joules(None, LOST, "cpu_energy_j"), held(2.0), at=NOON - 1800, wall_s=2 * HOUR)
+    found = []
+    for window in ((-inf, NOON), (NOON, inf)):
+        using = Using(*window)
+        using.add(made.started_at, made.usage)
+        for hourly in (False, True):
+            uses = using.uses(session(), hourly)
+            energy = fsum(part.value or 0.0 for use in uses for part in use.energy)
+            found.append((energy, sum(part.missing for use in uses for part in use.energy)))
+    assert found == [(100.0, 1), (100.0, 1), (300.0, 1), (300.0, 1)]
+
+
+def test_work_is_there_if_it_is_asked_for() -> None:
+    figures = tuple(Figure(name, 7.0, NVML) for name in ("flops_bf16", "gpu_busy_s", "gpu_idle_energy_j"))
+    using = Using(names=WANTED)
+    using.add(NOON, record(*figures).usage)
+    (use,) = using.uses(session())
+    assert [(part.name, part.value) for part in use.work] == [("flops_bf16", 7.0), ("gpu_busy_s", 7.0)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import threading
 from _thread import get_ident, interrupt_main
@@ -21,6 +22,7 @@ from IPython.display import display
 from .. import current, guard
 from ..record import Outcome
 from ..runs import Run
+from .hold import Hold
 from .label import take_label
 from .live import Live
 from .magic import CostMagics
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 #: What came as an interrupt rather than as an error of the code.
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
+#: Set in the environment of a kernel that nobody sits at.
+HEADLESS = "JUPYTER_COSTMETER_HEADLESS"
+#: A cell that ran for less than this (seconds) is not looked at once more when it ends.
+LOOK_S = 0.3
 #: Seconds after which an interrupt that hit a hook is delivered to the cell.
 INTERRUPT_S = 0.005
 
@@ -42,6 +48,7 @@ class Hooks:
         guard.log_to(list(getattr(getattr(ip, "kernel", None), "log", logging.Logger("")).handlers))
         self.session = current.current(ip.config, script=False)
         self.live = Live(ip, self.session)
+        self.hold = Hold(ip, self.session)
         self._auditing: Audit | None = None  # the cell that runs
         self._ready = False  # whether the first cell has come
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
@@ -54,6 +61,7 @@ class Hooks:
         self.session.start()
         self.session.sampler.defer = _defer
         self.session.cells_only = True
+        self.session.watch.tells, self.session.watch.headless = True, self._headless
         self.session.namespace = lambda: self.ip.user_ns
         self.session.meter.resume_tracing()
         self.live.start()
@@ -64,11 +72,18 @@ class Hooks:
         self.ip.events.unregister("post_run_cell", self.after)
         if take_label in self.ip.input_transformers_cleanup:
             self.ip.input_transformers_cleanup.remove(take_label)
+        self.session.watch.tells = False
+        self.hold.remove()
         for kind in ("line", "cell"):
             self.ip.magics_manager.magics[kind].pop("cost", None)
         self._leave_running_cells()
         self.session.meter.pause_tracing()
         self.live.stop()
+
+    def _headless(self) -> bool:
+        """Whether nobody is there to read a line or to run a cell again: nbclient and papermill forbid to ask."""
+        allowed = getattr(getattr(self.ip, "kernel", None), "_allow_stdin", True)
+        return not allowed or bool(os.environ.get(HEADLESS))
 
     def _enter_running_cell(self) -> None:
         """The cell that loads us has begun without us: it is metered from here on."""
@@ -93,6 +108,8 @@ class Hooks:
             if self.session.audit is not None and not info.raw_cell.lstrip().startswith("%cost"):
                 self._begin_audit()
             self._open(info)
+            if self.session.watch.budgets:
+                self._begin_held()
         except Exception as error:
             guard.report("the hook before a cell", error)
         except KeyboardInterrupt:  # IPython would print it as ours, and run the cell
@@ -100,6 +117,12 @@ class Hooks:
         overhead = self.session.overhead
         overhead.hook_s += perf_counter() - began
         overhead.hooks += 1
+
+    def _begin_held(self) -> None:
+        """There are budgets: the outermost cell may have to be held."""
+        runs = self._runs.get(get_ident(), [])
+        if len(runs) == 1:
+            self.hold.begin(runs[0][1])
 
     def _begin_audit(self) -> None:
         """The cell that comes is the one that was asked for."""
@@ -154,6 +177,20 @@ class Hooks:
             run.execution_count = result.execution_count
         self.session.close(run, *_outcome(result))
         runs.pop()  # last: what an interrupt leaves here is closed by the next cell
+        if not runs and (self.session.watch.budgets or run.notes):
+            self._say(run)
+
+    def _say(self, run: Run) -> None:
+        """A line below the cell for each budget that it has reached, and why it was interrupted."""
+        watch, window = self.session.watch, run.window
+        self.hold.end()
+        if watch.lines and window.end is not None and window.end.t_s - window.start.t_s > LOOK_S:
+            watch.look(self.session.unsettled_records())
+        lines = watch.take_lines()
+        if watch.lines or not watch.headless():
+            lines = [*run.notes, *lines]
+        if lines:
+            sys.stderr.write("\n".join([*lines, ""]))
 
 
 def _running_infos() -> set[int]:

@@ -96,6 +96,7 @@ class Live:
             wire.ledger(self.session.ledger),
             derive,
             cost,
+            *((None, ()) if name in ("loaded", "unloaded") else (self._budgets(), self._notices() or ())),
         )
         kernel = self.kernel
         data = {"comm_id": wire.COMM_ID, "data": content}
@@ -126,6 +127,25 @@ class Live:
     def _costs(self) -> Costs:
         return self.session.derived.costs()
 
+    @guard.guarded("telling of budgets")
+    def _budgets(self) -> list[wire.Json] | None:
+        """Where they stood at the last look; ``None`` before the first."""
+        verdicts = self.session.watch.verdicts
+        if not verdicts:
+            return None if verdicts is None else []
+        from .. import budget_wire
+
+        return [budget_wire.verdict(one) for one in verdicts]
+
+    @guard.guarded("telling what came of budgets")
+    def _notices(self) -> list[wire.Json]:
+        notices = self.session.watch.take_notices()
+        if not notices:
+            return []
+        from .. import budget_wire
+
+        return [budget_wire.notice(one) for one in notices]
+
     def _held(self) -> tuple[Held, ...]:
         """What the kernel holds idle: asked only where cells have just ended, or somebody wants to know."""
         return self.session.held()
@@ -135,6 +155,8 @@ class Live:
             self.session.moved_to(notebook)
         self.session.settle()
         running = self.session.running()
+        self.session.watch.panel = True
+        self.session.watch.look([*(r for r, _ in running), *self.session.unsettled_records()])  # a budget may have been set a moment ago
         ready = not running or _LOADED in sys.modules
         derive = self._derive() if ready else wire.Derive(self.session.derived.rates)
         return wire.reply(
@@ -148,4 +170,5 @@ class Live:
             wire.ledger(self.session.ledger),
             derive,
             self._costs() if ready else None,
+            self._budgets(),
         )

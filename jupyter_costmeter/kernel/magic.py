@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
 from .. import errors
+from ..progressing import progress_of
 from ..session import Session
 
 
@@ -32,6 +33,9 @@ class CostMagics(Magics):
         try:
             if line.split(maxsplit=1)[:1] == ["label"]:
                 self._label(line.partition("label")[2].strip())  # as it stands: "don't stop" is a label, too
+                return
+            if line.split(maxsplit=1)[:1] == ["progress"]:
+                progress_of(line.partition("progress")[2])  # it may be called in a loop
                 return
             from .. import commands, context  # a report's imports stay off %load_ext's path, and off a labelled cell's
 

@@ -149,6 +149,31 @@ ROLLUPS = (
     CREATE INDEX dearest_of_project ON cell (project, energy_j DESC, wall_s DESC)
         WHERE parent_id IS NULL AND bucket = 'cell'""",
 )
+# What budgets and forecasts look up, and what came of budgets.
+BUDGETS = (
+    """
+    CREATE TABLE budget_event (
+        id TEXT NOT NULL,
+        budget_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        at FLOAT NOT NULL,
+        session_id TEXT NOT NULL,
+        user TEXT NOT NULL,
+        host TEXT NOT NULL,
+        cell_id TEXT,
+        threshold FLOAT,
+        spent FLOAT,
+        "limit" FLOAT NOT NULL,
+        amount FLOAT NOT NULL,
+        unit TEXT NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (id)
+    )""",
+    "CREATE INDEX budget_event_of_time ON budget_event (at)",
+    "CREATE INDEX cell_of_long ON cell (started_at) WHERE wall_s > 3600.0",
+    "CREATE INDEX cell_of_code ON cell (code_hash, started_at) WHERE code_hash IS NOT NULL",
+    "CREATE INDEX cell_of_id ON cell (cell_id, started_at) WHERE cell_id IS NOT NULL",
+)
 
 
 def _run(*statements: str) -> Callable[[sa.Connection], None]:
@@ -163,4 +188,5 @@ MIGRATIONS: list[tuple[str, Callable[[sa.Connection], None]]] = [
     ("first", _run(*FIRST)),
     ("buckets", _run(*BUCKETS)),
     ("rollups", _run(*ROLLUPS)),
+    ("budgets", _run(*BUDGETS)),
 ]

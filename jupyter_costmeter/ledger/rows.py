@@ -20,7 +20,7 @@ def session_row(info: SessionInfo) -> Row:
     return {**asdict(info), "environment": json.dumps(info.environment)}
 
 
-def session_of(row: Mapping[str, Any]) -> SessionInfo:
+def session_of(row: Mapping[Any, Any]) -> SessionInfo:
     """From the table ``session``."""
     return SessionInfo(**{**row, "environment": json.loads(row["environment"])})
 
@@ -49,7 +49,7 @@ def cell_row(record: CellRecord) -> Row:
     return {**{name: getattr(record, name) for name in CELL_COLUMNS}, **derived}
 
 
-def cell_of(row: Mapping[str, Any], figures: tuple[Figure, ...]) -> CellRecord:
+def cell_of(row: Mapping[Any, Any], figures: tuple[Figure, ...]) -> CellRecord:
     """From the table ``cell``, with its figures."""
     usage = Usage(row["wall_s"], figures)
     return CellRecord(usage=usage, **{name: row[name] for name in CELL_COLUMNS})

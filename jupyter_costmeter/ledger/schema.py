@@ -65,6 +65,12 @@ cell = sa.Table(
     sa.Index("cell_of_project", "project", "started_at"),
     sa.Index("cell_of_start", "started_at"),
 )
+#: Records that are longer are few: so those that began long before a window and reach into it are found at once.
+LONG_S = 3600.0
+IS_LONG = cell.c.wall_s > sa.literal_column(f"{LONG_S}")
+sa.Index("cell_of_long", cell.c.started_at, sqlite_where=IS_LONG)
+for name, key in (("code", "code_hash"), ("id", "cell_id")):
+    sa.Index(f"cell_of_{name}", cell.c[key], cell.c.started_at, sqlite_where=cell.c[key].is_not(None))
 #: Whose cost is shown as a cell's: no inner window, and a cell's. The words of two partial indexes.
 OWN_CELL = sa.and_(cell.c.parent_id.is_(None), cell.c.bucket == sa.literal_column("'cell'"))
 for scope in ("notebook", "project"):
@@ -124,4 +130,25 @@ open_window = sa.Table(
     sa.Column("session_id", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Float, nullable=False),
     sa.Column("record", sa.Text, nullable=False),  # JSON
+)
+
+# What came of budgets. Append-only; whoever warns first has the row.
+budget_event = sa.Table(
+    "budget_event",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("budget_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("cell_id", sa.Text),
+    sa.Column("threshold", sa.Float),
+    sa.Column("spent", sa.Float),
+    sa.Column("limit", sa.Float, nullable=False),
+    sa.Column("amount", sa.Float, nullable=False),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Index("budget_event_of_time", "at"),
 )

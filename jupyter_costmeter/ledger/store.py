@@ -5,41 +5,36 @@ from __future__ import annotations
 import contextlib
 import heapq
 import os
-import socket
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
 from pathlib import Path
 from typing import Any
 
-import psutil
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from .. import place
+from ..budget import BudgetEvent
 from ..errors import LedgerTooNew
-from ..record import CellRecord, Figure, SessionInfo, Summary
-from ..uses import Use
+from ..record import CellRecord, SessionInfo, Summary
+from ..uses import By, Use, Using, Went
 from ..version import __version__
-from . import Selection, file, rollup, rows, schema, usage
+from . import Selection, events, file, history, killed, rollup, rows, schema, selecting, spent, usage, went
 from .migrations import MIGRATIONS
 from .schema import OWN_CELL, cell, figure, open_window, provenance, session, tally
+from .selecting import Where
 
 #: Rows fetched at a time, so that an export of any length needs constant memory; the least, of several parts each.
 PAGE, LEAST = 500, 20
-#: Seconds by which one process's start may seem to differ (a wall clock, where there is no better).
-SAME_S = 2.0 if not os.path.exists("/proc/self/stat") else 0.02
 # Built once, for the driver.
 ADD_SESSION = file.compiled(insert(session).on_conflict_do_nothing())
 ADD_PROVENANCE = file.compiled(insert(provenance).on_conflict_do_nothing())
 ADD_CELL = file.compiled(insert(cell))
 ADD_FIGURE = file.compiled(insert(figure).on_conflict_do_nothing())
 END_JOURNAL = file.compiled(open_window.delete().where(open_window.c.id == sa.bindparam("id")))
-FIND_OUTCOME = file.compiled(sa.select(cell.c.outcome).where(cell.c.id == sa.bindparam("id")))
 _number = schema.migration.c.number
 LATEST = file.compiled(sa.select(_number, schema.migration.c.version).order_by(_number.desc()))
-Where = list[sa.ColumnElement[bool]]
 
 
 class Ledger:
@@ -58,6 +53,7 @@ class Ledger:
         self._identity: tuple[int, int] | None = None
         self._still = False  # it is read as it lies there
         self._ready = False
+        self._held: sa.Connection | None = None  # what is read is read from this one
         self._known: set[str] = set()  # provenances and sessions that are in the file
         self._tallies: dict[rollup.Place, int] = {}  # their ids there
 
@@ -76,6 +72,9 @@ class Ledger:
     @contextlib.contextmanager
     def _reading(self) -> Iterator[sa.Connection | None]:
         """``None`` where there is no file yet: reading makes none."""
+        if self._held is not None:
+            yield self._held
+            return
         if not os.path.exists(self.path):
             yield None
             return
@@ -85,6 +84,18 @@ class Ledger:
                 return
             with self._open().connect() as connection:
                 yield connection
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What this thread reads in it is read from one state of the file, and sooner than one after the other."""
+        with self._reading() as connection:
+            if connection is not None:
+                connection.begin()
+            self._held = connection
+            try:
+                yield
+            finally:
+                self._held = None
 
     def _begun(self) -> bool:
         """Whether it has tables; brings an older one up to date first. A new one may be in the making elsewhere."""
@@ -165,7 +176,7 @@ class Ledger:
         with self._writing() as connection:
             driver = file.driver(connection)
             origins = self._add_origins(driver, info, found)
-            new = _not_there(connection, found)
+            new = killed.not_there(connection, found)
             driver.executemany(ADD_CELL, [rows.cell_row(record) for record in new])
             driver.executemany(ADD_FIGURE, [row for record in new for row in rows.figure_rows(record)])
             tallies = rollup.add(driver, new, self._tallies)
@@ -203,13 +214,18 @@ class Ledger:
 
     def _orphans(self) -> list[tuple[SessionInfo, list[CellRecord]]]:
         found: dict[str, tuple[SessionInfo, list[CellRecord]]] = {}
-        query = sa.select(session, open_window.c.record).join(open_window, open_window.c.session_id == session.c.id)
-        with self._reading() as connection:
-            for row in connection.execute(query).mappings() if connection else ():
-                info = rows.session_of({k: v for k, v in row.items() if k != "record"})
-                if not _runs(info):
-                    found.setdefault(info.id, (info, []))[1].append(rows.journal_record(row["record"]))
-        return list(found.values())
+        for info, record in self.open_windows():
+            found.setdefault(info.id, (info, []))[1].append(record)
+        return [(info, records) for info, records in found.values() if not killed.runs(info)]
+
+    def log(self, event: BudgetEvent, start: float = -inf) -> bool:
+        """Note what came of a budget; whether this one was noted.
+
+        A warning is noted once in a period, whoever comes first: not where one of the same budget, threshold and limit
+        is there since ``start`` (seconds since 1970).
+        """
+        with self._writing() as connection:
+            return events.log(connection, event, start)
 
     # Reading
 
@@ -218,18 +234,18 @@ class Ledger:
         with self._reading() as connection:
             if connection is None:
                 return Summary(0, 0, 0, 0.0, ())
-            return rollup.summary(connection, _where(tally, selection))
+            return rollup.summary(connection, selecting.where(tally, selection))
 
     def uses(self, selection: Selection, hourly_before: float = -inf, memory: bool = False) -> list[Use]:
         """What each session used; by the hour if it began before that time, and memory over time if wanted."""
-        where = _where(tally, selection), _where(cell, selection)
+        where = selecting.where(tally, selection), selecting.where(cell, selection)
         sessions = self.sessions(selection)
         with self._reading() as connection:
             return usage.uses(connection, sessions, *where, hourly_before, memory) if connection else []
 
     def sessions(self, selection: Selection) -> list[SessionInfo]:
         """The sessions that the selected records belong to, oldest first."""
-        inside = sa.select(tally.c.session_id).where(*_where(tally, selection))
+        inside = sa.select(tally.c.session_id).where(*selecting.where(tally, selection))
         query = sa.select(session).where(session.c.id.in_(inside)).order_by(session.c.started_at)
         with self._reading() as connection:
             found = connection.execute(query).mappings().all() if connection else []
@@ -237,7 +253,7 @@ class Ledger:
 
     def records(self, selection: Selection) -> Iterator[CellRecord]:
         """The selected records of all buckets in the order of their start, a page at a time."""
-        parts = self._parts(selection) if selection.scope == "project" else [_where(cell, selection)]
+        parts = self._parts(selection) if selection.scope == "project" else [selecting.where(cell, selection)]
         size = max(PAGE // max(1, len(parts)), LEAST)
         return heapq.merge(*(self._pages(where, size) for where in parts), key=_start)
 
@@ -251,7 +267,7 @@ class Ledger:
     def _page(self, where: Where, size: int) -> list[CellRecord]:
         query = sa.select(cell).where(*where).order_by(cell.c.started_at, cell.c.id).limit(size)
         with self._reading() as connection:
-            return _fetched(connection, connection.execute(query).all()) if connection else []
+            return selecting.fetched(connection, connection.execute(query).all()) if connection else []
 
     def dearest(self, selection: Selection, count: int) -> list[CellRecord]:
         """The cells that took the most energy (then time), dearest first; inner windows left out."""
@@ -279,17 +295,78 @@ class Ledger:
                 found += connection.execute(query).all() if connection else ()
         with self._reading() as connection:
             best = heapq.nlargest(count, found, key)
-            return _fetched(connection, best) if connection else []
+            return selecting.fetched(connection, best) if connection else []
 
     def _parts(self, selection: Selection) -> list[Where]:
         """The selection as parts that an index holds in order: a project and those inside it, one by one."""
         if selection.scope not in ("project", "all"):
-            return [_where(cell, selection)]
-        query = sa.select(tally.c.project).where(*_where(tally, selection)).distinct()
+            return [selecting.where(cell, selection)]
+        query = sa.select(tally.c.project).where(*selecting.where(tally, selection)).distinct()
         with self._reading() as connection:
             found = connection.execute(query).scalars().all() if connection else []
-        labelled = _where(cell, Selection("all", label=selection.label))
+        labelled = selecting.where(cell, Selection("all", label=selection.label))
         return [[cell.c.project == project, *labelled] for project in found]
+
+    # What budgets ask
+
+    def base(
+        self, selection: Selection, start: float, end: float, hourly_before: float = inf, memory: bool = True
+    ) -> tuple[dict[str, tuple[SessionInfo, Using]], int]:
+        """What each session used in [start, end), by its id, and the mark from which on later records are ``after``.
+
+        A record over an edge is spread evenly over its time; one that began more than 62 days before ``start`` is
+        left out. It takes milliseconds where few sessions are told by the hour (those that began before
+        ``hourly_before``) and memory over time is not wanted: else all records of the window are read.
+        """
+        with self._reading() as connection:
+            if connection is None:
+                return {}, 0
+            return spent.base(connection, selection, start, end, hourly_before, memory)
+
+    def after(self, mark: int) -> tuple[list[tuple[SessionInfo, CellRecord]], int]:
+        """The records that came after a mark, of all scopes, in the order of their coming; and the next mark.
+
+        A page of them: there are more if the mark has moved, inner windows left out.
+        """
+        with self._reading() as connection:
+            return spent.after(connection, mark) if connection else ([], 0)
+
+    def open_windows(self) -> list[tuple[SessionInfo, CellRecord]]:
+        """The windows that are open in any process, as of their last tick; those of killed ones, too."""
+        with self._reading() as connection:
+            return spent.open_windows(connection) if connection else []
+
+    def there(self, ids: Iterable[str]) -> set[str]:
+        """Which of these records are in the file."""
+        with self._reading() as connection:
+            return spent.there(connection, ids) if connection else set()
+
+    def events(self, since: float = -inf) -> list[BudgetEvent]:
+        """What came of budgets, oldest first."""
+        with self._reading() as connection:
+            return events.events(connection, since) if connection else []
+
+    def history(
+        self, cell_id: str | None, code_hash: str | None, notebook: str | None, count: int, project: str | None = None
+    ) -> list[tuple[SessionInfo, CellRecord]]:
+        """A cell's last runs, the newest first: of the same code in its notebook, else in its project.
+
+        Where no run of the same code ended well, the cell's earlier versions come after those. Inner windows are left
+        out.
+        """
+        with self._reading() as connection:
+            return history.runs(connection, cell_id, code_hash, notebook, count, project) if connection else []
+
+    def went(
+        self, selection: Selection, start: float, end: float, by: By, zone: str = "", hourly_before: float = -inf
+    ) -> list[Went]:
+        """Where it went in [start, end): rows that add up to all that was used, in an order that does not change.
+
+        ``zone`` says whose days are meant (``""``: the machine's own); sessions that began before ``hourly_before`` are
+        told by the hour.
+        """
+        with self._reading() as connection:
+            return went.went(connection, selection, start, end, by, zone, hourly_before) if connection else []
 
     def check(self) -> list[str]:
         """What is wrong with the derived tables, one sentence each; reads the whole ledger."""
@@ -308,79 +385,9 @@ def _latest(connection: sa.Connection) -> tuple[int, str] | None:
     return (row[0], row[1]) if row else None
 
 
-def _where(table: sa.Table, selection: Selection) -> Where:
-    """The selected rows of ``cell``, or the tallies that count them."""
-    found: Where = []
-    if selection.scope == "project":
-        found.append(_in_folder(table.c.project, selection.key or ""))
-    elif selection.scope != "all":
-        column = {"session": table.c.session_id, "notebook": table.c.notebook}[selection.scope]
-        found.append(column == selection.key)
-    if selection.label is not None or table is tally:
-        found.append(table.c.label == selection.label)
-    return found
-
-
-def _in_folder(column: sa.ColumnElement[Any], folder: str) -> sa.ColumnElement[bool]:
-    """A project counts what lies in it, projects inside it too: a range, which an index can find."""
-    inside = folder.rstrip(os.sep) + os.sep
-    beyond = inside[:-1] + chr(ord(os.sep) + 1)
-    return sa.and_(column >= min(folder, inside), column < beyond, sa.or_(column == folder, column >= inside))
-
-
 def _start(record: Any) -> tuple[float, str]:
     return record.started_at, record.id
 
 
 def _dearness(row: Any) -> tuple[bool, float, float]:
     return row.energy_j is not None, row.energy_j or 0.0, row.wall_s
-
-
-def _not_there(connection: sa.Connection, records: list[CellRecord]) -> list[CellRecord]:
-    """Those that are not in the file; a record of a cell that was taken for killed is not."""
-    wanted: dict[str, CellRecord] = {}
-    for record in records:
-        if record.id not in wanted or (wanted[record.id].outcome == "killed" and record.outcome != "killed"):
-            wanted[record.id] = record
-    driver = file.driver(connection)
-    there = {key: driver.execute(FIND_OUTCOME, {"id": key}).fetchone() for key in wanted}
-    alive = [key for key, row in there.items() if row and row[0] == "killed" != wanted[key].outcome]
-    for key in alive:
-        _forget(connection, key)
-    return [record for key, record in wanted.items() if not there[key] or key in alive]
-
-
-def _forget(connection: sa.Connection, killed: str) -> None:
-    """Take a record away that is about to be put right."""
-    found = connection.execute(sa.select(cell).where(cell.c.id == killed)).one()
-    connection.execute(figure.delete().where(figure.c.cell_id == killed))
-    connection.execute(cell.delete().where(cell.c.id == killed))
-    rollup.recount(connection, rollup.places(rows.cell_of(found._asdict(), ())))
-
-
-def _fetched(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> list[CellRecord]:
-    """Rows of ``cell`` as records, with their figures."""
-    figures = _figures(connection, [row.id for row in found])
-    return [rows.cell_of(row._asdict(), tuple(figures.get(row.id, ()))) for row in found]
-
-
-def _figures(connection: sa.Connection, ids: list[str]) -> dict[str, list[Figure]]:
-    found: dict[str, list[Figure]] = {}
-    stored = connection.execute(sa.select(figure).where(figure.c.cell_id.in_(ids))).all()
-    origins = rollup.origins_of(connection, {row.provenance_id for row in stored})
-    for row in stored:
-        one = Figure(row.name, row.value, origins[row.provenance_id], row.device or None)
-        found.setdefault(row.cell_id, []).append(one)
-    return found
-
-
-def _runs(info: SessionInfo) -> bool:
-    """Whether the session's process is alive; on another machine we cannot know, so it is."""
-    if info.host != socket.gethostname():
-        return True
-    try:
-        process = psutil.Process(info.pid)
-        dead = process.status() == psutil.STATUS_ZOMBIE  # killed, and its parent has not noticed
-        return not dead and abs(place.process_started(info.pid) - info.pid_started_at) < SAME_S
-    except psutil.Error:
-        return False

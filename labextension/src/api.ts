@@ -29,11 +29,27 @@ import {
   type Region,
   type WhatIf
 } from './costs.js';
+import {
+  budgetList,
+  chart,
+  forecast,
+  notices,
+  progress,
+  spent,
+  verdicts,
+  type BudgetList,
+  type ChartAnswer,
+  type Forecast,
+  type Notice,
+  type Progress,
+  type Spent,
+  type Verdict
+} from './budget.js';
 import { method, total, totalOf, type Method, type Total } from './total.js';
 
 export { WireError, totalOf };
 export type { Bill, Costs, Kind, Place, Region, WhatIf } from './costs.js';
-export type { Method, Total };
+export type { Method, Notice, Total, Verdict };
 
 export const SCHEMA = 1;
 /** One well-known comm, so that no handshake is needed and any number of front ends may listen. */
@@ -108,6 +124,8 @@ export interface Cell extends Run {
 
 export interface Running extends Run {
   power: Total | null;
+  progress: Progress | null;
+  forecast: Forecast | null;
 }
 
 export interface BucketTotal {
@@ -164,6 +182,10 @@ export interface Message {
   summary: Summary;
   held: Held[];
   ledger: Ledger;
+  /** Null: the kernel has not looked at them yet, or is an older one. */
+  budgets: Verdict[] | null;
+  /** Those since the last message. */
+  notices: Notice[];
 }
 
 export interface Reply {
@@ -175,6 +197,7 @@ export interface Reply {
   held: Held[];
   sensors: Status[];
   ledger: Ledger;
+  budgets: Verdict[] | null;
 }
 
 export interface Totals {
@@ -226,7 +249,7 @@ const cell = object<Cell>({
   error_type: orNull(text)
 });
 
-const running = object<Running>({ ...run, power: orNull(total) });
+const running = object<Running>({ ...run, power: orNull(total), progress, forecast });
 
 const bucket = object<BucketTotal>({ bucket: oneOf(...BUCKETS), totals: list(total) });
 
@@ -272,7 +295,9 @@ const message = object<Message>({
   closed: list(cell),
   summary,
   held,
-  ledger
+  ledger,
+  budgets: verdicts,
+  notices
 });
 
 const reply = object<Reply>({
@@ -283,7 +308,8 @@ const reply = object<Reply>({
   summary,
   held,
   sensors: list(status),
-  ledger
+  ledger,
+  budgets: verdicts
 });
 
 const totals = object<Totals>({
@@ -333,6 +359,22 @@ export function parseRegions(value: unknown): Region[] {
 
 export function parseWhatIf(value: unknown): WhatIf {
   return whatIf(sameSchema(value, 'what_if'), 'what_if');
+}
+
+export function parseBudgets(value: unknown): BudgetList {
+  return budgetList(sameSchema(value, 'budgets'), 'budgets');
+}
+
+export function parseForecast(value: unknown): Forecast | null {
+  return forecast(sameSchema(value, 'forecast').forecast, 'forecast.forecast');
+}
+
+export function parseSpent(value: unknown): Spent {
+  return spent(sameSchema(value, 'spent'), 'spent');
+}
+
+export function parseChart(value: unknown): ChartAnswer {
+  return chart(sameSchema(value, 'chart'), 'chart');
 }
 
 /** Is it ours? A comm message of somebody else is none of our business, not an error. */

@@ -3,34 +3,52 @@ import type { Contents } from '@jupyterlab/services';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
+import type { Notice } from './api.js';
+import { ink } from './charts.js';
 import { LedgerFeed } from './feed.js';
+import { CellForecast } from './forecast.js';
 import { KernelLink } from './kernel.js';
 import { SessionModel } from './model.js';
+import { NotebookBudgets } from './notebook-budgets.js';
 import type { Get } from './rest.js';
+import { Selection } from './selection.js';
+import type { Words } from './words.js';
+
+/** What a notebook's meter asks of the one who follows it. */
+interface Following {
+  get: Get;
+  words: Words;
+  wanted: (meter: NotebookMeter) => boolean;
+  changed: () => void;
+  noticed: (meter: NotebookMeter, notices: readonly Notice[]) => void;
+}
 
 /** All that is known of one notebook's cost: its kernel's session, and the ledger's totals. */
 export class NotebookMeter implements IDisposable {
   readonly model: SessionModel;
   readonly feed: LedgerFeed;
   readonly link: KernelLink;
+  readonly budgets: NotebookBudgets;
+  readonly forecast: CellForecast;
   /** The button's attempt to load the meter: under way, and why the last one failed. */
   loading = false;
   loadError: Error | null = null;
   isDisposed = false;
   private introduced: string | null = null;
+  private readonly selection: Selection;
 
   constructor(
     readonly panel: NotebookPanel,
     readonly path: () => string,
-    get: Get,
-    wanted: (meter: NotebookMeter) => boolean,
-    private readonly changed: () => void
+    private readonly following: Following
   ) {
+    const { get, words, changed } = following;
+    const wanted = (): boolean => following.wanted(this);
     this.model = new SessionModel(() => this.onModel());
     this.feed = new LedgerFeed(
       get,
       path,
-      () => wanted(this),
+      wanted,
       () => this.onTotals(),
       ({ session_cells, scopes }) =>
         (session_cells ?? scopes.notebook.cells) >= (this.model.summary?.cells ?? 0),
@@ -40,34 +58,53 @@ export class NotebookMeter implements IDisposable {
       panel.sessionContext,
       this.model,
       () => this.feed.totals?.notebook ?? null,
-      () => this.feed.request()
+      () => this.ask(),
+      notices => following.noticed(this, notices)
     );
+    this.budgets = new NotebookBudgets(get, path, this.model, wanted, words, changed, ink);
+    this.forecast = new CellForecast(get, path, () => wanted() && this.foretells, changed);
+    this.selection = new Selection(panel.content, selected => this.forecast.about(selected));
     panel.context.pathChanged.connect(this.onMoved, this);
+  }
+
+  /** Read the ledger, and what is made of it, as soon as somebody looks. */
+  ask(): void {
+    this.feed.request();
+    this.budgets.feed.request();
+    this.forecast.request();
+  }
+
+  /** Nothing is foretold of a notebook that is not metered and has no budget. */
+  private get foretells(): boolean {
+    return this.model.phase === 'metered' || this.budgets.verdicts().length > 0;
   }
 
   dispose(): void {
     this.isDisposed = true;
     this.link.dispose();
     this.feed.stop();
+    this.budgets.stop();
+    this.forecast.stop();
+    this.selection.dispose();
     Signal.disconnectReceiver(this);
   }
 
   async load(): Promise<void> {
     this.loading = true;
     this.loadError = null;
-    this.changed();
+    this.following.changed();
     try {
       await this.link.load();
     } catch (error) {
       this.loadError = error instanceof Error ? error : new Error(String(error));
     }
     this.loading = false;
-    this.changed();
+    this.following.changed();
   }
 
   /** Other assumptions hold from now on: ask for all figures again. */
   reprice(): void {
-    this.feed.request();
+    this.ask();
     if (this.model.phase === 'metered') {
       this.model.outdate();
       void this.link.introduce();
@@ -78,11 +115,14 @@ export class NotebookMeter implements IDisposable {
     if (this.model.phase !== 'unmetered') {
       this.loadError = null; // it has been loaded after all, or the kernel is another
     }
-    this.changed();
+    this.forecast.resume(); // it may have become worth asking
+    this.following.changed();
   }
 
   private onMoved(): void {
     this.feed.moved();
+    this.budgets.moved();
+    this.forecast.request();
   }
 
   /** The server knows the notebook's absolute path, and the kernel may have another, from before a move. */
@@ -99,7 +139,7 @@ export class NotebookMeter implements IDisposable {
       this.introduced = path; // once, or a kernel that insists on its own path would be asked for ever
       void this.link.introduce();
     }
-    this.changed();
+    this.following.changed();
   }
 }
 
@@ -107,12 +147,15 @@ export class NotebookMeter implements IDisposable {
 export class Follower {
   private readonly meters = new WeakMap<NotebookPanel, NotebookMeter>();
   private readonly signal = new Signal<this, void>(this);
+  /** Something has happened to a budget, in whichever notebook. */
+  readonly noticed = new Signal<this, { meter: NotebookMeter; notices: readonly Notice[] }>(this);
   private shown = false;
 
   constructor(
     private readonly tracker: INotebookTracker,
     private readonly contents: Contents.IManager,
-    private readonly get: Get
+    private readonly get: Get,
+    private readonly words: Words
   ) {
     tracker.forEach(panel => this.add(panel));
     tracker.widgetAdded.connect((_, panel) => this.add(panel));
@@ -148,7 +191,7 @@ export class Follower {
 
   /** Read the ledger for what comes into view. */
   private refresh(): void {
-    this.current?.feed.request();
+    this.current?.ask();
     this.signal.emit();
   }
 
@@ -160,7 +203,10 @@ export class Follower {
     };
     const path = (): string => this.contents.localPath(panel.context.path);
     const wanted = (meter: NotebookMeter): boolean => this.shown && this.current === meter;
-    const meter = new NotebookMeter(panel, path, this.get, wanted, changed);
+    const { get, words } = this;
+    const noticed = (from: NotebookMeter, notices: readonly Notice[]): void =>
+      this.noticed.emit({ meter: from, notices });
+    const meter = new NotebookMeter(panel, path, { get, words, wanted, changed, noticed });
     this.meters.set(panel, meter);
     panel.disposed.connect(() => {
       meter.dispose();

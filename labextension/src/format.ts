@@ -26,13 +26,18 @@ function threeDigits(value: number): string {
   return value.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0);
 }
 
+/** The prefix that leaves one to three digits before the point, and what it stands for. */
+export function prefixOf(value: number): readonly [number, string] {
+  // 0.9995 of the next prefix rounds up to it: 999.7 J is 1.00 kJ, not 1000 J
+  return PREFIXES.find(([f]) => Math.abs(value) >= f * 0.9995) ?? [1e-6, 'µ'];
+}
+
 /** `3.42 kJ`: the prefix is chosen so that one to three digits stand before the point. */
 export function si(value: number, unit: string): string {
   if (value === 0) {
     return `0 ${unit}`;
   }
-  // 0.9995 of the next prefix rounds up to it: 999.7 J is 1.00 kJ, not 1000 J
-  const [factor, prefix] = PREFIXES.find(([f]) => Math.abs(value) >= f * 0.9995) ?? [1e-6, 'µ'];
+  const [factor, prefix] = prefixOf(value);
   return `${threeDigits(value / factor)} ${prefix}${unit}`;
 }
 
@@ -196,6 +201,17 @@ function spread({ value, uncertainty, missing }: Total, words: Words): string {
   return ` ±${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 }
 
+/** How a figure was got, `more`, what is missing, and from where: the lines that there are. */
+export function howKnown(one: Total, words: Words, more: readonly string[] = []): string[] {
+  const lines = [
+    provenance(one, words),
+    ...more,
+    incomplete(one, words),
+    one.sources.length > 0 ? words.__('From: %1', one.sources.join('; ')) : ''
+  ];
+  return lines.filter(line => line !== '');
+}
+
 /** What a figure's hover says: how it was got, how sure it is, `more`, what is missing, and from where. */
 export function explain(
   title: string,
@@ -207,12 +223,6 @@ export function explain(
   if (one.value === null) {
     return `${title}: ${nothing(one, words)}`;
   }
-  const lines = [
-    `${title}: ${plain(show(one, energyUnit))}${spread(one, words)}`,
-    provenance(one, words),
-    ...more,
-    incomplete(one, words),
-    one.sources.length > 0 ? words.__('From: %1', one.sources.join('; ')) : ''
-  ];
-  return lines.filter(line => line !== '').join('\n');
+  const figure = `${title}: ${plain(show(one, energyUnit))}${spread(one, words)}`;
+  return [figure, ...howKnown(one, words, more)].join('\n');
 }

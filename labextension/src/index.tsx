@@ -10,6 +10,8 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { IFormRendererRegistry } from '@jupyterlab/ui-components';
+import { followNotices } from './alerts.js';
+import { Charts } from './charts.js';
 import { addExport, addOpen, exportMenu, OPEN } from './commands.js';
 import { Follower } from './follow.js';
 import { CostPanel } from './panel.js';
@@ -36,12 +38,14 @@ function activate(
   const { contents, serverSettings } = app.serviceManager;
   const get = getter(serverSettings);
   const settings = new Settings();
-  const follower = new Follower(tracker, contents, get);
+  const follower = new Follower(tracker, contents, get, words);
   const places = new Places(get, () => follower.reprice());
 
   addOpen(app, words);
   addExport(app, follower, get, words);
-  const panel = new CostPanel(follower, settings, words, exportMenu(app), places, get);
+  const charts = new Charts(serverSettings.baseUrl);
+  const panel = new CostPanel(follower, settings, words, exportMenu(app), places, get, charts);
+  followNotices(app, follower, settings, words);
   app.shell.add(panel, 'right', { rank: 900, type: 'Cost Meter' });
   restorer?.add(panel, panel.id);
   palette?.addItem({ command: OPEN, category: words.__('Cost Meter') });

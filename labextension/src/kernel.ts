@@ -3,7 +3,16 @@ import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
-import { LOAD, REQUEST, hasMeter, isOurs, parseMessage, parseReply, type Message } from './api.js';
+import {
+  LOAD,
+  REQUEST,
+  hasMeter,
+  isOurs,
+  parseMessage,
+  parseReply,
+  type Message,
+  type Notice
+} from './api.js';
 import { ask, overLine, pause, type Line } from './line.js';
 import type { SessionModel } from './model.js';
 
@@ -31,12 +40,14 @@ export class KernelLink implements IDisposable {
   /**
    * @param notebook - the notebook's absolute path, where it is known
    * @param news - cells have ended, so the ledger has more
+   * @param noticed - something has happened to a budget
    */
   constructor(
     private readonly context: ISessionContext,
     private readonly model: SessionModel,
     private readonly notebook: () => string | null,
-    private readonly news: () => void
+    private readonly news: () => void,
+    private readonly noticed: (notices: readonly Notice[]) => void
   ) {
     context.iopubMessage.connect(this.onMessage, this);
     context.kernelChanged.connect(this.meet, this);
@@ -237,6 +248,9 @@ export class KernelLink implements IDisposable {
     const heard = this.model.hear(message);
     if (message.event === 'unloaded' || heard === 'stale') {
       return;
+    }
+    if (message.notices.length > 0) {
+      this.noticed(message.notices);
     }
     if (message.closed.length > 0) {
       this.news();

@@ -12,7 +12,8 @@ import type {
   Session,
   Status,
   Summary,
-  Total
+  Total,
+  Verdict
 } from './api.js';
 import { totalOf } from './api.js';
 
@@ -145,6 +146,8 @@ export class SessionModel {
   ledger: Ledger | null = null;
   held: readonly Held[] = [];
   sensors: readonly Status[] = [];
+  /** As the kernel last looked at them; null before that, and of an older kernel. */
+  budgets: readonly Verdict[] | null = null;
   /** Known once the kernel has answered; a message alone gives only `sessionId`. */
   session: Session | null = null;
   sessionId: string | null = null;
@@ -224,6 +227,11 @@ export class SessionModel {
     return this.outdated ? { ...cell, costs: null } : cell;
   }
 
+  /** Of the clock, when the kernel last spoke. */
+  get toldAt(): number {
+    return this.heardAt;
+  }
+
   /** Seconds that a cell has run by now: what the kernel last said, and the time since then. */
   elapsed(cell: Running): number {
     return cell.wall_s + Math.max(0, this.clock() - this.heardAt) / 1000;
@@ -264,15 +272,22 @@ export class SessionModel {
   private take(
     sessionId: string,
     seq: number,
-    { running, summary, held, ledger }: Pick<Reply, 'running' | 'summary' | 'held' | 'ledger'>
+    {
+      running,
+      summary,
+      held,
+      ledger,
+      budgets
+    }: Pick<Reply, 'running' | 'summary' | 'held' | 'ledger' | 'budgets'>
   ): void {
     Object.assign(this, { sessionId, seq, running, summary, held, ledger, problem: null });
+    this.budgets = budgets ?? this.budgets;
     this.heardAt = this.clock();
   }
 
   private forget(): void {
     Object.assign(this, { running: [], summary: null, held: [], ledger: null, sensors: [] });
-    Object.assign(this, { session: null, sessionId: null, seq: -1, problem: null });
+    Object.assign(this, { session: null, sessionId: null, seq: -1, problem: null, budgets: null });
     this.cells = new Map();
   }
 

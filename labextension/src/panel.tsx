@@ -2,11 +2,15 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
 import React, { useEffect } from 'react';
 import type { Cell, Costs, Running as RunningCell } from './api.js';
+import type { Forecast } from './budget.js';
 import { firstLine, reveal } from './cells.js';
+import type { Charts } from './charts.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { costIcon } from './icons.js';
+import { Budgets } from './parts/budgets.js';
 import { Dearest } from './parts/dearest.js';
 import { ExportButton } from './parts/export.js';
+import { NextRun } from './parts/forecast.js';
 import { HeldNote } from './parts/held.js';
 import { GpuNote, Warnings } from './parts/notices.js';
 import { Running } from './parts/running.js';
@@ -38,7 +42,8 @@ export class CostPanel extends ReactWidget {
     private readonly words: Words,
     private readonly openMenu: OpenMenu,
     private readonly places: Places,
-    get: Get
+    get: Get,
+    private readonly charts: Charts
   ) {
     super();
     this.supposing = new Supposing(get, () => this.redraw());
@@ -83,7 +88,7 @@ export class CostPanel extends ReactWidget {
 
   protected override render(): React.JSX.Element {
     const meter = this.follower.current;
-    const { settings, places, supposing, words } = this;
+    const { settings, places, supposing, charts, words } = this;
     const { energyUnit, showMoney } = settings;
     return (
       <ViewContext.Provider value={{ words, energyUnit, showMoney }}>
@@ -95,7 +100,7 @@ export class CostPanel extends ReactWidget {
         ) : (
           <Notebook
             meter={meter}
-            {...{ places, settings, supposing }}
+            {...{ places, settings, supposing, charts }}
             ticks={this.follower.visible}
             openMenu={this.openMenu}
           />
@@ -110,6 +115,7 @@ interface NotebookProps {
   settings: Settings;
   places: Places;
   supposing: Supposing;
+  charts: Charts;
   ticks: boolean;
   openMenu: OpenMenu;
 }
@@ -157,7 +163,9 @@ function Metered(props: NotebookProps): React.JSX.Element {
         ticks={ticks}
         ask={() => void meter.link.introduce()}
       />
+      <NextRun forecast={nextRun(meter)} />
       <Running cells={model.running} source={source} elapsed={elapsed} ticks={ticks} />
+      <MeterBudgets {...props} />
       <MeterTotals {...props} />
       <Dearest
         ranked={model.dearest(settings.dearestCount)}
@@ -179,8 +187,33 @@ function Unmetered(props: NotebookProps): React.JSX.Element {
       {phase === 'unmetered' && (
         <Load busy={meter.loading} error={meter.loadError} load={() => void meter.load()} />
       )}
+      {(past || meter.budgets.verdicts().length > 0) && (
+        <>
+          <NextRun forecast={nextRun(meter)} />
+          <MeterBudgets {...props} />
+        </>
+      )}
       {past && <MeterTotals {...props} />}
     </>
+  );
+}
+
+/** Of the selected cell, unless it runs: then its own row says more. */
+function nextRun({ model, forecast }: NotebookMeter): Forecast | null {
+  const runs = model.running.some(({ cell_id }) => cell_id === forecast.cellId);
+  return runs ? null : forecast.forecast;
+}
+
+function MeterBudgets({ meter, charts, ticks }: NotebookProps): React.JSX.Element {
+  const { panel, budgets, feed, model } = meter;
+  const { answer } = budgets.feed;
+  return (
+    <Budgets
+      {...{ budgets, charts, ticks }}
+      notebook={answer?.notebook ?? feed.totals?.notebook ?? model.session?.notebook ?? null}
+      source={cellId => firstLine(panel, cellId)}
+      reveal={cellId => void reveal(panel, cellId)}
+    />
   );
 }
 

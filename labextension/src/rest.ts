@@ -1,7 +1,11 @@
 /** The server's REST API, as docs/wire.md has it: the only file with URLs. */
 import {
+  parseBudgets,
+  parseChart,
+  parseForecast,
   parsePlace,
   parseRegions,
+  parseSpent,
   parseTotals,
   parseWhatIf,
   type Kind,
@@ -10,6 +14,16 @@ import {
   type Totals,
   type WhatIf
 } from './api.js';
+import type {
+  BudgetList,
+  BudgetScope,
+  By,
+  ChartAnswer,
+  Forecast,
+  Hold,
+  Measure,
+  Spent
+} from './budget.js';
 import type { Fields } from './shape.js';
 
 export const SCOPES = ['session', 'notebook', 'project'] as const;
@@ -45,6 +59,24 @@ export interface Supposed {
   kind: Kind | null;
   pue: string | null;
   gpu: string | null;
+}
+
+/** A budget as it is to be; `id` is that of the one which is changed. */
+export interface BudgetRow {
+  id: string | null;
+  measure: Measure;
+  limit: number;
+  currency: string | null;
+  scope: BudgetScope;
+  per: string | null;
+  from: string | null;
+  until: string | null;
+  zone: string | null;
+  hold: Hold;
+  warn: number[];
+  name: string;
+  paused: boolean;
+  shared: boolean;
 }
 
 /** An authenticated request below the server's base URL: a GET unless `init` says otherwise. */
@@ -147,6 +179,62 @@ export async function fetchRegions(get: Get): Promise<Region[]> {
 export async function fetchWhatIf(get: Get, supposed: Supposed): Promise<WhatIf> {
   const response = await ask(get, whatIfUrl(supposed));
   return parseWhatIf(await response.json());
+}
+
+export function budgetsUrl(path: string, id: string | null = null): string {
+  return `${ROOT}/budgets${query({ path, id })}`;
+}
+
+/** BokehJS, as the server's own Bokeh package has it. */
+export const BOKEH = `${ROOT}/bokeh/bokeh.min.js`;
+
+const sent = (method: string, body: object): RequestInit => ({
+  method,
+  body: JSON.stringify(body)
+});
+
+export async function fetchBudgets(get: Get, path: string): Promise<BudgetList> {
+  return parseBudgets(await (await ask(get, budgetsUrl(path))).json());
+}
+
+export async function putBudget(get: Get, path: string, row: BudgetRow): Promise<BudgetList> {
+  return parseBudgets(await (await ask(get, budgetsUrl(path), sent('PUT', row))).json());
+}
+
+export async function deleteBudget(get: Get, path: string, id: string): Promise<BudgetList> {
+  const response = await ask(get, budgetsUrl(path, id), { method: 'DELETE' });
+  return parseBudgets(await response.json());
+}
+
+/** Go on: a tenth of the limit more, until the period ends. */
+export async function extendBudget(get: Get, path: string, id: string): Promise<BudgetList> {
+  const response = await ask(get, `${ROOT}/extend${query({ path })}`, sent('POST', { id }));
+  return parseBudgets(await response.json());
+}
+
+export async function fetchForecast(
+  get: Get,
+  path: string,
+  cell: { cell_id: string; source: string }
+): Promise<Forecast | null> {
+  const response = await ask(get, `${ROOT}/forecast${query({ path })}`, sent('POST', cell));
+  return parseForecast(await response.json());
+}
+
+export async function fetchSpent(get: Get, path: string, budget: string, by: By): Promise<Spent> {
+  const response = await ask(get, `${ROOT}/spent${query({ path, budget, by })}`);
+  return parseSpent(await response.json());
+}
+
+/** @param ink - the colour of its text, which the page's theme says */
+export async function fetchChart(
+  get: Get,
+  path: string,
+  budget: string,
+  ink: string
+): Promise<ChartAnswer> {
+  const response = await ask(get, `${ROOT}/chart${query({ path, budget, ink })}`);
+  return parseChart(await response.json());
 }
 
 /** The name that the server gives the file, or one made of the selection. */

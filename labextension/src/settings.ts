@@ -10,6 +10,8 @@ export class Settings {
   /** Whether the panel may still ask where the computer stands. */
   askWhere = true;
   showMoney = true;
+  /** Whether budgets may say something outside of the panel. */
+  budgetNotifications = true;
   private registered: ISettingRegistry.ISettings | null = null;
   private readonly signal = new Signal<this, void>(this);
 
@@ -41,6 +43,7 @@ export class Settings {
     this.dearestCount = Number(composite.dearestCount ?? 10);
     this.askWhere = composite.askWhere !== false;
     this.showMoney = composite.showMoney !== false;
+    this.budgetNotifications = composite.budgetNotifications !== false;
     this.signal.emit();
   }
 }

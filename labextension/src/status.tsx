@@ -1,9 +1,10 @@
-/** The status bar's item: what the current notebook's session has cost so far. */
+/** The status bar's item: what the current notebook's session has cost so far, and the tightest budget. */
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { IStatusBar } from '@jupyterlab/statusbar';
 import { Signal } from '@lumino/signaling';
 import React from 'react';
 import { totalOf } from './api.js';
+import { hoverText, MARKS, shortText, tightest } from './budgets.js';
 import type { Follower } from './follow.js';
 import { DASH, duration, explain, plain, show } from './format.js';
 import { costIcon } from './icons.js';
@@ -49,17 +50,34 @@ class CostStatus extends ReactWidget {
     const total = totalOf(summary, 'energy_j');
     const title = this.words.__("This session's energy");
     const time = summary.cells > 0 ? duration(summary.wall_s) : DASH;
+    const energy = total && explain(title, total, energyUnit, this.words);
     return (
-      <button
-        type="button"
-        className="jp-Costmeter-status"
-        title={total && explain(title, total, energyUnit, this.words)}
-        onClick={this.open}
-      >
+      <button type="button" className="jp-Costmeter-status" title={energy} onClick={this.open}>
         <costIcon.react tag="span" className="jp-Costmeter-icon" />
         <span>{plain(show(total, energyUnit))}</span>
         <span className="jp-Costmeter-quiet">{time}</span>
+        {this.budget()}
       </button>
+    );
+  }
+
+  /** The one that is spent furthest. */
+  private budget(): React.JSX.Element | null {
+    const verdict = tightest(this.follower.current?.budgets.verdicts() ?? []);
+    if (verdict === null) {
+      return null;
+    }
+    const { state, title } = verdict;
+    const mark = MARKS[state];
+    return (
+      <span
+        className={`jp-Costmeter-statusBudget jp-mod-${state}`}
+        data-state={state}
+        title={`${title}\n${hoverText(verdict, this.words)}`}
+      >
+        {mark && `${mark} `}
+        {shortText(verdict, this.words)}
+      </span>
     );
   }
 }

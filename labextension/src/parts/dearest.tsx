@@ -10,10 +10,10 @@ import { CellLine } from './work.js';
 /** Glyphs that every font has. */
 const MARKS = { ok: '', error: '✗', interrupted: '■', killed: '†' } as const;
 
-function outcome(cell: Cell, words: Words): string {
-  switch (cell.outcome) {
+function outcomeText(outcome: string, error: string | null, words: Words): string {
+  switch (outcome) {
     case 'error':
-      return words.__('Ended with %1', cell.error_type ?? words.__('an error'));
+      return words.__('Ended with %1', error ?? words.__('an error'));
     case 'interrupted':
       return words.__('Interrupted');
     case 'killed':
@@ -23,18 +23,23 @@ function outcome(cell: Cell, words: Words): string {
   }
 }
 
-function Mark({ cell }: { cell: Cell }): React.JSX.Element | null {
+/** How a run ended, where that was not well. */
+export function OutcomeMark(props: {
+  outcome: string;
+  error: string | null;
+}): React.JSX.Element | null {
+  const { outcome, error } = props;
   const { words } = useView();
-  const said = outcome(cell, words);
+  const said = outcomeText(outcome, error, words);
   return said === '' ? null : (
     <span
       className="jp-Costmeter-outcome"
-      data-outcome={cell.outcome}
+      data-outcome={outcome}
       role="img"
       aria-label={said}
       title={said}
     >
-      {MARKS[cell.outcome]}
+      {MARKS[outcome as keyof typeof MARKS]}
     </span>
   );
 }
@@ -46,7 +51,7 @@ function Content({ ranked, source }: { ranked: Ranked; source: string | null }):
     <>
       <span className="jp-Costmeter-line">
         <Name cell={cell} source={source} />
-        <Mark cell={cell} />
+        <OutcomeMark outcome={cell.outcome} error={cell.error_type} />
       </span>
       <Duration name="wall_s" seconds={cell.wall_s} />
       <Figure title={words.__('Energy')} name="energy_j" total={totalOf(cell, 'energy_j')} />

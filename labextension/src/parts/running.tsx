@@ -2,6 +2,7 @@ import React from 'react';
 import { totalOf, type Running as RunningCell } from '../api.js';
 import { ticking, tickStep } from '../format.js';
 import { Figure } from './figure.js';
+import { Ahead } from './forecast.js';
 import { Name } from './name.js';
 import { useTick } from './tick.js';
 import { useView } from './view.js';
@@ -38,6 +39,7 @@ function Row({ cell, source, elapsed, ticks }: RowProps): React.JSX.Element {
       </span>
       <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />
       <CellLine cell={cell} />
+      <Ahead progress={cell.progress} forecast={cell.forecast} />
     </div>
   );
 }

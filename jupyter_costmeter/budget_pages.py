@@ -1,0 +1,136 @@
+"""Budgets in sentences: what one is called, where it stands, when it begins anew, when it will be spent."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from math import inf, isfinite
+
+from . import currencies
+from .budget import Budget, Verdict
+from .format import MARK, percent, plain, quantity
+from .periods import UNIT_S, Period, local
+
+DAY_S = 86400.0
+THIS = {"day": "today", "week": "this week", "month": "this month", "session": "this session", "total": "in all"}
+PACE = {"day": "today's pace", "week": "this week's pace", "month": "this month's pace"}
+PER = {"day": "per day", "week": "per week", "month": "per month", "session": "per session", "total": "in all"}
+UNITS = {"min": "minute", "h": "hour", "d": "day", "w": "week"}
+#: A day's name says which until it comes again (days).
+NAMED_DAYS = 6
+
+
+def title(budget: Budget) -> str:
+    """``GPU quota``, else ``20 GPU-h per week, project paper``."""
+    return budget.name or f"{amount_said(budget.limit, budget)} {_per(budget.period)}, {scope_said(budget)}"
+
+
+def scope_said(budget: Budget) -> str:
+    """``project paper``, ``all of mine``."""
+    name = os.path.basename(budget.key.rstrip(os.sep)) or budget.key if budget.key else ""
+    match budget.scope:
+        case "user":
+            return "all of mine"
+        case "session":
+            return f"each session of {name}" if name else "each session"
+        case _:
+            return f"{budget.scope} {name}"
+
+
+def amount_said(value: float, budget: Budget) -> str:
+    """``12.4 GPU-h``, ``0.42 kWh``, ``2.4 EFLOP``, ``12.40 EUR``."""
+    if budget.measure == "amount" and isfinite(value):
+        return currencies.amount(Decimal(repr(value)), budget.unit)
+    if budget.measure == "flops":
+        return quantity(value, "FLOP")
+    return f"{_number(value)} {budget.unit}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else plain(value, 3)
+
+
+def said(verdict: Verdict) -> str:
+    """``12.4 of 20 GPU-h this week (62 %), 7.6 GPU-h left``; why it is not known, where it is not."""
+    budget, spent, share = verdict.budget, verdict.spent, verdict.share
+    if verdict.state == "paused":
+        return "paused"
+    if spent.value is None or share is None:
+        return f"not known: {'; '.join(spent.reasons) or 'nothing of it was measured'}"
+    part = f" ({percent(share)})" if isfinite(share) else ""
+    return f"{_of(verdict, spent.value)} {_this(budget.period)}{part}, {_left(verdict)}"
+
+
+def _of(verdict: Verdict, spent: float) -> str:
+    """``≥ ~12.4 of 20 GPU-h``; the unit once, where both are in the same."""
+    budget = verdict.budget
+    mark = ("≥ " if verdict.spent.incomplete else "") + MARK[verdict.spent.method]
+    used, limit = amount_said(spent, budget), amount_said(verdict.limit, budget)
+    number, _, unit = used.partition(" ")
+    granted = f" (with {amount_said(verdict.granted, budget)} granted)" if verdict.granted else ""
+    return f"{mark}{number if limit.endswith(f' {unit}') else used} of {limit}{granted}"
+
+
+def _left(verdict: Verdict) -> str:
+    if not verdict.left:
+        over = (verdict.spent.value or 0.0) - verdict.limit
+        return f"{amount_said(over, verdict.budget)} over" if over > 0 else "nothing left"
+    return f"{amount_said(verdict.left, verdict.budget)} left"
+
+
+def resets(verdict: Verdict, now: float) -> str:
+    """What of it comes back and when: ``begins anew on Mon 30 Nov, 00:00``; empty where nothing does."""
+    period = verdict.budget.period
+    if period.kind == "rolling":
+        return f"frees what is older than {length_said(period)}"
+    if not now <= verdict.end < inf:
+        return ""
+    at = local(verdict.end, period.zone)
+    return f"{'ends' if period.kind == 'span' else 'begins anew'} on {at:%a} {at.day} {at:%b}, {at:%H:%M}"
+
+
+def burn_said(verdict: Verdict, now: float) -> str:
+    """``at this week's pace it is spent on Thursday``, else what is spent by its end; empty where neither is known."""
+    burn, budget = verdict.burn, verdict.budget
+    if burn is None or burn.per_day <= 0 or verdict.state in ("over", "paused", "unknown"):
+        return ""
+    if budget.period.kind == "rolling":  # at a steady pace as much drops out as comes in
+        return ""
+    pace = f"at {PACE.get(budget.period.kind, 'its pace so far')}"
+    if burn.ends_at is not None:
+        return f"{pace} it is spent {_on(burn.ends_at, now, budget.period.zone)}"
+    if verdict.end == inf or verdict.limit <= 0:
+        return ""
+    by_then = (verdict.spent.value or 0.0) + burn.per_day * (verdict.end - now) / DAY_S
+    return f"{pace} {percent(by_then / verdict.limit)} is spent by its end"
+
+
+def _on(at: float, now: float, zone: str) -> str:
+    """``today at 17:05``, ``on Thursday``, ``on 12 Dec``."""
+    when, today = local(at, zone), local(now, zone)
+    days = (when.date() - today.date()).days
+    if days <= 1:
+        return f"{'tomorrow' if days else 'today'} at {when:%H:%M}"
+    if days <= NAMED_DAYS:
+        return f"on {when:%A}"
+    return f"on {when.day} {when:%b}" + (f" {when.year}" if when.year != today.year else "")
+
+
+def _per(period: Period) -> str:
+    if period.kind == "rolling":
+        return f"in any {length_said(period)}"
+    return PER.get(period.kind, period.text)
+
+
+def _this(period: Period) -> str:
+    if period.kind == "rolling":
+        return f"in the last {length_said(period)}"
+    return THIS.get(period.kind, period.text)
+
+
+def length_said(period: Period) -> str:
+    """``7 days``, of a rolling window."""
+    text = period.text
+    unit = next(unit for unit in UNIT_S if text.endswith(unit) and text.removesuffix(unit).isdecimal())
+    count = int(text.removesuffix(unit))
+    return f"{count} {UNITS[unit]}{'' if count == 1 else 's'}"

@@ -1,0 +1,128 @@
+"""Whether a cell may start although a budget is spent, and what is said of it: pure.
+
+The kernel's door does it (``kernel/hold.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from .budget import Budget, Verdict, extension
+from .budget_pages import amount_said, resets, said, title
+
+#: A cell that was held goes on if it is run again so soon (seconds).
+AGAIN_S = 60.0
+#: More calls of ours than these may be in a cell that never is held: what looks at budgets must not be held by one.
+OURS = ("%cost", "%load_ext jupyter_costmeter", "%reload_ext jupyter_costmeter", "%unload_ext jupyter_costmeter")
+
+
+def ours(code: str) -> bool:
+    """Whether every line of a cell's code is a command of ours: it is never held."""
+    lines = (" ".join(line.split()) for line in code.replace("\\\n", " ").splitlines())
+    return all(_ours(line) for line in lines if line and not line.startswith(("#", "%%cost")))
+
+
+def _ours(line: str) -> bool:
+    return any(line == word or line.startswith(f"{word} ") for word in OURS)
+
+
+class Held:
+    """Which cells were held a moment ago."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def note(self, cell: str, now: float) -> None:
+        """That cell (its id, or its code) was held."""
+        self._since = {one: at for one, at in self._since.items() if now - at <= AGAIN_S}
+        self._since[cell] = now
+
+    def insists(self, cell: str, now: float) -> bool:
+        """Whether the user runs a cell again that was held within the minute; asked once."""
+        return now - self._since.pop(cell, -AGAIN_S * 2) <= AGAIN_S
+
+
+def may_go_on(over: Sequence[Verdict], headless: bool) -> bool:
+    """Whether the user alone can let the cell run."""
+    return not headless and all(extension(verdict) > 0 for verdict in over)
+
+
+def refusal(over: Sequence[Verdict], now: float, headless: bool) -> str:
+    """What is printed instead of the cell's output: which budget, and the way on."""
+    return f"This cell was not started: {_all_spent(over, now)}. {_way_on(over, headless)}"
+
+
+def _all_spent(over: Sequence[Verdict], now: float) -> str:
+    return "; ".join(_spent(verdict, now) for verdict in over)
+
+
+def _spent(verdict: Verdict, now: float) -> str:
+    """Which budget, how much, where it is set, until when."""
+    anew = resets(verdict, now)
+    origin = f" ({verdict.budget.origin})" if verdict.budget.origin else ""
+    return f"the budget {title(verdict.budget)} is spent, {said(verdict)}{origin}" + (f"; it {anew}" if anew else "")
+
+
+def _way_on(over: Sequence[Verdict], headless: bool) -> str:
+    caps = [verdict for verdict in over if verdict.budget.cap]
+    if caps:
+        return f"It is the administrator's, who alone can raise it ({caps[0].budget.origin})."
+    raising = "raise it: " + " and ".join(raised(verdict) for verdict in over)
+    if may_go_on(over, headless):
+        more = " and ".join(amount_said(extension(v), v.budget) for v in over)
+        return f"To go on with {more} more, run the cell again within a minute (it is noted); or {raising}"
+    return f"To go on, {raising}"
+
+
+def raised(verdict: Verdict) -> str:
+    """The exact line that gives a budget half as much again as it has, or as was spent."""
+    budget = verdict.budget
+    least = max(budget.limit, verdict.spent.value or 0.0) * 1.5 or 1.0
+    return f"%cost budget {_measure(budget)}={least:.3g} {' '.join(_words(budget))}".rstrip()
+
+
+def _measure(budget: Budget) -> str:
+    return str(budget.currency) if budget.measure == "amount" else budget.measure
+
+
+def _words(budget: Budget) -> Iterable[str]:
+    """What makes a budget the one that it is."""
+    period = budget.period.text
+    yield from [f"{word.replace(' ', '=')}" for word in _period_words(period)]
+    yield f"scope={budget.scope}"
+    if budget.scope in ("notebook", "project") and budget.key is not None:
+        yield f'{budget.scope}="{budget.key}"'
+    if budget.period.zone:
+        yield f"zone={budget.period.zone}"
+    if budget.name:
+        yield f'name="{budget.name}"'
+    if budget.shared:
+        yield "shared=yes"
+
+
+def _period_words(period: str) -> list[str]:
+    """``from 2026-10-01 until 2026-11-01`` or ``week``."""
+    words = period.split()
+    return [f"{a} {b}" for a, b in zip(words[::2], words[1::2], strict=True)] if len(words) > 1 else [f"per {period}"]
+
+
+def stopped(over: Sequence[Verdict], now: float) -> str:
+    """Why a cell was interrupted."""
+    return f"This cell was interrupted: {_all_spent(over, now)}. What it cost and printed so far is kept."
+
+
+def not_stopped(over: Sequence[Verdict], now: float) -> str:
+    """Why one was not: it runs beside the kernel's main thread."""
+    return f"This cell goes on, since a subshell's cannot be interrupted: {_all_spent(over, now)}."
+
+
+def goes_on(over: Sequence[Verdict]) -> str:
+    """A cell took the interrupt and went on."""
+    standing = "; ".join(f"{title(verdict.budget)}: {said(verdict)}" for verdict in over)
+    return f"This cell goes on in spite of its interrupt, and is not interrupted again. {standing}."
+
+
+def extended(verdict: Verdict) -> str:
+    """The user ran a held cell again."""
+    more = amount_said(extension(verdict), verdict.budget)
+    return f"Budget {title(verdict.budget)}: {more} more were granted, as the cell was run again."

@@ -1,0 +1,177 @@
+"""A spent budget holds a cell: it does not start, or it is interrupted as by its user.
+
+A cell is kept from starting by an AST transformer, which may reject its input: nothing of the cell's source is touched,
+"Run All" stops, and ``post_run_cell`` comes. IPython walks each cell's tree once more where there is a transformer at
+all, so it is there only while a budget holds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from _thread import get_ident, interrupt_main
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import InputRejected
+
+from .. import guard
+from ..runs import Run, code_hash
+from ..session import Session
+
+if TYPE_CHECKING:
+    from ..budget import Verdict
+    from ..holding import Held
+
+#: Seconds that a stop waits for the ledger: what the cell used so far is in it then.
+FLUSH_S = 1.0
+
+
+class BudgetHold(InputRejected):
+    """A budget is spent: the cell was not started. Its text is for the user."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"BudgetHold: {self}"]
+
+
+class Hold:
+    """Holds the cells of one IPython shell. It stands in the shell's ``ast_transformers``."""
+
+    def __init__(self, ip: Any, session: Session) -> None:
+        self.ip, self.session = ip, session
+        self.said: str | None = None  # of the last cell that was held; for who runs notebooks without a front end
+        self._armed: dict[int, Run] = {}  # by thread: a cell that is about to start
+        self._stopped: dict[int, bool] = {}  # by the run's number; whether it was said that it went on
+        self._held: Held | None = None
+        session.watch.at_limit = self.stop
+
+    def remove(self) -> None:
+        """No cell is held any more."""
+        self._armed.clear()
+        if self in self.ip.ast_transformers:
+            self.ip.ast_transformers.remove(self)
+
+    def begin(self, run: Run) -> None:
+        """An outermost cell begins, and there are budgets."""
+        self.session.watch.read()
+        if not self.session.watch.holds:
+            self.remove()
+            return
+        if self not in self.ip.ast_transformers:
+            self.ip.ast_transformers.append(self)
+        self._armed[get_ident()] = run
+
+    def end(self) -> None:
+        """It has ended, whether or not it came to its start."""
+        self._armed.pop(get_ident(), None)
+
+    def visit(self, tree: Any) -> Any:
+        """IPython asks for each tree that it is about to run; only a cell's own counts, not what it runs itself.
+
+        Raises:
+            BudgetHold: the cell must not start.
+        """
+        run = self._armed.pop(get_ident(), None) if self._armed else None
+        refused = self._refusal(run) if run is not None else None
+        if refused is not None:
+            raise BudgetHold(refused)
+        return tree
+
+    @guard.guarded("holding a cell")
+    def _refusal(self, run: Run) -> str | None:
+        from .. import holding
+
+        if holding.ours(run.code or "") or self.session.forked:
+            return None
+        self.session.settle(follow=False)  # what ended a moment ago, and what the GPUs were held since, counts
+        used = [*(record for record, _ in self.session.running()), *self.session.unsettled_records()]
+        over = [v for v in self.session.watch.look(used) or [] if v.holds]
+        return self._decided(run, over)
+
+    def _decided(self, run: Run, over: list[Verdict]) -> str | None:
+        """Why the cell does not start; ``None`` where its user insists, which is noted as an extension."""
+        from .. import holding
+
+        self._held = self._held or holding.Held()
+        cell, headless = run.cell_id or code_hash(run.code) or "", self.session.watch.headless()
+        insists = self._held.insists(cell, time.monotonic())
+        if not over:
+            return None
+        if insists and holding.may_go_on(over, headless):
+            self._extend(run, over)
+            return None
+        self._held.note(cell, time.monotonic())
+        self.said = text = holding.refusal(over, time.time(), headless)
+        self.session.watch.happened("refused", over, text, run.cell_id)
+        return text
+
+    def _extend(self, run: Run, over: list[Verdict]) -> None:
+        from .. import holding
+        from ..budget import extension
+
+        for verdict in over:
+            text = holding.extended(verdict)
+            self.session.watch.happened("extended", [verdict], text, run.cell_id, extension(verdict))
+
+    # On the sampler's thread
+
+    def stop(self, over: list[Verdict]) -> None:
+        """Budgets that stop are spent: interrupt the cell that runs, once."""
+        from .. import holding
+
+        main = threading.main_thread().ident
+        for run in self.session.cells_open():
+            if run.seq in self._stopped:
+                self._goes_on(run, over)
+            elif run.thread != main:
+                self._beside(run, over)
+            elif not holding.ours(run.code or ""):
+                self._stop(run, over)
+
+    def _stop(self, run: Run, over: list[Verdict]) -> None:
+        from .. import holding
+
+        self._stopped[run.seq] = False
+        self.session.writer.flush(FLUSH_S)
+        self.said = holding.stopped(over, time.time())
+        self._note(run, over, self.said)
+        if self.session.outermost(run.thread) is run:
+            interrupt()
+            self._wake()
+
+    def _wake(self) -> None:
+        """A top-level ``await`` heeds its interrupt when the event loop turns: ipykernel's handler does not turn it."""
+        loop = getattr(getattr(self.ip, "kernel", None), "io_loop", None)
+        if loop is not None:
+            loop.add_callback(lambda: None)
+
+    def _goes_on(self, run: Run, over: list[Verdict]) -> None:
+        """The cell has had a tick's time to end."""
+        from .. import holding
+
+        if not self._stopped[run.seq]:
+            self._stopped[run.seq] = True
+            self._note(run, over, holding.goes_on(over))
+
+    def _beside(self, run: Run, over: list[Verdict]) -> None:
+        """It runs in a subshell's thread, where no interrupt can reach it."""
+        from .. import holding
+
+        self._stopped[run.seq] = True
+        self._note(run, over, holding.not_stopped(over, time.time()))
+
+    def _note(self, run: Run, over: list[Verdict], text: str) -> None:
+        """To be said below the cell, by the panel, and in the ledger."""
+        run.notes.append(text)
+        self.session.watch.happened("stopped", over, text, run.cell_id)
+
+
+def interrupt() -> None:
+    """As Jupyter does when its user interrupts: to the kernel's process group if it leads one, else to its thread."""
+    if os.name == "nt":
+        interrupt_main()
+    elif os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), signal.SIGINT)
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)

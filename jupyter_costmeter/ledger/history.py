@@ -1,0 +1,41 @@
+"""A cell's last runs, for forecasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..record import CellRecord, SessionInfo
+from . import spent
+from .schema import OWN_CELL, cell
+
+Rows = list[sa.Row[Any]]
+
+
+def runs(
+    connection: sa.Connection, cell_id: str | None, code_hash: str | None, notebook: str | None, count: int,
+    project: str | None,
+) -> list[tuple[SessionInfo, CellRecord]]:  # fmt: skip
+    """So many of the same code, newest first; where none ended well, as many of the cell's other versions behind."""
+    found = _same_code(connection, code_hash, notebook, count, project)
+    if cell_id is not None and not any(row.outcome == "ok" for row in found):
+        of_cell = (cell.c.cell_id == cell_id, cell.c.notebook == notebook, cell.c.code_hash.is_distinct_from(code_hash))
+        found += _newest(connection, count, *of_cell)
+    return spent.told(connection, found)
+
+
+def _same_code(
+    connection: sa.Connection, code_hash: str | None, notebook: str | None, count: int, project: str | None
+) -> Rows:
+    if code_hash is None:
+        return []
+    here = _newest(connection, count, cell.c.code_hash == code_hash, cell.c.notebook == notebook)
+    if project is None or any(row.outcome == "ok" for row in here):
+        return here
+    return _newest(connection, count, cell.c.code_hash == code_hash, cell.c.project == project)
+
+
+def _newest(connection: sa.Connection, count: int, *where: sa.ColumnElement[bool]) -> Rows:
+    order = (cell.c.started_at.desc(), cell.c.id.desc())
+    return list(connection.execute(sa.select(cell).where(OWN_CELL, *where).order_by(*order).limit(count)).all())

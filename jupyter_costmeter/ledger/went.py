@@ -1,0 +1,252 @@
+"""Where it went: what was used in a window of time by notebook, cell, label, day, device or outcome.
+
+What lies between cells is rows of its own, but by day and device, where it counts in its day and on its device.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import inf
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import periods
+from ..record import BUCKETS, SessionInfo
+from ..uses import HOUR_S, WANTED, By, Ending, Using, Went
+from . import Selection, selecting, spent
+from .schema import OWN_CELL, cell
+from .usage import OUTER
+
+#: The clocks of all zones differ by whole quarters of an hour, so their days begin with one.
+SLOT_S = 900.0
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+ENDINGS: tuple[Ending, ...] = ("ok", "superseded", "error", "interrupted", "killed")
+#: What kind of a group, and what it is told by.
+Key = tuple[Any, ...]
+_CODE = sa.func.coalesce(cell.c.cell_id, cell.c.code_hash, cell.c.label)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Records of one key: their number, the newest, and what each session used in them."""
+
+    runs: int = 0
+    at: float = -inf
+    newest: Any = None
+    usings: dict[str, Using] = field(default_factory=dict)
+
+    def count(self, row: Any) -> None:
+        self.runs += row.runs
+        if self.newest is None or row.at > self.at:
+            self.at, self.newest = row.at, row
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was asked, and where to read it."""
+
+    connection: sa.Connection
+    where: selecting.Where
+    start: float
+    end: float
+
+    @property
+    def inside(self) -> sa.ColumnElement[bool]:
+        """The records that lie in the window at least in part."""
+        near, far = spent.near(self.start, self.end), spent.far(self.start)
+        return sa.and_(OUTER, *self.where, sa.or_(sa.and_(sa.true(), *near), sa.and_(*far) if self.cut else sa.false()))
+
+    @property
+    def cut(self) -> bool:
+        return self.start > -inf
+
+
+def went(
+    connection: sa.Connection, selection: Selection, start: float, end: float, by: By, zone: str, hourly_before: float
+) -> list[Went]:
+    """Rows that add up to all that was used."""
+    asked = _Asked(connection, selecting.cells(selection), start, end)
+    groups = _by_day(asked, zone) if by == "day" else _by_keys(asked, by)
+    infos = spent.sessions(connection, {key for group in groups.values() for key in group.usings})
+    if by == "device":
+        groups = _by_device(groups, infos)
+    return [
+        _row(by, key, groups[key], infos, zone, hourly_before) for key in sorted(groups, key=lambda k: _order(by, k))
+    ]
+
+
+# Groups
+
+
+def _by_keys(asked: _Asked, by: By) -> dict[Key, _Group]:
+    keys = [column.label(f"key_{i}") for i, column in enumerate(_keys(asked, by))]
+    groups: dict[Key, _Group] = {}
+    for row in _counted(asked, *keys):
+        groups.setdefault(_key(row, keys), _Group()).count(row)
+    window = (asked.start, asked.end)
+    for row, part in spent.within(asked.connection, asked.where, *window, *keys, spent.SESSION):
+        _using(groups, _key(row, keys), row, *window).put(row.slot, row.device, part)
+    for row, part in spent.across(asked.connection, asked.where, *window, *keys, spent.SESSION):
+        _using(groups, _key(row, keys), row, *window).spread(row.started_at, row.wall_s, row.device, part)
+    return groups
+
+
+def _keys(asked: _Asked, by: By) -> list[sa.ColumnElement[Any]]:
+    """The bucket, and of cells what tells them apart; a device is told by the session."""
+    if by == "device":
+        return [cell.c.session_id]
+    apart: dict[By, list[sa.ColumnElement[Any]]] = {
+        "notebook": [cell.c.notebook],
+        "cell": [cell.c.notebook, _CODE],
+        "label": [cell.c.label],
+    }
+    columns = apart[by] if by in apart else [_ending(asked)]
+    is_cell = cell.c.bucket == "cell"
+    return [cell.c.bucket, *(sa.case((is_cell, column), else_=sa.null()) for column in columns)]
+
+
+def _ending(asked: _Asked) -> sa.ColumnElement[Any]:
+    """How a run ended; of the good ones of one cell only the newest is not superseded."""
+    order = (cell.c.started_at.desc(), cell.c.id.desc())
+    same = (cell.c.notebook, sa.func.coalesce(_CODE, cell.c.id))
+    number = sa.func.row_number().over(partition_by=same, order_by=order).label("number")
+    good = sa.select(cell.c.id, number).where(asked.inside, OWN_CELL, cell.c.outcome == "ok").subquery()
+    earlier = sa.select(good.c.id).where(good.c.number > 1)
+    return sa.case((cell.c.outcome != "ok", cell.c.outcome), (cell.c.id.in_(earlier), "superseded"), else_="ok")
+
+
+def _counted(asked: _Asked, *keys: sa.ColumnElement[Any]) -> Sequence[Any]:
+    """How many records each group has, and its newest: in SQLite the other columns are those of the highest."""
+    names = ("id", "label", "outcome", "execution_count", "seq", "cell_id", "notebook")
+    columns = (sa.func.count().label("runs"), sa.func.max(cell.c.started_at).label("at"), *(cell.c[n] for n in names))
+    query = sa.select(*keys, *columns).where(asked.inside).group_by(*keys).order_by(*keys)
+    return asked.connection.execute(query).all()
+
+
+def _key(row: Any, keys: Sequence[sa.Label[Any]]) -> Key:
+    return tuple(getattr(row, key.name) for key in keys)
+
+
+def _using(groups: dict[Key, _Group], key: Key, row: Any, start: float, end: float) -> Using:
+    return groups.setdefault(key, _Group()).usings.setdefault(row.session_id, Using(start, end, WANTED))
+
+
+def _by_device(groups: dict[Key, _Group], infos: dict[str, SessionInfo]) -> dict[Key, _Group]:
+    """Sessions by the GPUs that they held."""
+    found: dict[Key, _Group] = {}
+    for (session_id,), group in groups.items():
+        using = group.usings.get(session_id)
+        models = using.models(infos[session_id]) if using else set()
+        one = found.setdefault((", ".join(sorted(models)) or "CPU",), _Group())
+        one.usings |= group.usings
+        one.runs += group.runs
+        if group.at > one.at:
+            one.at, one.newest = group.at, group.newest
+    return found
+
+
+# By day
+
+
+def _by_day(asked: _Asked, zone: str) -> dict[Key, _Group]:
+    """Days in which something was used, by their first moments."""
+    first, last = (column.label(name) for column, name in zip(spent.slots(SLOT_S), ("first", "last"), strict=True))
+    counted = _counted(asked, first, last)
+    if not counted:
+        return {}
+    lowest = max(asked.start, min(row.first for row in counted) * SLOT_S)
+    highest = min(asked.end, max(row.last for row in counted) * SLOT_S + SLOT_S)
+    edges = list(_days(lowest, highest, zone))
+    groups: dict[Key, _Group] = {}
+    for row in counted:
+        stop = min(asked.end, row.last * SLOT_S + SLOT_S / 2)
+        for day in _touched(edges, max(asked.start, row.first * SLOT_S), stop):
+            groups.setdefault((day,), _Group()).count(row)
+    _fill(asked, edges, groups)
+    return groups
+
+
+def _fill(asked: _Asked, edges: list[float], groups: dict[Key, _Group]) -> None:
+    after = dict(zip(edges, [*edges[1:], inf], strict=True))
+
+    def using(day: float, row: Any) -> Using:
+        return _using(groups, (day,), row, max(day, asked.start), min(after[day], asked.end))
+
+    window, session_id = (asked.start, asked.end), spent.SESSION
+    for row, part in spent.within(asked.connection, asked.where, *window, session_id, slot_s=SLOT_S):
+        day = _day(edges, row.slot * SLOT_S)
+        using(day, row).put(int(row.slot * SLOT_S // HOUR_S), row.device, part)
+    for row, part in spent.across(asked.connection, asked.where, *window, session_id, slot_s=SLOT_S):
+        for day in _touched(edges, row.started_at, row.started_at + row.wall_s):
+            using(day, row).spread(row.started_at, row.wall_s, row.device, part)
+
+
+def _days(start: float, end: float, zone: str) -> Iterator[float]:
+    """The first moments of the days from one instant to another."""
+    day, at = periods.local(start, zone).date(), -inf
+    while at < end:
+        at = periods.instant(day, zone)
+        yield at
+        day += timedelta(days=1)
+
+
+def _day(edges: list[float], at: float) -> float:
+    return edges[max(0, bisect_right(edges, at) - 1)]
+
+
+def _touched(edges: list[float], start: float, end: float) -> list[float]:
+    """The days that lie in [start, end] at least in part."""
+    first, last = (max(0, bisect_right(edges, at) - 1) for at in (start, max(start, end)))
+    return edges[first : last + 1]
+
+
+# Rows
+
+
+def _order(by: By, key: Key) -> tuple[Any, ...]:
+    if by in ("day", "device"):
+        return key
+    if by == "outcome":
+        return BUCKETS.index(key[0]), ENDINGS.index(key[1]) if key[1] else 0
+    return BUCKETS.index(key[0]), *((text is None, text or "") for text in key[1:])
+
+
+def _row(by: By, key: Key, group: _Group, infos: dict[str, SessionInfo], zone: str, hourly_before: float) -> Went:
+    ordered = sorted(group.usings, key=lambda one: (infos[one].started_at, one))
+    used = [(infos[one], group.usings[one]) for one in ordered]
+    uses = tuple(use for info, using in used for use in using.uses(info, info.started_at < hourly_before))
+    newest = group.newest.id if group.newest is not None else None
+    if by == "day":
+        return Went(*_day_said(key[0], zone), group.runs, uses, id=newest, start=key[0])
+    if by == "device":
+        return Went(key[0], "", group.runs, uses, id=newest)
+    if key[0] != "cell":
+        return Went(key[0].replace("_", " "), "", group.runs, uses, id=newest)
+    return _cells_row(by, key, group, uses)
+
+
+def _day_said(start: float, zone: str) -> tuple[str, str]:
+    """``2026-10-25`` and its weekday: noon is in that day whatever the clocks do at its edges."""
+    day = periods.local(start + 12 * HOUR_S, zone).date()
+    return day.isoformat(), WEEKDAYS[day.weekday()]
+
+
+def _cells_row(by: By, key: Key, group: _Group, uses: tuple[Any, ...]) -> Went:
+    newest, runs = group.newest, group.runs
+    if by == "label":
+        return Went(key[1] or "no label", "", runs, uses, id=newest.id)
+    if by == "outcome":
+        again = key[1] == "superseded"
+        return Went(key[1], "run again later" if again else "", runs, uses, key[1], again, id=newest.id)
+    notebook = newest.notebook
+    file = os.path.basename(notebook) if notebook else "no notebook"
+    if by == "notebook":
+        return Went(file, notebook or "", runs, uses, notebook=notebook, id=newest.id)
+    count = newest.execution_count
+    name = newest.label or (f"In [{count}]" if count is not None else f"run {newest.seq}")
+    return Went(name, file, runs, uses, newest.outcome, False, newest.cell_id, notebook, newest.id)

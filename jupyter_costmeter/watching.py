@@ -1,0 +1,233 @@
+"""A session's budgets: looked at while its cells run, and told of once.
+
+Without a budget a look costs the state of a few files, and imports nothing: what reads budgets and adds up what was
+spent is loaded with the first file that is there.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_core.paths import jupyter_config_path
+
+from . import guard
+from .config import CostMeter
+from .record import CellRecord, SessionInfo
+
+if TYPE_CHECKING:
+    from .budget import Budget, BudgetEvent, Deed, Happening, Notice, Verdict
+    from .budgets import Plans
+    from .costing import Costing
+    from .spending import Spending
+
+FILE = "jupyter_costmeter.toml"
+#: Lines below one cell; more would bury its output.
+LINES = 3
+#: Notices that wait for a message.
+WAITING = 20
+AGAIN: tuple[Deed, ...] = ("dearest", "raise", "extend")
+DEEDS: dict[Happening, tuple[Deed, ...]] = {
+    "warned": ("dearest", "raise", "hold"),
+    "refused": AGAIN,
+    "stopped": AGAIN,
+    "extended": (),
+}
+
+
+class Watch:
+    """Looks at the budgets that one session's use counts in.
+
+    Args:
+        info: the session, whose notebook may move.
+        costing: what derives its carbon and money.
+        waiting: its records that are not in the ledger's file yet.
+    """
+
+    def __init__(
+        self,
+        settings: CostMeter,
+        info: Callable[[], SessionInfo],
+        costing: Callable[[], Costing],
+        waiting: Callable[[], Sequence[CellRecord]],
+    ) -> None:
+        self._settings, self._info, self._costing, self._waiting = settings, info, costing, waiting
+        self.verdicts: list[Verdict] | None = None  # of the last look
+        self.budgets: tuple[Budget, ...] = ()  # that apply, by the last look
+        self.panel = False  # whether our panel has asked this session
+        self.tells = False  # whether there is a kernel, whose user can be told
+        self.headless: Callable[[], bool] = lambda: False
+        self.at_limit: Callable[[list[Verdict]], None] = lambda verdicts: None  # a budget that stops is spent
+        self._plans: Plans | None = None
+        self._spent: Spending | None = None
+        self._lock = threading.RLock()  # the sampler's thread, the user's and the control channel's look
+        self._warned: set[tuple[str, float, float, float]] = set()
+        self._notices: deque[Notice] = deque(maxlen=WAITING)
+        self._lines: dict[str, str] = {}  # by budget: the last word on each
+
+    # What there is
+
+    @guard.guarded("reading budgets")
+    def read(self) -> tuple[Budget, ...]:
+        """The budgets that apply now, from the files as they are now."""
+        with self._lock:
+            info = self._info()
+            if self._plans is None and (self._settings.caps or any(map(_mentions, places(info.project)))):
+                from .budgets import Plans
+
+                self._plans = Plans(self._settings.caps, tuple(self._settings.budget_warn))
+            self.budgets = self._applying(info) if self._plans is not None else ()
+            return self.budgets
+
+    def _applying(self, info: SessionInfo) -> tuple[Budget, ...]:
+        from .budget import applying
+
+        assert self._plans is not None
+        return tuple(applying(self._plans.of(info.project).budgets, info.notebook, info.project))
+
+    @property
+    def holds(self) -> bool:
+        """Whether one of them may keep a cell from running."""
+        return any(one.holds for one in self.budgets)
+
+    @property
+    def lines(self) -> bool:
+        """Whether budgets are told of below a cell: where the setting says so, or nobody else tells."""
+        wanted = self._settings.budget_lines
+        return wanted == "always" or (wanted == "auto" and not self.panel and not self.headless())
+
+    # Looking
+
+    @guard.guarded("looking at budgets")
+    def look(self, running: Iterable[CellRecord] = ()) -> list[Verdict]:
+        """Where they stand, with what runs (and what has ended, and is no record yet)."""
+        with self._lock:
+            budgets = self.read()
+            verdicts = self._verdicts(budgets, list(running)) if budgets else []
+            self.verdicts = verdicts
+            if self.tells and (self.panel or self.lines):  # else somebody else shall tell it
+                for verdict in verdicts:
+                    self._warn(verdict)
+            return verdicts
+
+    def _verdicts(self, budgets: Sequence[Budget], running: list[CellRecord]) -> list[Verdict]:
+        return self._spending().verdicts(budgets, time.time(), self._info(), running, list(self._waiting()))
+
+    def _spending(self) -> Spending:
+        if self._spent is None:
+            from .spending import Spending
+
+            self._spent = Spending(self._settings.ledger_file, self._costing, self._info().id)
+        return self._spent
+
+    def tick(self, running: Iterable[CellRecord]) -> None:
+        """While something runs: look, and see to what may go no further."""
+        verdicts = self.look(running) or []
+        over = [v for v in verdicts if v.holds and v.budget.hold == "stop"]
+        if over:
+            guard.guarded("stopping a cell at a budget's limit")(self.at_limit)(over)
+
+    # Telling
+
+    def _warn(self, verdict: Verdict) -> None:
+        """Of each threshold that was reached since the last look; one notice, of the highest."""
+        crossed = verdict.crossed
+        if crossed is None or verdict.state == "paused":
+            return
+        first = [t for t in verdict.budget.warn if t <= crossed and self._first(verdict, t)]
+        if crossed in first:
+            event = self.event("warned", verdict, _standing(verdict), threshold=crossed)
+            self._notify(event, verdict)
+            self._lines[verdict.budget.id] = event.text
+
+    def _first(self, verdict: Verdict, threshold: float) -> bool:
+        """Whether nobody has warned of this in this period, in any kernel."""
+        key = (verdict.budget.id, threshold, verdict.budget.limit, verdict.start)
+        if key in self._warned:
+            return False
+        self._warned.add(key)
+        event = self.event("warned", verdict, _standing(verdict), threshold=threshold)
+        return self._spending().log(event, verdict.start)
+
+    def event(
+        self, kind: Happening, verdict: Verdict, text: str, cell_id: str | None = None,
+        threshold: float | None = None, amount: float = 0.0,
+    ) -> BudgetEvent:  # fmt: skip
+        """What has happened now, of this session."""
+        from .budget import BudgetEvent
+
+        info, budget = self._info(), verdict.budget
+        return BudgetEvent(
+            uuid.uuid4().hex, budget.id, kind, time.time(), info.id, info.user, info.host, cell_id,
+            threshold, verdict.spent.value, verdict.limit, amount, budget.unit, text,
+        )  # fmt: skip
+
+    def happened(
+        self, kind: Happening, verdicts: Sequence[Verdict], text: str, cell_id: str | None = None, amount: float = 0.0
+    ) -> None:
+        """Note it in the ledger of each, and tell it once with the next message; a line below the cell says it, too."""
+        with self._lock:
+            events = [self.event(kind, verdict, text, cell_id, None, amount) for verdict in verdicts]
+            for event, verdict in zip(events, verdicts, strict=True):
+                self._spending().log(event, verdict.start)
+                self._lines.pop(verdict.budget.id, None)
+            self._notify(events[0], verdicts[0])
+
+    def _notify(self, event: BudgetEvent, verdict: Verdict) -> None:
+        from .budget import Notice
+        from .budget_pages import title
+
+        deeds = DEEDS[event.kind] if not verdict.budget.cap else ("dearest",)
+        if verdict.budget.hold != "warn":
+            deeds = tuple(deed for deed in deeds if deed != "hold")
+        self._notices.append(
+            Notice(
+                event.id, event.kind, event.budget_id, title(verdict.budget), event.threshold,
+                verdict.state, event.at, event.text, deeds,
+            )
+        )  # fmt: skip
+
+    def take_notices(self) -> list[Notice]:
+        """Those that no message has told yet."""
+        with self._lock:
+            taken, self._notices = list(self._notices), deque(maxlen=WAITING)
+        return taken
+
+    def take_lines(self) -> list[str]:
+        """What is to be said below the cell that ends."""
+        with self._lock:
+            taken, self._lines = list(self._lines.values()), {}
+        if not self.lines:
+            return []
+        more = len(taken) - LINES
+        return [*taken[:LINES], *([f"and {more} more: %cost budget"] if more > 0 else [])]
+
+
+def _standing(verdict: Verdict) -> str:
+    """The sentence of a warning."""
+    from .budget_pages import said, title
+
+    return f"Budget {title(verdict.budget)}: {said(verdict)}."
+
+
+def _mentions(path: Path) -> bool:
+    """Whether a file may declare a budget; most that are there only say where the machine stands."""
+    try:
+        return b"budget" in path.read_bytes()
+    except OSError:
+        return False
+
+
+def places(project: str | None) -> list[Path]:
+    """The files that may declare budgets: Jupyter's, the project's, and those of the folders around it below home."""
+    found = [Path(folder) / FILE for folder in jupyter_config_path()]
+    if project is not None:
+        home = Path.home()
+        around = [folder for folder in Path(project).parents if folder != home and folder not in home.parents]
+        found += [folder / FILE for folder in (Path(project), *around)]
+    return found

@@ -1,0 +1,348 @@
+/** Where budgets stand, in words and as the server and the kernel last told it: pure. */
+import type { BudgetList, Hold, Period, Verdict } from './budget.js';
+import { reason, Refresher } from './feed.js';
+import { CO2E, DASH, howKnown, percent, prefixOf } from './format.js';
+import {
+  deleteBudget,
+  extendBudget,
+  fetchBudgets,
+  putBudget,
+  type BudgetRow,
+  type Get
+} from './rest.js';
+import type { Words } from './words.js';
+
+/** The server's list for one notebook, and the changes that it is asked for. */
+export class BudgetFeed {
+  answer: BudgetList | null = null;
+  /** Of the clock, when it came. */
+  answeredAt = -Infinity;
+  /** Why there is none, or why it is old. */
+  problem: string | null = null;
+  private readonly refresher: Refresher;
+  /** A change makes each look that is under way an old one. */
+  private life = 0;
+
+  constructor(
+    private readonly get: Get,
+    private readonly path: () => string,
+    wanted: () => boolean,
+    private readonly changed: () => void,
+    private readonly clock: () => number = () => performance.now()
+  ) {
+    this.refresher = new Refresher(() => this.fetch(), wanted);
+  }
+
+  request(): void {
+    this.refresher.request();
+  }
+
+  /** The notebook has another name, and other budgets may apply. */
+  moved(): void {
+    this.life += 1;
+    this.answer = this.problem = null;
+    this.request();
+  }
+
+  stop(): void {
+    this.life += 1;
+    this.refresher.stop();
+  }
+
+  /** Ask now, whoever looks. */
+  look(): Promise<void> {
+    return this.fetch();
+  }
+
+  /** Each change answers with all budgets, and throws what the server says against it. */
+  put(row: BudgetRow): Promise<void> {
+    return this.change(putBudget(this.get, this.path(), row));
+  }
+
+  remove(id: string): Promise<void> {
+    return this.change(deleteBudget(this.get, this.path(), id));
+  }
+
+  extend(id: string): Promise<void> {
+    return this.change(extendBudget(this.get, this.path(), id));
+  }
+
+  private async change(answer: Promise<BudgetList>): Promise<void> {
+    const life = (this.life += 1);
+    const list = await answer;
+    this.settle(life, list, null);
+  }
+
+  private async fetch(): Promise<void> {
+    const { life } = this;
+    try {
+      this.settle(life, await fetchBudgets(this.get, this.path()), null);
+    } catch (error) {
+      this.settle(life, this.answer, reason(error));
+    }
+  }
+
+  private settle(life: number, answer: BudgetList | null, problem: string | null): void {
+    if (life !== this.life) {
+      return;
+    }
+    if (problem === null) {
+      this.answeredAt = this.clock();
+    }
+    Object.assign(this, { answer, problem });
+    this.changed();
+  }
+}
+
+/** Verdicts, and when they came. */
+export interface Told {
+  budgets: readonly Verdict[] | null;
+  at: number;
+}
+
+/** The panel asks the server more often than that while somebody looks; a hidden one's list grows old. */
+const OLD_MS = 30_000;
+
+/**
+ * The best word on each budget. The server reads the files each time that it is asked, so it says
+ * which budgets there are and their terms, unless its answer is old. The kernel, which looks each
+ * second while a cell runs, may know of more use; a session's own only it knows.
+ */
+export function merge(server: Told, live: Told): Verdict[] {
+  const told = live.budgets ?? [];
+  if (live.budgets === null || server.budgets === null || live.at - server.at > OLD_MS) {
+    return [...(live.budgets ?? server.budgets ?? [])];
+  }
+  return server.budgets.map(one =>
+    better(
+      one,
+      told.find(({ id }) => id === one.id)
+    )
+  );
+}
+
+/** In one period use only grows, so more is newer. */
+function better(server: Verdict, live: Verdict | undefined): Verdict {
+  const [known, told] = [server.spent.value, live?.spent.value ?? null];
+  if (live === undefined || told === null || isOlder(live, server)) {
+    return server;
+  }
+  return known === null || isOfSession(server) || told > known
+    ? sameTerms(live, server)
+      ? live
+      : restated(server, live)
+    : server;
+}
+
+const isOfSession = ({ scope, period }: Verdict): boolean =>
+  scope === 'session' || period.kind === 'session';
+
+/** A rolling window has no time of which it begins anew: there less may be newer. */
+const isOlder = ({ period }: Verdict, server: Verdict): boolean =>
+  (period.start ?? 0) < (server.period.start ?? 0);
+
+function sameTerms(one: Verdict, other: Verdict): boolean {
+  const of = (v: Verdict): unknown[] => [v.title, v.limit, v.granted, v.hold, v.paused, v.warn];
+  return JSON.stringify(of(one)) === JSON.stringify(of(other));
+}
+
+/** What is used, under terms that have changed since. */
+function restated(terms: Verdict, { spent }: Verdict): Verdict {
+  const limit = limitOf(terms);
+  const value = spent.value ?? 0;
+  const share = limit > 0 ? value / limit : 1;
+  const near = terms.warn.find(part => part >= 0.8) ?? 0.8;
+  const state = terms.paused ? 'paused' : share >= 1 ? 'over' : share >= near ? 'near' : 'ok';
+  return { ...terms, spent, left: Math.max(0, limit - value), share, state, text: '', burn: null };
+}
+
+const COUNTED = ['ok', 'near', 'over'];
+
+/** The one that is spent furthest; null where none is known. */
+export function tightest(verdicts: readonly Verdict[]): Verdict | null {
+  const known = verdicts.filter(({ state, share }) => COUNTED.includes(state) && share !== null);
+  const sorted = known.sort((a, b) => (b.share ?? 0) - (a.share ?? 0));
+  return sorted[0] ?? null;
+}
+
+/** With what "go on" added. */
+export const limitOf = ({ limit, granted }: Verdict): number => limit + granted;
+
+const decimal = (value: number): string =>
+  /e/.test(String(value)) ? value.toFixed(12).replace(/\.?0+$/, '') : String(value);
+
+/** Three digits that matter, and whole ones above: `12.4`, `1243`. */
+export function digits(value: number): string {
+  return Math.abs(value) >= 99.95 ? value.toFixed(0) : decimal(Number(value.toPrecision(3)));
+}
+
+/** `3.10`, `50`. */
+const money = (value: number): string => value.toFixed(2).replace(/\.00$/, '');
+
+/** Nobody reads less than this of a limit: a power of ten, a ten-thousandth of it or less. */
+const leastOf = (limit: number): number =>
+  limit > 0 ? 10 ** Math.floor(Math.log10(limit / 10_000)) : 0;
+
+/** How the amounts of one budget are written: all with the limit's prefix, and cents as money is. */
+interface Writing {
+  unit: string;
+  write: (value: number) => string;
+}
+
+function writing({ measure, unit }: Pick<Verdict, 'measure' | 'unit'>, limit: number): Writing {
+  const [factor, prefix] = measure === 'flops' && limit > 0 ? prefixOf(limit) : [1, ''];
+  const cents = measure === 'amount' && !(limit > 0 && limit < 1);
+  const least = cents ? 0.01 : leastOf(limit);
+  const plain = cents ? money : digits;
+  const write = (value: number): string =>
+    value > 0 && value < least ? `< ${decimal(least / factor)}` : plain(value / factor);
+  return { unit: `${prefix}${unit === 'kgCO2e' ? `kg ${CO2E}` : unit}`, write };
+}
+
+/** An amount of this budget with its unit: `7.6 GPU-h`. */
+export function amountText(
+  verdict: Pick<Verdict, 'measure' | 'unit'>,
+  value: number,
+  limit: number
+): string {
+  const { unit, write } = writing(verdict, limit);
+  return `${write(value)} ${unit}`;
+}
+
+/** What is spent, of what, and what is left. */
+export interface Standing {
+  /** `12.4 of 20 GPU-h`. */
+  spent: string;
+  /** `7.6 left`, `2.4 over`; empty where it is not known. */
+  left: string;
+  /** `≥` where a part is missing, `~` where it is not measured. */
+  mark: string;
+  /** `62 %`; empty where it is not known. */
+  share: string;
+}
+
+export function standing(verdict: Verdict, words: Words): Standing {
+  const { spent, share } = verdict;
+  const limit = limitOf(verdict);
+  const { unit, write } = writing(verdict, limit);
+  const { value } = spent;
+  if (value === null) {
+    return {
+      spent: words.__('%1 of %2', DASH, `${write(limit)} ${unit}`),
+      left: '',
+      mark: '',
+      share: ''
+    };
+  }
+  const known = spent.method === null || spent.method === 'measured';
+  return {
+    spent: words.__('%1 of %2', write(value), `${write(limit)} ${unit}`),
+    left:
+      value > limit
+        ? words.__('%1 over', write(value - limit))
+        : value === limit
+          ? words.__('nothing left')
+          : words.__('%1 left', write(limit - value)),
+    mark: (spent.missing > 0 ? '≥' : '') + (known ? '' : '~'),
+    share: share === null || share > 1000 ? '' : percent(share)
+  };
+}
+
+/** Where it stands, for who does not see the bar. */
+export function spokenOf(verdict: Verdict, words: Words): string {
+  const { spent, left, share } = standing(verdict, words);
+  return [stateText(verdict, words), share, spent, left].filter(Boolean).join(', ');
+}
+
+export function stateText({ state }: Verdict, words: Words): string {
+  return {
+    ok: '',
+    near: words.__('nearly spent'),
+    over: words.__('spent'),
+    unknown: words.__('not known'),
+    paused: words.__('paused')
+  }[state];
+}
+
+/** A mark beside the colour, of glyphs that every font has. */
+export const MARKS = { ok: '', near: '▲', over: '■', unknown: '?', paused: '' } as const;
+
+/** `62 % of the week`: what the status bar has room for. */
+export function shortText(verdict: Verdict, words: Words): string {
+  const share = standing(verdict, words).share || words.__('all');
+  switch (verdict.period.kind) {
+    case 'day':
+      return words.__('%1 of the day', share);
+    case 'week':
+      return words.__('%1 of the week', share);
+    case 'month':
+      return words.__('%1 of the month', share);
+    case 'session':
+      return words.__('%1 of the session', share);
+    case 'rolling':
+      return words.__('%1 of %2', share, verdict.period.text);
+    default:
+      return words.__('%1 of the budget', share);
+  }
+}
+
+/** A moment by the clocks of the period's zone; by this machine's where that is none. */
+export function moment(at: number, zone: string): string {
+  const options: Intl.DateTimeFormatOptions = {
+    weekday: 'short',
+    day: 'numeric',
+    month: 'short',
+    hour: '2-digit',
+    minute: '2-digit'
+  };
+  try {
+    return new Date(1000 * at).toLocaleString(undefined, {
+      ...options,
+      ...(zone === '' ? {} : { timeZone: zone })
+    });
+  } catch {
+    return new Date(1000 * at).toLocaleString(undefined, options); // a zone that this browser lacks
+  }
+}
+
+function periodText({ kind, text, end, zone }: Period, words: Words): string {
+  if (end !== null) {
+    return words.__('Until %1', moment(end, zone));
+  }
+  switch (kind) {
+    case 'session':
+      return words.__("Of each kernel's session");
+    case 'rolling':
+      return words.__('Of the last %1 at any time', text);
+    default:
+      return words.__('Without an end');
+  }
+}
+
+export function holdText(hold: Hold, words: Words): string {
+  return {
+    warn: words.__('At the limit it only warns.'),
+    ask: words.__('At the limit no cell starts until you say so.'),
+    stop: words.__('At the limit the running cell is interrupted.')
+  }[hold];
+}
+
+/** What a budget's row says on hover. */
+export function hoverText(verdict: Verdict, words: Words): string {
+  const { text, spent, period, hold, cap, origin, granted, limit } = verdict;
+  const lines = [
+    text,
+    spent.value === null
+      ? words.__('Not measured: %1', spent.reasons.join('; ') || words.__('no reason is known'))
+      : '',
+    ...(spent.value === null ? [] : howKnown(spent, words)),
+    periodText(period, words),
+    holdText(hold, words),
+    granted > 0
+      ? words.__('%1 of it were granted to go on.', amountText(verdict, granted, limit))
+      : '',
+    cap ? words.__('Set by the administrator: it cannot be changed here.') : '',
+    origin && words.__('From %1', origin)
+  ];
+  return lines.filter(line => line !== '').join('\n');
+}

@@ -1,0 +1,68 @@
+/** All that is known and open of one notebook's budgets: pure. */
+import type { Verdict } from './budget.js';
+import { BudgetFeed, merge } from './budgets.js';
+import { BudgetDesk } from './desk.js';
+import type { SessionModel } from './model.js';
+import type { Get } from './rest.js';
+import { SpentView } from './spent.js';
+import type { Words } from './words.js';
+
+export class NotebookBudgets {
+  readonly feed: BudgetFeed;
+  readonly desk: BudgetDesk;
+  readonly spent: SpentView;
+  /** How much was spent when it was last asked what spent it. */
+  private asked: number | null = null;
+
+  constructor(
+    get: Get,
+    path: () => string,
+    private readonly model: SessionModel,
+    wanted: () => boolean,
+    words: Words,
+    private readonly changed: () => void,
+    ink: () => string
+  ) {
+    this.feed = new BudgetFeed(get, path, wanted, () => this.onAnswer());
+    this.desk = new BudgetDesk(this.feed, words, changed);
+    this.spent = new SpentView(get, path, changed, ink);
+  }
+
+  /** Where each budget stands by now. */
+  verdicts(): Verdict[] {
+    const { feed, model } = this;
+    const server = { budgets: feed.answer?.budgets ?? null, at: feed.answeredAt };
+    return merge(server, { budgets: model.budgets, at: model.toldAt });
+  }
+
+  find(id: string): Verdict | null {
+    return this.verdicts().find(one => one.id === id) ?? null;
+  }
+
+  /** Ask the server now, whoever looks. */
+  async look(id: string): Promise<Verdict | null> {
+    await this.feed.look();
+    return this.find(id);
+  }
+
+  moved(): void {
+    this.spent.close();
+    this.feed.moved();
+  }
+
+  stop(): void {
+    this.spent.close();
+    this.feed.stop();
+  }
+
+  /** What spent the opened budget is asked again where there is more. */
+  private onAnswer(): void {
+    const { budget } = this.spent;
+    const now = budget === null ? null : (this.find(budget)?.spent.value ?? null);
+    if (now !== this.asked) {
+      this.asked = now;
+      this.spent.refresh();
+    }
+    this.changed();
+  }
+}

@@ -1,0 +1,196 @@
+import React from 'react';
+import { BYS, type By, type Spent as Answer, type SpentRow, type Verdict } from '../budget.js';
+import { amountText, limitOf } from '../budgets.js';
+import type { Charts } from '../charts.js';
+import { DASH, howKnown, percent } from '../format.js';
+import type { SpentView } from '../spent.js';
+import type { Total } from '../total.js';
+import type { Words } from '../words.js';
+import { Chart } from './chart.js';
+import { OutcomeMark } from './dearest.js';
+import { useInView, useView } from './view.js';
+
+function byName(by: By, words: Words): string {
+  return {
+    cell: words.__('Cell'),
+    notebook: words.__('Notebook'),
+    day: words.__('Day'),
+    outcome: words.__('Outcome'),
+    device: words.__('Device'),
+    label: words.__('Label')
+  }[by];
+}
+
+export interface SpentProps {
+  verdict: Verdict;
+  spent: SpentView;
+  charts: Charts;
+  /** The open notebook's path, as the ledger has it. */
+  notebook: string | null;
+  /** What stands in a cell of the open notebook; null where it is not there. */
+  source: (cellId: string | null) => string | null;
+  reveal: (cellId: string | null) => void;
+}
+
+/** What spent a budget, by one thing or another, and when. */
+export function Spent(props: SpentProps): React.JSX.Element {
+  const { spent } = props;
+  const { words } = useView();
+  const { answer, problem, busy, chart, by } = spent;
+  const node = useInView<HTMLDivElement>();
+  return (
+    <div
+      className="jp-Costmeter-card jp-Costmeter-spent"
+      ref={node}
+      role="group"
+      aria-label={answer?.title ?? words.__('What spent it?')}
+      aria-busy={busy}
+    >
+      <Tabs by={by} choose={one => spent.choose(one)} />
+      {problem && (
+        <p className="jp-Costmeter-error" role="alert">
+          {problem}
+        </p>
+      )}
+      {answer === null && busy && (
+        <p className="jp-Costmeter-quiet">{words.__('Being read from the ledger…')}</p>
+      )}
+      {answer && <Rows {...props} answer={answer} />}
+      {chart && <Chart charts={props.charts} item={chart} />}
+      {spent.undrawn && <p className="jp-Costmeter-quiet">{spent.undrawn}</p>}
+    </div>
+  );
+}
+
+/** Arrow keys go from one to the next, as in all tabs. */
+function Tabs({ by, choose }: { by: By; choose: (by: By) => void }): React.JSX.Element {
+  const { words } = useView();
+  const move = (event: React.KeyboardEvent<HTMLElement>): void => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key] ?? 0;
+    const next = BYS[(BYS.indexOf(by) + step + BYS.length) % BYS.length];
+    if (step !== 0 && next !== undefined) {
+      choose(next);
+      event.currentTarget.querySelector<HTMLElement>(`[data-by="${next}"]`)?.focus();
+    }
+  };
+  return (
+    <div className="jp-Costmeter-tabs" role="tablist" aria-label={words.__('By')} onKeyDown={move}>
+      {BYS.map(one => (
+        <button
+          key={one}
+          type="button"
+          role="tab"
+          data-by={one}
+          aria-selected={one === by}
+          tabIndex={one === by ? 0 : -1}
+          onClick={() => choose(one)}
+        >
+          {byName(one, words)}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+function Rows(props: SpentProps & { answer: Answer }): React.JSX.Element {
+  const { answer, verdict } = props;
+  const { words } = useView();
+  const { rows, held_idle } = answer;
+  return (
+    <ol className="jp-Costmeter-dearest" role="tabpanel">
+      {rows.length === 0 && (
+        <li className="jp-Costmeter-quiet">{words.__('Nothing has been spent in this period.')}</li>
+      )}
+      {rows.map((row, i) => (
+        <li key={i}>
+          <Row {...props} row={row} />
+        </li>
+      ))}
+      {held_idle !== null && held_idle.value !== 0 && (
+        <li className="jp-Costmeter-cell jp-Costmeter-idle" data-row="held_idle">
+          <span
+            className="jp-Costmeter-name"
+            title={words.__('Of it, while GPUs were held and no cell ran')}
+          >
+            {words.__('held idle')}
+          </span>
+          <Amount verdict={verdict} total={held_idle} />
+        </li>
+      )}
+    </ol>
+  );
+}
+
+function Amount({ verdict, total }: { verdict: Verdict; total: Total }): React.JSX.Element {
+  const { words } = useView();
+  const { value, missing, method, reasons } = total;
+  const known = method === null || method === 'measured';
+  const shown = value === null ? DASH : amountText(verdict, value, limitOf(verdict));
+  const hover = value === null ? reasons : howKnown(total, words);
+  return (
+    <span
+      className="jp-Costmeter-figure"
+      data-name="amount"
+      data-value={value ?? ''}
+      title={hover.join('\n') || undefined}
+    >
+      {value !== null && (
+        <span className="jp-Costmeter-mark">{(missing > 0 ? '≥' : '') + (known ? '' : '~')}</span>
+      )}
+      {shown}
+    </span>
+  );
+}
+
+/** A cell of the open notebook is a button that goes to it. */
+function Row(props: SpentProps & { row: SpentRow }): React.JSX.Element {
+  const { row, notebook, source, reveal } = props;
+  const here = row.cell_id !== null && (row.notebook === null || row.notebook === notebook);
+  const found = here ? source(row.cell_id) : null;
+  const common = {
+    className: 'jp-Costmeter-cell',
+    'data-cell-id': row.cell_id ?? '',
+    'data-outcome': row.outcome ?? '',
+    'data-superseded': row.superseded
+  };
+  const content = <Content row={row} verdict={props.verdict} />;
+  return found === null ? (
+    <div {...common}>{content}</div>
+  ) : (
+    <button {...common} type="button" onClick={() => reveal(row.cell_id)}>
+      {content}
+    </button>
+  );
+}
+
+function Content(props: { row: SpentRow; verdict: Verdict }): React.JSX.Element {
+  const { row, verdict } = props;
+  const { words } = useView();
+  const { name, detail, runs, outcome, superseded, share } = row;
+  return (
+    <>
+      <span className="jp-Costmeter-line">
+        <span className="jp-Costmeter-name" title={detail || name}>
+          {name}
+        </span>
+        {outcome && <OutcomeMark outcome={outcome} error={null} />}
+        {superseded && (
+          <span
+            className="jp-Costmeter-quiet"
+            title={words.__('A later run has taken the place of what these runs made.')}
+          >
+            {words.__('superseded')}
+          </span>
+        )}
+      </span>
+      <span className="jp-Costmeter-quiet" data-name="runs">
+        {runs > 0 && words._n('%1 run', '%1 runs', runs)}
+        {share !== null && ` · ${percent(share)}`}
+      </span>
+      <Amount verdict={verdict} total={row.amount} />
+      <span className="jp-Costmeter-bar" aria-hidden="true">
+        <span style={{ width: `${100 * Math.min(1, share ?? 0)}%` }} />
+      </span>
+    </>
+  );
+}

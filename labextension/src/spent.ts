@@ -1,0 +1,96 @@
+/** What spent a budget, as the server tells it for the one that is opened: pure. */
+import type { By, ChartItem, Spent } from './budget.js';
+import { reason } from './feed.js';
+import { fetchChart, fetchSpent, type Get } from './rest.js';
+
+export class SpentView {
+  /** The budget that is opened. */
+  budget: string | null = null;
+  by: By = 'cell';
+  answer: Spent | null = null;
+  chart: ChartItem | null = null;
+  /** Why there is nothing to draw. */
+  undrawn: string | null = null;
+  problem: string | null = null;
+  busy = false;
+  private life = 0;
+  /** What was spent when the chart was made. */
+  charted: number | null | undefined;
+
+  constructor(
+    private readonly get: Get,
+    private readonly path: () => string,
+    private readonly changed: () => void,
+    /** The colour of the theme's text. */
+    private readonly ink: () => string
+  ) {}
+
+  open(budget: string): void {
+    if (this.budget !== budget) {
+      this.close();
+      this.budget = budget;
+    }
+    this.ask();
+  }
+
+  close(): void {
+    this.life += 1;
+    Object.assign(this, { budget: null, answer: null, chart: null, undrawn: null });
+    Object.assign(this, { problem: null, busy: false });
+    this.charted = undefined;
+    this.changed();
+  }
+
+  choose(by: By): void {
+    this.by = by;
+    this.ask();
+  }
+
+  /** There may be more by now. */
+  refresh(): void {
+    if (this.budget !== null && !this.busy) {
+      this.ask();
+    }
+  }
+
+  private ask(): void {
+    this.busy = true;
+    this.changed();
+    void this.fetch();
+  }
+
+  /** An older answer stays until the next is there. */
+  private async fetch(): Promise<void> {
+    const { budget, by } = this;
+    const life = (this.life += 1);
+    if (budget === null) {
+      return;
+    }
+    try {
+      const answer = await fetchSpent(this.get, this.path(), budget, by);
+      this.settle(life, { answer, problem: null });
+      await this.draw(life, budget, answer.total.value);
+    } catch (error) {
+      this.settle(life, { problem: reason(error) });
+    }
+  }
+
+  /** A chart is made anew only where there is something new on it. */
+  private async draw(life: number, budget: string, spent: number | null): Promise<void> {
+    if (life !== this.life || this.charted === spent) {
+      return;
+    }
+    const { item, reason: undrawn } = await fetchChart(this.get, this.path(), budget, this.ink());
+    if (life === this.life) {
+      this.charted = spent;
+      this.settle(life, { chart: item, undrawn });
+    }
+  }
+
+  private settle(life: number, part: Partial<SpentView>): void {
+    if (life === this.life) {
+      Object.assign(this, part, { busy: false });
+      this.changed();
+    }
+  }
+}

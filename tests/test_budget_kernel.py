@@ -1,0 +1,299 @@
+"""Real kernels under budgets: held before the start and at the limit, and no cell's output or record is lost.
+
+The GPU is simulated and always held, so that a second of a kernel's life is a GPU-second.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+from kernels import ALL, Kernel, cells
+
+from jupyter_costmeter import wire
+from jupyter_costmeter.ledger import open_ledger
+from jupyter_costmeter.ledger.store import Ledger
+
+Start = Callable[..., Kernel]
+BUSY = "import time\nend = time.time() + {}\nwhile time.time() < end: pass"
+#: Seconds of a tick, and what a busy machine may add.
+TICK_S, SLACK_S = 1.0, 1.0
+
+
+@pytest.fixture
+def path(home: Path) -> Path:
+    return home / "simulated.sqlite"
+
+
+@pytest.fixture
+def written(path: Path) -> Ledger:
+    return open_ledger(path)
+
+
+@pytest.fixture
+def start(start_kernel: Start, home: Path, path: Path) -> Start:
+    """Starts kernels that hold a GPU all the time."""
+    held = {"uuid": "SIM-0", "name": "Simulated", "segments": [{"seconds": 1, "power_w": 100, "used_bytes": 1e9}]}
+    trace = home / "trace.json"
+    trace.write_text(json.dumps({"devices": [held]}))
+    return lambda **env: start_kernel(
+        **{"JUPYTER_COSTMETER_REPLAY": str(trace), "JUPYTER_COSTMETER_LEDGER": str(path), **env}
+    )
+
+
+def budget(home: Path, seconds: float, hold: str = "warn", name: str = "quota", **more: object) -> None:
+    """So many GPU-seconds for the project."""
+    rows = {"gpu_hours": seconds / 3600, "hold": hold, "name": name, **more}
+    text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in rows.items())
+    (home / "jupyter_costmeter.toml").write_text(f"[[budget]]\n{text}\n")
+
+
+def spent_s(ledger: Ledger) -> float:
+    """GPU-seconds in the ledger."""
+    total = ledger.summary(ALL).total("gpu_reserved_s")
+    assert total is not None
+    return total.value or 0.0
+
+
+def kinds(ledger: Ledger) -> list[str]:
+    return [event.kind for event in ledger.events(0.0)]
+
+
+# Warnings
+
+
+def test_a_line_below_the_cell_tells_once_what_was_reached(start: Start, home: Path, written: Ledger) -> None:
+    budget(home, 3.0)
+    kernel = start()
+    kernel.run("print('clean')")
+    kernel.run(BUSY.format(2.2) + "\nprint('done')")
+    assert kernel.text.count("Budget quota: ") == 1
+    assert "GPU-h" in kernel.text
+    assert kernel.text.startswith("done")
+    kernel.run(BUSY.format(2.2))
+    assert kernel.text.count("Budget quota: ") <= 1  # the next threshold
+    kernel.run(BUSY.format(1.2))
+    assert kernel.text == ""
+    kernel.flush()
+    assert sorted(e.threshold or 0 for e in written.events(0.0)) == [0.5, 0.8, 1.0]
+
+
+def test_the_panel_is_told_instead_and_no_line_is_in_the_output(start: Start, home: Path) -> None:
+    budget(home, 2.0)
+    kernel = start()
+    answer = kernel.ask(wire.REQUEST, {"notebook": None})
+    assert [one["state"] for one in answer["budgets"]] in (["ok"], ["near"], ["over"])
+    assert answer["notices"] == []
+    kernel.start(BUSY.format(2.5) + "\nprint('done')")
+    found = kernel.listen(lambda m: m["event"] == "closed" and bool(m["closed"]) and m["closed"][0]["wall_s"] > 2)
+    notices = [notice for message in found for notice in message["notices"]]
+    assert {notice["kind"] for notice in notices} == {"warned"}
+    assert len({(n["budget_id"], n["threshold"]) for n in notices}) == len(notices)
+    assert max(n["threshold"] for n in notices) == 1.0
+    assert found[-1]["budgets"][0]["state"] == "over"
+    kernel.run(BUSY.format(0.5))
+    assert kernel.text == ""
+
+
+@pytest.mark.parametrize("how", ["front end", "environment"])
+def test_a_headless_kernel_says_nothing_unless_asked(start: Start, home: Path, written: Ledger, how: str) -> None:
+    budget(home, 1.0)
+    kernel = start(**({"JUPYTER_COSTMETER_HEADLESS": "1"} if how == "environment" else {}))
+    kernel.client.allow_stdin = how != "front end"  # as nbclient and papermill do
+    kernel.run(BUSY.format(1.5))
+    assert kernel.text == ""
+    kernel.flush()
+    assert kinds(written) == []  # the next that can tell it does
+
+
+def test_a_second_kernel_does_not_repeat_a_warning(start: Start, home: Path) -> None:
+    budget(home, 2.0, warn=[0.5])
+    first = start()
+    first.run(BUSY.format(1.6))
+    assert "Budget quota" in first.text
+    first.flush()
+    second = start()
+    second.run(BUSY.format(1.2))
+    assert second.text == ""
+
+
+def test_without_a_budget_nothing_is_loaded_or_put_in_the_way(kernel: Kernel) -> None:
+    kernel.run(BUSY.format(1.5))
+    assert kernel.text == ""
+    loaded = kernel.value("list(__import__('sys').modules)")
+    for module in ("spending", "budgets", "budget", "budget_pages", "periods"):
+        assert f"jupyter_costmeter.{module}" not in loaded
+    assert kernel.value("len(get_ipython().ast_transformers)") == 0
+
+
+# Held before the start
+
+
+def test_a_spent_budget_holds_a_cell_until_it_is_run_again(start: Start, home: Path, written: Ledger) -> None:
+    budget(home, 0.5, "ask")
+    kernel = start()
+    kernel.run(BUSY.format(1.0))
+    reply = kernel.run("x = 1\nprint('ran')", "one")
+    assert (reply["status"], reply["ename"]) == ("error", "BudgetHold")
+    assert "ran" not in kernel.text
+    assert kernel.text.count("\n") == 0  # one clean paragraph
+    for part in ("quota", "GPU-h", str(home / "jupyter_costmeter.toml"), "within a minute", "%cost budget gpu_hours="):
+        assert part in kernel.text
+    assert kernel.run("print('other')", "two")["status"] == "error"  # only the cell that is run again goes on
+    assert kernel.run("x = 1\nprint('ran')", "one")["status"] == "ok"
+    assert "ran\n" in kernel.text
+    kernel.flush()
+    assert [kind for kind in kinds(written) if kind != "warned"] == ["refused", "refused", "extended"]
+    extended = next(e for e in written.events(0.0) if e.kind == "extended")
+    assert extended.amount >= 0.1 * 0.5 / 3600
+    held = [r for r in cells(written) if r.error_type == "BudgetHold"]
+    assert len(held) == 2
+    assert all(r.wall_s < 1.0 for r in held)
+
+
+def test_run_all_stops_at_a_held_cell(start: Start, home: Path) -> None:
+    budget(home, 0.2, "ask")
+    kernel = start()
+    kernel.run(BUSY.format(0.5))
+    first, second = kernel.start("print(1)"), kernel.start("print(2)")
+    replies = {}
+    while len(replies) < 2:
+        reply = kernel.client.get_shell_msg(timeout=30)
+        replies[reply["parent_header"]["msg_id"]] = reply["content"]["status"]
+    assert (replies[first], replies[second]) == ("error", "aborted")
+
+
+def test_what_is_never_held(start: Start, home: Path) -> None:
+    """Our own commands; a mistake shows its own error; what is asked silently."""
+    budget(home, 0.2, "ask")
+    kernel = start()
+    kernel.run(BUSY.format(0.5))
+    assert kernel.run("print(1)")["ename"] == "BudgetHold"
+    assert kernel.run("%cost\n# a comment\n%cost cells")["status"] == "ok"
+    assert "GPU" in kernel.text
+    assert kernel.value("1 + 1") == 2
+    assert kernel.run("def (")["ename"] == "SyntaxError"
+    assert kernel.run("%cost last\nprint(2)")["ename"] == "BudgetHold"
+    assert kernel.run("%unload_ext jupyter_costmeter")["status"] == "ok"
+    assert kernel.run("print(3)")["status"] == "ok"
+
+
+def test_only_a_cells_own_start_is_held(start: Start, home: Path) -> None:
+    """A budget that is spent in the midst of a cell holds none of what that cell runs itself."""
+    budget(home, 2.0, "ask")
+    kernel = start()
+    code = f"{BUSY.format(3.0)}\nget_ipython().run_line_magic('time', 'x = 2')\n"
+    code += "get_ipython().run_cell('y = 3')\nget_ipython().run_line_magic('timeit', '-n1 -r1 pass')"
+    assert kernel.run(code)["status"] == "ok"
+    assert kernel.value("[x, y]") == [2, 3]
+    assert kernel.run("%%time\nz = 1")["ename"] == "BudgetHold"
+
+
+def test_a_budget_that_goes_or_is_raised_lets_the_next_cell_run(start: Start, home: Path) -> None:
+    budget(home, 0.2, "ask")
+    kernel = start()
+    kernel.run(BUSY.format(0.5))
+    assert kernel.run("1")["ename"] == "BudgetHold"
+    budget(home, 1000.0, "ask")
+    assert kernel.run("1")["status"] == "ok"
+    budget(home, 0.2, "ask")
+    assert kernel.run("1")["ename"] == "BudgetHold"
+    (home / "jupyter_costmeter.toml").unlink()
+    assert kernel.run("1")["status"] == "ok"
+    assert kernel.value("len(get_ipython().ast_transformers)") == 0
+
+
+def test_held_idle_is_spent_before_the_next_cell_starts(start: Start, home: Path) -> None:
+    budget(home, 2.5, "ask")
+    kernel = start()
+    assert kernel.run("1")["status"] == "ok"
+    time.sleep(3.0)
+    assert kernel.run("1")["ename"] == "BudgetHold"
+
+
+def test_a_fault_of_ours_never_holds_a_cell(start: Start, home: Path) -> None:
+    budget(home, 0.2, "ask")
+    kernel = start()
+    kernel.run(BUSY.format(0.5))
+    kernel.run("%cost label x\n%load_ext jupyter_costmeter")
+    kernel.value("setattr(get_ipython().costmeter.session.watch, '_verdicts', lambda *a: 1 / 0)")
+    assert kernel.run("print('ran')")["status"] == "ok"
+    assert kernel.text == "ran\n"
+
+
+# Stopped at the limit
+
+SWALLOWS = (
+    f"try:\n{indent(BUSY.format(30), '    ')}\nexcept KeyboardInterrupt: print('no')\n{BUSY.format(2.5)}\nprint('on')"
+)
+LOOPS = {
+    "python": BUSY.format(60),
+    "numpy": "import numpy as np\na = np.ones((300, 300))\nfor _ in range(10**9): a @ a",
+    "sleep": "import time; time.sleep(60)",
+    "await": "import asyncio; await asyncio.sleep(60)",
+    "torch": "import torch\nm = torch.ones(300, 300)\nfor _ in range(10**9): m @ m",
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_running_cell_is_interrupted_at_the_limit(start: Start, home: Path, written: Ledger, loop: str) -> None:
+    if loop in ("numpy", "torch"):
+        pytest.importorskip(loop)
+    budget(home, 4.0, "stop", warn=[1.0])
+    kernel = start()
+    began = time.monotonic()
+    reply = kernel.run(f"print('begun', flush=True)\n{LOOPS[loop]}", "long")
+    assert reply["status"] == "error"
+    assert reply["ename"] in ("KeyboardInterrupt", "CancelledError")
+    assert time.monotonic() - began < 30
+    assert kernel.text.startswith("begun\n")
+    before, told, after = kernel.text.partition("This cell was interrupted: the budget quota is spent")
+    assert told
+    assert reply["ename"] in before.rpartition("begun")[2]  # below the traceback
+    assert after.count("\n") == 1
+    kernel.flush()
+    (record,) = [r for r in cells(written) if r.cell_id == "long"]
+    assert record.outcome == "interrupted"
+    assert [kind for kind in kinds(written) if kind != "warned"] == ["stopped"]
+    if loop in ("python", "sleep"):
+        assert 4.0 <= spent_s(written) <= 4.0 + TICK_S + SLACK_S
+    assert kernel.run("print('next')", "next")["ename"] == "BudgetHold"
+
+
+def test_a_cell_that_swallows_its_interrupt_goes_on_once_and_for_all(start: Start, home: Path, written: Ledger) -> None:
+    budget(home, 2.0, "stop")
+    kernel = start()
+    kernel.ask(wire.REQUEST, {"notebook": None})
+    assert kernel.run(SWALLOWS, "stubborn")["status"] == "ok"
+    assert "no\non\n" in kernel.text
+    assert "goes on in spite of its interrupt" in kernel.text
+    kernel.flush()
+    assert [kind for kind in kinds(written) if kind == "stopped"] == ["stopped", "stopped"]
+    assert [r.outcome for r in cells(written) if r.cell_id == "stubborn"] == ["ok"]
+
+
+def test_a_users_own_handler_stays_theirs(start: Start, home: Path) -> None:
+    budget(home, 2.0, "stop")
+    kernel = start()
+    code = "import signal, time\ngot = []\nold = signal.signal(signal.SIGINT, lambda *a: got.append(1))\n"
+    code += "for _ in range(60):\n    time.sleep(0.1)\n    if got: break\nsignal.signal(signal.SIGINT, old)"
+    assert kernel.run(code)["status"] == "ok"
+    assert kernel.value("got") == [1]
+
+
+def test_two_kernels_on_one_budget_see_each_other_and_both_stop(start: Start, home: Path, written: Ledger) -> None:
+    budget(home, 8.0, "stop")
+    first, second = start(), start()
+    for kernel in (first, second):
+        kernel.ask(wire.REQUEST, {"notebook": None})
+        kernel.start("import time; time.sleep(60)", "long")
+    stops = [k.listen(lambda m: any(n["kind"] == "stopped" for n in m["notices"])) for k in (first, second)]
+    for kernel in (first, second):
+        assert kernel.client.get_shell_msg(timeout=30)["content"]["status"] == "error"
+        kernel.flush()
+    assert abs(stops[0][-1]["came_at"] - stops[1][-1]["came_at"]) < 2.0
+    assert 8.0 <= spent_s(written) <= 8.0 + 2 * TICK_S + 2 * SLACK_S

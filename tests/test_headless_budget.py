@@ -1,0 +1,75 @@
+"""``jupyter costmeter run`` under a budget: a spent one ends the notebook with exit status 3 and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+from kernels import cells
+from test_headless import Run, notebook, outputs, run  # noqa: F401 (a fixture)
+
+from jupyter_costmeter.cli import HELD
+from jupyter_costmeter.ledger.store import Ledger
+
+BUSY = "import time\nprint('begun', flush=True)\nend = time.time() + {}\nwhile time.time() < end: pass\nprint('ended')"
+SWALLOWS = f"try:\n{indent(BUSY.format(30), '    ')}\nexcept KeyboardInterrupt: print('no')"
+
+
+def budget(home: Path, limit: float, hold: str) -> None:
+    (home / "jupyter_costmeter.toml").write_text(f'[[budget]]\nkwh = {limit}\nhold = "{hold}"\nname = "night"\n')
+
+
+@pytest.mark.parametrize("words", [[], ["--allow-errors"]])
+@pytest.mark.parametrize("hold", ["ask", "stop"])
+def test_a_spent_budget_ends_the_notebook(run: Run, home: Path, ledger: Ledger, hold: str, words: list[str]) -> None:  # noqa: F811
+    budget(home, 1e-9, hold)
+    path = notebook(home / "a.ipynb", BUSY.format(0.2), "print('second')", "open('third', 'w')")
+    ran = run("a.ipynb", *words)
+    assert ran.returncode == HELD == 3
+    (said,) = [line for line in ran.stderr.splitlines() if line.startswith("jupyter costmeter: ")]
+    assert "night" in said
+    assert "kWh" in said
+    assert str(home / "jupyter_costmeter.toml") in said
+    assert "within a minute" not in said  # nobody is there to run it again
+    assert "%cost budget kwh=" in said
+    assert not (home / "third").exists()
+    assert "ended" in outputs(path.with_suffix(".run.ipynb"))[0]
+    assert [r.outcome for r in cells(ledger)] == ["ok", "error"]
+    assert outputs(path.with_suffix(".run.ipynb"))[1] == "BudgetHold"
+
+
+def test_a_running_cell_is_stopped_and_its_output_kept(run: Run, home: Path, ledger: Ledger) -> None:  # noqa: F811
+    budget(home, 2e-6, "stop")
+    path = notebook(home / "a.ipynb", BUSY.format(60), "open('second', 'w')")
+    ran = run("a.ipynb")
+    assert ran.returncode == HELD
+    assert "This cell was interrupted: " in ran.stderr
+    (only,) = cells(ledger)
+    assert (only.outcome, only.error_type) == ("interrupted", "KeyboardInterrupt")
+    assert outputs(path.with_suffix(".run.ipynb")) == ["begun\nKeyboardInterrupt", ""]
+    assert not (home / "second").exists()
+
+
+def test_a_cell_that_swallows_its_interrupt_ends_the_notebook_all_the_same(run: Run, home: Path) -> None:  # noqa: F811
+    budget(home, 2e-6, "stop")
+    path = notebook(home / "a.ipynb", SWALLOWS)
+    ran = run("a.ipynb", "--allow-errors")
+    assert ran.returncode == HELD
+    assert outputs(path.with_suffix(".run.ipynb")) == ["begun\nno\n"]
+
+
+def test_a_budget_that_only_warns_says_nothing_in_the_outputs(run: Run, home: Path) -> None:  # noqa: F811
+    budget(home, 1e-9, "warn")
+    path = notebook(home / "a.ipynb", BUSY.format(0.5), "print('second')")
+    ran = run("a.ipynb")
+    assert ran.returncode == 0
+    assert outputs(path.with_suffix(".run.ipynb")) == ["begun\nended\n", "second\n"]
+
+
+def test_other_failures_keep_their_status(run: Run, home: Path) -> None:  # noqa: F811
+    budget(home, 1e3, "stop")
+    notebook(home / "a.ipynb", "1/0")
+    ran = run("a.ipynb")
+    assert ran.returncode == 1
+    assert "ZeroDivisionError" in ran.stderr
