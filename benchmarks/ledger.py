@@ -6,8 +6,9 @@ The ledger is built by the real ``append``, one session's records at a time: 500
 300 notebooks in 20 projects, some nine figures each; one record in 20 is no cell's, one in 33 is
 an inner window, one in 12 has a label. What is measured is measured in a process of its own each:
 *totals* are what the server does when the panel asks (open the ledger, summary and ten dearest,
-close); *append* is one record, from the call to the durable commit; *export* writes to a file,
-and its memory is what the process's resident memory grows by, at its highest.
+close); a *budget* is read whole once, and then only what is new; *append* is one record, from the
+call to the durable commit; *export* writes to a file, and its memory is what the process's resident
+memory grows by, at its highest.
 """
 
 from __future__ import annotations
@@ -25,19 +26,26 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from math import inf
 from pathlib import Path
+from typing import cast
 
 from tabulate import tabulate
 
 from jupyter_costmeter import report
 from jupyter_costmeter.assumptions import ALWAYS, Assumptions, Placed
+from jupyter_costmeter.budget import Budget, BudgetScope, Measure
 from jupyter_costmeter.conditions import Book
-from jupyter_costmeter.costing import costs_of
+from jupyter_costmeter.costing import Costing, costs_of
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
+from jupyter_costmeter.periods import period_of
 from jupyter_costmeter.record import Bucket, CellRecord, Figure, Provenance, SessionInfo, Usage
+from jupyter_costmeter.spending import Spending
 from jupyter_costmeter.tariffs import tariff_of
+from jupyter_costmeter.uses import By
 
+WEEK_S = 7 * 86400.0
 PER_SESSION, NOTEBOOKS, PROJECTS = 500, 300, 20
 CLOCK = Provenance("measured", "process CPU clock", 0.01)
 TDP = Provenance("modelled", "TDP 120 W × CPU time", 0.5)
@@ -159,6 +167,43 @@ def costed(path: Path, scope: Selection, book: Book) -> None:
     ledger.close()
 
 
+def measure_budgets(path: Path) -> dict[str, list[float]]:
+    """A week's budgets of the last project and of everything: read whole, and looked at again when nothing is new."""
+    count = session_count(path)
+    last, now = session(count - 1), session(count).started_at
+    costing = Costing(None, path.parent)
+    scopes: list[tuple[str, BudgetScope, str | None, str]] = [
+        ("a project's week", "project", last.project, "7d"),
+        ("everybody's week", "user", None, "7d"),
+        ("everybody's total", "user", None, "total"),
+    ]
+    found = {}
+    for name, scope, key, per in scopes:
+        for measure in ("gpu_hours", "kgco2e"):
+            budget = Budget(f"{name} {measure}", cast(Measure, measure), 100.0, scope, key, period_of(per))
+            found[f"{name}, {measure}: whole"] = times(5, partial(first_look, path, costing, budget, now))
+            spending = Spending(path, lambda: costing)
+            found[f"{name}, {measure}: again"] = times(200, partial(spending.verdicts, [budget], now))[1:]
+            spending.close()
+    ledger, asked = open_ledger(path), (Selection("project", last.project), now - WEEK_S, inf)
+    for by in ("cell", "day", "outcome"):
+        found[f"where a project's week went, by {by}"] = times(3, partial(ledger.went, *asked, cast(By, by)))
+    found["a cell's history"] = times(20, partial(ledger.history, "cell-7", f"{7:064}", last.notebook, 5, last.project))
+    ledger.close()
+    return found
+
+
+def session_count(path: Path) -> int:
+    ledger = open_ledger(path)
+    return len([info for info in ledger.sessions(Selection("all")) if info.pid == 4242 and len(info.id) == 16])
+
+
+def first_look(path: Path, costing: Costing, budget: Budget, now: float) -> None:
+    spending = Spending(path, lambda: costing)
+    spending.verdicts([budget], now)
+    spending.close()
+
+
 def measure_append(path: Path) -> list[float]:
     ledger, info = open_ledger(path), session(os.getpid() + 10**6)
     fresh = iter(list(records(info, range(1, 521))))
@@ -191,6 +236,7 @@ def peak_bytes(reset: bool = False) -> int:
 WORKS: dict[str, Callable[..., object]] = {
     "totals": measure_totals,
     "costs": measure_costs,
+    "budgets": measure_budgets,
     "append": measure_append,
     "export": measure_export,
     "check": lambda path: open_ledger(path).check(),
@@ -215,6 +261,9 @@ def table(path: Path, built: float | None) -> list[tuple[str, str, str]]:
     costs = apart(path, "costs")
     assert isinstance(costs, dict)
     found += [row(f"carbon and money: {name}", seconds) for name, seconds in costs.items()]
+    budgets = apart(path, "budgets")
+    assert isinstance(budgets, dict)
+    found += [row(f"budget: {name}", seconds) for name, seconds in budgets.items()]
     append = apart(path, "append")
     assert isinstance(append, list)
     found.append(row("append of one record", append))

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from .conditions import Book
     from .derived import Costs
 
-#: Seconds after which the ledger is read whole once more (a killed record may have been put right), and after which
-#: what nobody asks for is forgotten; longer where that reading takes long, so that it takes a two-hundredth of the
-#: time at most.
+#: Seconds after which the ledger is read whole once more, lest an error stay, and after which what nobody asks for is
+#: forgotten; longer where that reading takes long, so that it takes a two-hundredth of the time at most.
 ANEW_S, ANEW_TIMES = 600.0, 200.0
 
 
@@ -74,18 +73,16 @@ class Bin:
     """
 
     def __init__(
-        self, window: Window, detail: Detail, sessions: dict[str, tuple[SessionInfo, Using]], mark: int, now: float,
-        took_s: float,
+        self, window: Window, detail: Detail, sessions: dict[str, tuple[SessionInfo, Using]], mark: int,
+        first: float | None, now: float, took_s: float,
     ) -> None:  # fmt: skip
-        self.window, self.detail, self.mark = window, detail, mark
+        self.window, self.detail, self.mark, self.first = window, detail, mark, first
         self.made = self.asked = now
         self._sessions, self._took_s = sessions, took_s
         self.came: set[str] = set()  # ids of records since then
         self._live: set[str] = set()
         self._version = 0  # of the live ones
         self._known: dict[tuple[bool, bool], tuple[object, Derived]] = {}
-        firsts = (max(info.started_at, using.first) for info, using in sessions.values() if using.first is not None)
-        self.first = min(firsts, default=None)
 
     def stale(self, now: float) -> bool:
         """Whether it is to be read anew."""
@@ -99,8 +96,6 @@ class Bin:
         """One more record, of whatever scope and time."""
         if not lies_in(self.window, record):
             return
-        if record.id in self.came:  # it was taken for killed and is put right, so it is counted twice
-            self.made = -inf
         self.came.add(record.id)
         _, start, end = self.window
         using = self._sessions.setdefault(info.id, (info, Using(start, end, WANTED)))[1]

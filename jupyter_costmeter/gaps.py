@@ -55,8 +55,7 @@ class Gaps:
     @property
     def since_s(self) -> float:
         """When the gap of now began, by the meter's clock."""
-        last = self._last[0]
-        return (last.end or last.start if isinstance(last, Window) else last).t_s
+        return _end(self._last[0]).t_s
 
     def take(self) -> list[Window]:
         """The gaps that have ended so far, to be settled and then added."""
@@ -85,6 +84,11 @@ class Gaps:
         else:
             self._pending[bucket] = pending
 
+    @property
+    def waits_s(self) -> float:
+        """How long the gaps are that have ended and were not looked at yet (seconds)."""
+        return sum(_start(after).t_s - _end(before).t_s for before, _, after in list(self._edges))
+
     def pending(self) -> list[Ended]:
         """What is too short to be a record so far, as it is."""
         return list(self._pending.items())
@@ -105,6 +109,14 @@ class Gaps:
             for use in (self.meter.uses if self.meter.hangs else self.meter.observe())
             if use.held
         )
+
+
+def _end(edge: Window | Sample) -> Sample:
+    return edge.end or edge.start if isinstance(edge, Window) else edge
+
+
+def _start(edge: Window | Sample) -> Sample:
+    return edge.start if isinstance(edge, Window) else edge
 
 
 def _busy(use: DeviceUse, earlier: dict[str, DeviceUse], seconds: float) -> float | None:

@@ -6,6 +6,7 @@ The kernel's door does it (``kernel/hold.py``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from shlex import quote
 
 from .budget import Budget, Verdict, extension
 from .budget_pages import amount_said, resets, said, title
@@ -67,7 +68,7 @@ def _way_on(over: Sequence[Verdict], headless: bool) -> str:
     caps = [verdict for verdict in over if verdict.budget.cap]
     if caps:
         return f"It is the administrator's, who alone can raise it ({caps[0].budget.origin})."
-    raising = "raise it: " + " and ".join(raised(verdict) for verdict in over)
+    raising = f"raise {'it' if len(over) == 1 else 'them'}: {' and '.join(map(raised, over))}"
     if may_go_on(over, headless):
         more = " and ".join(amount_said(extension(v), v.budget) for v in over)
         return f"To go on with {more} more, run the cell again within a minute (it is noted); or {raising}"
@@ -87,23 +88,23 @@ def _measure(budget: Budget) -> str:
 
 def _words(budget: Budget) -> Iterable[str]:
     """What makes a budget the one that it is."""
-    period = budget.period.text
-    yield from [f"{word.replace(' ', '=')}" for word in _period_words(period)]
+    yield _period_words(budget.period.text)
     yield f"scope={budget.scope}"
     if budget.scope in ("notebook", "project") and budget.key is not None:
-        yield f'{budget.scope}="{budget.key}"'
+        yield f"{budget.scope}={quote(budget.key)}"
     if budget.period.zone:
         yield f"zone={budget.period.zone}"
     if budget.name:
-        yield f'name="{budget.name}"'
+        yield f"name={quote(budget.name)}"
     if budget.shared:
         yield "shared=yes"
 
 
-def _period_words(period: str) -> list[str]:
-    """``from 2026-10-01 until 2026-11-01`` or ``week``."""
+def _period_words(period: str) -> str:
+    """``per=week``; of ``from 2026-10-01 until 2026-11-01``, ``from=2026-10-01 until=2026-11-01``."""
     words = period.split()
-    return [f"{a} {b}" for a, b in zip(words[::2], words[1::2], strict=True)] if len(words) > 1 else [f"per {period}"]
+    pairs = zip(words[::2], words[1::2], strict=True) if len(words) > 1 else [("per", period)]
+    return " ".join(f"{key}={value}" for key, value in pairs)
 
 
 def stopped(over: Sequence[Verdict], now: float) -> str:

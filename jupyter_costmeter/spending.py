@@ -61,6 +61,7 @@ class Spending:
         self._bins: dict[Window, Bin] = {}
         self._unlogged: list[BudgetEvent] = []  # what could not be written yet
         self._identity: tuple[int, int] | None = None
+        self._killed: set[str] = set()  # records that may be put right
         self._events: list[BudgetEvent] = []
         self._priced: tuple[tuple[object, ...], Book] | None = None
 
@@ -159,10 +160,10 @@ class Spending:
     def _catch_up(self, windows: dict[Window, Detail], now: float) -> None:
         from .ledger.file import identity
 
-        found = identity(self._path)
-        if found != self._identity:
+        found, killed = identity(self._path), self._open().killed()
+        if found != self._identity or self._killed - killed:  # another file; or some are no longer taken for killed
             self._bins.clear()
-        self._identity = found
+        self._identity, self._killed = found, killed
         self._bins = {key: one for key, one in self._bins.items() if key in windows or not one.forgotten(now)}
         for mark in {one.mark for one in self._bins.values()}:
             self._add_new(mark)
@@ -189,7 +190,8 @@ class Spending:
     def _read(self, window: Window, detail: Detail, now: float) -> Bin:
         began = time.perf_counter()
         sessions, mark = self._open().base(*window, *detail)
-        return Bin(window, detail, sessions, mark, now, time.perf_counter() - began)
+        first = self._open().began(window.selection) if window.start == -inf else None
+        return Bin(window, detail, sessions, mark, first, now, time.perf_counter() - began)
 
     # Telling
 

@@ -6,6 +6,7 @@ spent is loaded with the first file that is there.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 FILE = "jupyter_costmeter.toml"
 #: Lines below one cell; more would bury its output.
 LINES = 3
+#: A look is as good as one now for so long (seconds); nobody is held by it, though.
+FRESH_S = 0.3
 #: Notices that wait for a message.
 WAITING = 20
 AGAIN: tuple[Deed, ...] = ("dearest", "raise", "extend")
@@ -64,6 +67,9 @@ class Watch:
         self.headless: Callable[[], bool] = lambda: False
         self.at_limit: Callable[[list[Verdict]], None] = lambda verdicts: None  # a budget that stops is spent
         self._plans: Plans | None = None
+        self._known: tuple[str | None, list[str]] | None = None  # where budgets may stand, of a project
+        self._looked: tuple[float, object] = (0.0, None)  # when the last look was, and at which budgets
+        self._seen: object = None  # the state of those files at the last reading
         self._spent: Spending | None = None
         self._lock = threading.RLock()  # the sampler's thread, the user's and the control channel's look
         self._warned: set[tuple[str, float, float, float]] = set()
@@ -74,15 +80,26 @@ class Watch:
 
     @guard.guarded("reading budgets")
     def read(self) -> tuple[Budget, ...]:
-        """The budgets that apply now, from the files as they are now."""
+        """The budgets that apply now, from the files as they are now; some 20 µs where nothing has changed."""
         with self._lock:
             info = self._info()
-            if self._plans is None and (self._settings.caps or any(map(_mentions, places(info.project)))):
-                from .budgets import Plans
-
-                self._plans = Plans(self._settings.caps, tuple(self._settings.budget_warn))
-            self.budgets = self._applying(info) if self._plans is not None else ()
+            state = (info.notebook, info.project, [_state(path) for path in self._paths(info.project)])
+            if state != self._seen:
+                self.budgets = self._read(info)
+                self._seen = state
             return self.budgets
+
+    def _paths(self, project: str | None) -> list[str]:
+        if self._known is None or self._known[0] != project:
+            self._known = (project, places(project))
+        return self._known[1]
+
+    def _read(self, info: SessionInfo) -> tuple[Budget, ...]:
+        if self._plans is None and (self._settings.caps or any(map(_mentions, self._paths(info.project)))):
+            from .budgets import Plans
+
+            self._plans = Plans(self._settings.caps, tuple(self._settings.budget_warn))
+        return self._applying(info) if self._plans is not None else ()
 
     def _applying(self, info: SessionInfo) -> tuple[Budget, ...]:
         from .budget import applying
@@ -109,7 +126,7 @@ class Watch:
         with self._lock:
             budgets = self.read()
             verdicts = self._verdicts(budgets, list(running)) if budgets else []
-            self.verdicts = verdicts
+            self.verdicts, self._looked = verdicts, (time.monotonic(), budgets)
             if self.tells and (self.panel or self.lines):  # else somebody else shall tell it
                 for verdict in verdicts:
                     self._warn(verdict)
@@ -124,6 +141,18 @@ class Watch:
 
             self._spent = Spending(self._settings.ledger_file, self._costing, self._info().id)
         return self._spent
+
+    def over(self, used: Callable[[], list[CellRecord]]) -> list[Verdict]:
+        """The spent budgets that hold, as a cell is about to start: after a look, unless one was a moment ago.
+
+        Args:
+            used: what this session used that is no record yet.
+        """
+        at, budgets = self._looked
+        verdicts = self.verdicts if time.monotonic() - at < FRESH_S and budgets == self.budgets else None
+        if verdicts is None or any(verdict.holds for verdict in verdicts):
+            verdicts = self.look(used())
+        return [verdict for verdict in verdicts or [] if verdict.holds]
 
     def tick(self, running: Iterable[CellRecord]) -> None:
         """While something runs: look, and see to what may go no further."""
@@ -210,24 +239,34 @@ class Watch:
 
 def _standing(verdict: Verdict) -> str:
     """The sentence of a warning."""
-    from .budget_pages import said, title
+    from .budget_pages import burn_said, said, title
 
-    return f"Budget {title(verdict.budget)}: {said(verdict)}."
+    known = (said(verdict), burn_said(verdict, time.time()))
+    return f"Budget {title(verdict.budget)}: {'; '.join(filter(None, known))}."
 
 
-def _mentions(path: Path) -> bool:
+def _state(path: str) -> tuple[int, int, int] | None:
+    """Changes when the file does."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _mentions(path: str) -> bool:
     """Whether a file may declare a budget; most that are there only say where the machine stands."""
     try:
-        return b"budget" in path.read_bytes()
+        return b"budget" in Path(path).read_bytes()
     except OSError:
         return False
 
 
-def places(project: str | None) -> list[Path]:
+def places(project: str | None) -> list[str]:
     """The files that may declare budgets: Jupyter's, the project's, and those of the folders around it below home."""
     found = [Path(folder) / FILE for folder in jupyter_config_path()]
     if project is not None:
         home = Path.home()
         around = [folder for folder in Path(project).parents if folder != home and folder not in home.parents]
         found += [folder / FILE for folder in (Path(project), *around)]
-    return found
+    return list(map(str, found))

@@ -19,6 +19,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .derived import Costs
+    from .progressing import Progress
     from .rates import Rates
 
 SCHEMA = 1
@@ -120,6 +121,11 @@ def running(
     """A cell that still runs: like ``cell`` as of now, with the power since the last tick; what it will cost."""
     told = {"outcome": None, "power": power and total(power), "progress": progress, "forecast": forecast}
     return {**cell(record, derive), **told}
+
+
+def progress(one: Progress | None) -> Json | None:
+    """How far a running cell is."""
+    return one and {"fraction": one.fraction, "label": one.label, "source": one.source}
 
 
 def session(info: SessionInfo) -> Json:

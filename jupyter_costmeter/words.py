@@ -37,6 +37,8 @@ def parser(prog: str) -> Parser:
         flops = words.add_parser("flops", help="FLOPs: what counts them, and what does not", add_help=False)
         flops.add_argument("what", metavar="[audit | jax] [off]", nargs="?", choices=["audit", "jax"])
         flops.add_argument("off", nargs="?", choices=["off"], help=argparse.SUPPRESS)
+        far = words.add_parser("progress", help="say how far this cell is, where no tqdm bar does", add_help=False)
+        far.add_argument("done", metavar="DONE/TOTAL", help="such as 3/100")
     words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
     _about_costs(words, scope)
     export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import indent
+from typing import Any
 
 import pytest
 from kernels import ALL, Kernel, cells
@@ -125,7 +126,7 @@ def test_without_a_budget_nothing_is_loaded_or_put_in_the_way(kernel: Kernel) ->
     kernel.run(BUSY.format(1.5))
     assert kernel.text == ""
     loaded = kernel.value("list(__import__('sys').modules)")
-    for module in ("spending", "budgets", "budget", "budget_pages", "periods"):
+    for module in ("spending", "budgets", "budget_pages", "holding"):
         assert f"jupyter_costmeter.{module}" not in loaded
     assert kernel.value("len(get_ipython().ast_transformers)") == 0
 
@@ -134,9 +135,11 @@ def test_without_a_budget_nothing_is_loaded_or_put_in_the_way(kernel: Kernel) ->
 
 
 def test_a_spent_budget_holds_a_cell_until_it_is_run_again(start: Start, home: Path, written: Ledger) -> None:
-    budget(home, 0.5, "ask")
     kernel = start()
     kernel.run(BUSY.format(1.0))
+    budget(home, 0.5, "ask")
+    kernel.run("%cost")  # it is seen when a cell of this kernel has ended, or a front end asks
+    kernel.flush()
     reply = kernel.run("x = 1\nprint('ran')", "one")
     assert (reply["status"], reply["ename"]) == ("error", "BudgetHold")
     assert "ran" not in kernel.text
@@ -153,6 +156,17 @@ def test_a_spent_budget_holds_a_cell_until_it_is_run_again(start: Start, home: P
     held = [r for r in cells(written) if r.error_type == "BudgetHold"]
     assert len(held) == 2
     assert all(r.wall_s < 1.0 for r in held)
+
+
+def test_the_first_cell_is_held_too(start: Start, home: Path, written: Ledger) -> None:
+    """As after a kernel's restart: nothing has been looked at yet."""
+    budget(home, 0.1, "ask")
+    first = start()
+    time.sleep(1.5)
+    assert first.run("1")["ename"] == "BudgetHold"
+    first.flush()
+    second = start()
+    assert second.run("1")["ename"] == "BudgetHold"
 
 
 def test_run_all_stops_at_a_held_cell(start: Start, home: Path) -> None:
@@ -223,6 +237,31 @@ def test_a_fault_of_ours_never_holds_a_cell(start: Start, home: Path) -> None:
     kernel.value("setattr(get_ipython().costmeter.session.watch, '_verdicts', lambda *a: 1 / 0)")
     assert kernel.run("print('ran')")["status"] == "ok"
     assert kernel.text == "ran\n"
+
+
+# How far it is
+
+
+def test_how_far_a_cell_is_comes_with_each_message(kernel: Kernel) -> None:
+    kernel.run("import io, time, tqdm, jupyter_costmeter")
+    kernel.start("for _ in tqdm.tqdm(range(8), desc='epochs', file=io.StringIO()): time.sleep(0.4)", "bar")
+    found = [m["running"][0]["progress"] for m in kernel.listen(ended("bar")) if m["running"]]
+    assert {(one["label"], one["source"]) for one in found} == {("epochs", "tqdm")}
+    fractions = [one["fraction"] for one in found]
+    assert fractions == sorted(fractions)
+    assert 0.0 <= fractions[0] < 0.5 < fractions[-1] <= 1.0
+    for call in ("get_ipython().run_line_magic('cost', f'progress {i}/4')", "jupyter_costmeter.progress(i, 4)"):
+        kernel.start(f"for i in range(4):\n    {call}\n    time.sleep(0.7)", call)
+        found = [m["running"][0]["progress"] for m in kernel.listen(ended(call)) if m["running"]]
+        assert {one["source"] for one in found} == {"by hand"}
+        assert found[-1]["fraction"] in (0.5, 0.75)
+    assert kernel.run("%cost progress three")["status"] == "error"
+    assert "such as %cost progress 3/100" in kernel.text
+    assert "Traceback" not in kernel.text
+
+
+def ended(cell_id: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda message: any(cell["cell_id"] == cell_id for cell in message["closed"])
 
 
 # Stopped at the limit

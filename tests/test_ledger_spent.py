@@ -130,6 +130,14 @@ def test_a_weeks_edge_cuts_a_record(ledger: Ledger) -> None:
     assert used(ledger.base(ALL, midnight + 7 * HOUR_S, inf)[0], "gpu_reserved_s") == 0.0
 
 
+def test_an_edge_within_an_hour_cuts_a_record_that_lies_in_that_hour(ledger: Ledger) -> None:
+    edge = START + 1800.0
+    ledger.append(SESSIONS["s1"], [record(1, 400.0, edge - 100.0, cpu_s=8.0), record(2, 0.0, edge, cpu_s=1.0)])
+    assert used(ledger.base(ALL, -inf, edge)[0], "cpu_s") == pytest.approx(2.0)
+    assert used(ledger.base(ALL, edge, inf)[0], "cpu_s") == pytest.approx(7.0)
+    assert used(ledger.base(ALL, edge, edge + 100.0)[0], "cpu_s") == pytest.approx(3.0)
+
+
 def test_projects_inside_a_project_count_in_it(ledger: Ledger) -> None:
     made = [
         replace(record(n, 1.0, cpu_energy_j=10.0**n), project=project)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import InputRejected
 
 from .. import guard
+from ..record import CellRecord
 from ..runs import Run, code_hash
 from ..session import Session
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ..budget import Verdict
     from ..holding import Held
 
+#: A gap before a cell that is longer than this (seconds) is counted before the cell starts.
+LONG_S = 1.0
 #: Seconds that a stop waits for the ledger: what the cell used so far is in it then.
 FLUSH_S = 1.0
 
@@ -84,10 +87,14 @@ class Hold:
 
         if holding.ours(run.code or "") or self.session.forked:
             return None
-        self.session.settle(follow=False)  # what ended a moment ago, and what the GPUs were held since, counts
-        used = [*(record for record, _ in self.session.running()), *self.session.unsettled_records()]
-        over = [v for v in self.session.watch.look(used) or [] if v.holds]
-        return self._decided(run, over)
+        if self.session.gaps.waits_s > LONG_S:
+            self.session.settle(follow=False)  # what the GPUs were held idle counts, too
+        return self._decided(run, self.session.watch.over(self._used))
+
+    def _used(self) -> list[CellRecord]:
+        """What is in no record yet: what ended a moment ago, and what other shells run."""
+        others = self.session.running() if len(self.session.cells_open()) > 1 else ()
+        return [*(record for record, _ in others), *self.session.unsettled_records()]
 
     def _decided(self, run: Run, over: list[Verdict]) -> str | None:
         """Why the cell does not start; ``None`` where its user insists, which is noted as an extension."""

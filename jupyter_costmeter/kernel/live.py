@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from zmq import ZMQError
 
-from .. import guard, wire
-from ..record import CellRecord, Held
+from .. import guard, progressing, wire
+from ..record import CellRecord, Held, Total
 from ..runs import Event
 from ..session import Session
 
@@ -80,6 +80,14 @@ class Live:
 
             self._send("closed", Event((), ()))
 
+    def _running(self, record: CellRecord, power: Total | None, derive: wire.Derive) -> wire.Json:
+        return wire.running(record, power, derive, self._progress(record))
+
+    @guard.guarded("how far a cell is")
+    def _progress(self, record: CellRecord) -> wire.Json | None:
+        """Of a cell that lies in no other."""
+        return wire.progress(progressing.look(record.started_at)) if record.parent_id is None else None
+
     def _send(self, name: wire.Event, event: Event) -> None:
         self.seq += 1
         derive, cost = wire.Derive(self.session.derived.rates), None
@@ -89,7 +97,7 @@ class Live:
             name,
             self.session.info.id,
             self.seq,
-            [wire.running(record, power, derive) for record, power in event.running],
+            [self._running(record, power, derive) for record, power in event.running],
             event.closed,
             self.session.summary(),
             () if event.running or name in ("loaded", "unloaded") else self._held(),
@@ -156,13 +164,15 @@ class Live:
         self.session.settle()
         running = self.session.running()
         self.session.watch.panel = True
-        self.session.watch.look([*(r for r, _ in running), *self.session.unsettled_records()])  # a budget may have been set a moment ago
+        self.session.watch.look(
+            [*(r for r, _ in running), *self.session.unsettled_records()]
+        )  # a budget may have been set a moment ago
         ready = not running or _LOADED in sys.modules
         derive = self._derive() if ready else wire.Derive(self.session.derived.rates)
         return wire.reply(
             self.session.info,
             self.seq,
-            [wire.running(record, power, derive) for record, power in running],
+            [self._running(record, power, derive) for record, power in running],
             self.session.cells(),
             self.session.summary(),
             self._held(),

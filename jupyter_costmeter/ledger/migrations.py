@@ -171,6 +171,7 @@ BUDGETS = (
     )""",
     "CREATE INDEX budget_event_of_time ON budget_event (at)",
     "CREATE INDEX cell_of_long ON cell (started_at) WHERE wall_s > 3600.0",
+    "CREATE INDEX cell_of_killed ON cell (id) WHERE outcome = 'killed'",
     "CREATE INDEX cell_of_code ON cell (code_hash, started_at) WHERE code_hash IS NOT NULL",
     "CREATE INDEX cell_of_id ON cell (cell_id, started_at) WHERE cell_id IS NOT NULL",
 )

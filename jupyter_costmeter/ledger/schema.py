@@ -69,6 +69,9 @@ cell = sa.Table(
 LONG_S = 3600.0
 IS_LONG = cell.c.wall_s > sa.literal_column(f"{LONG_S}")
 sa.Index("cell_of_long", cell.c.started_at, sqlite_where=IS_LONG)
+#: The only records that may be taken back: who has added them up looks whether they are still there.
+IS_KILLED = cell.c.outcome == sa.literal_column("'killed'")
+sa.Index("cell_of_killed", cell.c.id, sqlite_where=IS_KILLED)
 for name, key in (("code", "code_hash"), ("id", "cell_id")):
     sa.Index(f"cell_of_{name}", cell.c[key], cell.c.started_at, sqlite_where=cell.c[key].is_not(None))
 #: Whose cost is shown as a cell's: no inner window, and a cell's. The words of two partial indexes.

@@ -16,7 +16,7 @@ from ..accounting import Part
 from ..record import CellRecord, SessionInfo
 from ..uses import HOUR_S, WANTED, Using
 from . import Selection, file, rows, selecting, usage
-from .schema import IS_LONG, LONG_S, cell, figure, open_window, provenance, session, tally
+from .schema import IS_KILLED, IS_LONG, LONG_S, cell, figure, open_window, provenance, session, tally
 from .usage import DEVICE, LACKING, NAME, NAMED, OUTER, VALUE, parts
 
 #: No record is longer.
@@ -33,6 +33,7 @@ _END = cell.c.started_at + cell.c.wall_s
 # For the driver: they are asked each second.
 NEWEST = file.compiled(sa.select(sa.func.max(_ROWID)).select_from(cell))
 JOURNAL = file.compiled(sa.select(open_window.c.record).order_by(open_window.c.id))
+KILLED = file.compiled(sa.select(cell.c.id).where(IS_KILLED))
 # All figures of a cell lie side by side: reading them is faster than seeking each of twenty names.
 _KNOWN = sa.literal_column("+figure.name", sa.Text).in_((*WANTED, "peak_rss_bytes"))
 
@@ -179,6 +180,13 @@ def after(connection: sa.Connection, mark: int) -> tuple[list[tuple[SessionInfo,
     return told(connection, [row for row in found if row.parent_id is None]), found[-1].mark
 
 
+def began(connection: sa.Connection, where: Where) -> float | None:
+    """The start of the first record."""
+    query = sa.select(cell.c.started_at).where(*where).order_by(cell.c.started_at).limit(1)
+    found: float | None = connection.execute(query).scalar()
+    return found
+
+
 def newest(connection: sa.Connection) -> int:
     """The mark of the record that came last; 0 where there is none."""
     found: int | None = file.driver(connection).execute(NEWEST).fetchone()[0]
@@ -204,3 +212,8 @@ def there(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
     for i in range(0, len(known), NAMED):
         found.update(connection.execute(sa.select(cell.c.id).where(cell.c.id.in_(known[i : i + NAMED]))).scalars())
     return found
+
+
+def killed(connection: sa.Connection) -> set[str]:
+    """The records of cells that are taken for killed."""
+    return {key for (key,) in file.driver(connection).execute(KILLED)}

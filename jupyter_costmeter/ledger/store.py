@@ -219,10 +219,9 @@ class Ledger:
         return [(info, records) for info, records in found.values() if not killed.runs(info)]
 
     def log(self, event: BudgetEvent, start: float = -inf) -> bool:
-        """Note what came of a budget; whether this one was noted.
+        """Note what came of a budget; whether it was noted.
 
-        A warning is noted once in a period, whoever comes first: not where one of the same budget, threshold and limit
-        is there since ``start`` (seconds since 1970).
+        Not a warning where one of the same budget, threshold and limit is there since ``start`` (seconds since 1970).
         """
         with self._writing() as connection:
             return events.log(connection, event, start)
@@ -315,13 +314,17 @@ class Ledger:
         """What each session used in [start, end), by its id, and the mark from which on later records are ``after``.
 
         A record over an edge is spread evenly over its time; one that began more than 62 days before ``start`` is
-        left out. It takes milliseconds where few sessions are told by the hour (those that began before
-        ``hourly_before``) and memory over time is not wanted: else all records of the window are read.
+        left out. All records of the window are read, unless sessions need not be told by the hour (those that began
+        from ``hourly_before`` on), nor memory over time.
         """
         with self._reading() as connection:
-            if connection is None:
-                return {}, 0
-            return spent.base(connection, selection, start, end, hourly_before, memory)
+            asked = (selection, start, end, hourly_before, memory)
+            return spent.base(connection, *asked) if connection else ({}, 0)
+
+    def began(self, selection: Selection) -> float | None:
+        """When the first of the selected records began (seconds since 1970); ``None`` where there is none."""
+        with self._reading() as connection:
+            return spent.began(connection, selecting.cells(selection)) if connection else None
 
     def after(self, mark: int) -> tuple[list[tuple[SessionInfo, CellRecord]], int]:
         """The records that came after a mark, of all scopes, in the order of their coming; and the next mark.
@@ -341,6 +344,11 @@ class Ledger:
         with self._reading() as connection:
             return spent.there(connection, ids) if connection else set()
 
+    def killed(self) -> set[str]:
+        """The records of cells that are taken for killed: only those may be put right, under a new mark."""
+        with self._reading() as connection:
+            return spent.killed(connection) if connection else set()
+
     def events(self, since: float = -inf) -> list[BudgetEvent]:
         """What came of budgets, oldest first."""
         with self._reading() as connection:
@@ -351,8 +359,7 @@ class Ledger:
     ) -> list[tuple[SessionInfo, CellRecord]]:
         """A cell's last runs, the newest first: of the same code in its notebook, else in its project.
 
-        Where no run of the same code ended well, the cell's earlier versions come after those. Inner windows are left
-        out.
+        Where none of them ended well, the cell's earlier versions come after those. Inner windows are left out.
         """
         with self._reading() as connection:
             return history.runs(connection, cell_id, code_hash, notebook, count, project) if connection else []

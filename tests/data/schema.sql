@@ -3,6 +3,7 @@ CREATE INDEX budget_event_of_time ON budget_event (at);
 CREATE TABLE cell ( id TEXT NOT NULL, session_id TEXT NOT NULL, seq INTEGER NOT NULL, started_at FLOAT NOT NULL, wall_s FLOAT NOT NULL, outcome TEXT NOT NULL, notebook TEXT, project TEXT, cell_id TEXT, execution_count INTEGER, code_hash TEXT, label TEXT, error_type TEXT, parent_id TEXT, bucket TEXT NOT NULL DEFAULT 'cell', energy_j FLOAT, PRIMARY KEY (id), FOREIGN KEY(session_id) REFERENCES session (id) );
 CREATE INDEX cell_of_code ON cell (code_hash, started_at) WHERE code_hash IS NOT NULL;
 CREATE INDEX cell_of_id ON cell (cell_id, started_at) WHERE cell_id IS NOT NULL;
+CREATE INDEX cell_of_killed ON cell (id) WHERE outcome = 'killed';
 CREATE INDEX cell_of_long ON cell (started_at) WHERE wall_s > 3600.0;
 CREATE INDEX cell_of_notebook ON cell (notebook, started_at);
 CREATE INDEX cell_of_project ON cell (project, started_at);
