@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, isfinite
 from typing import Literal, get_args
 
+from .errors import UsageError
 from .periods import Period
 from .record import Total
 
@@ -202,6 +203,19 @@ class Notice:
     at: float
     text: str
     deeds: tuple[Deed, ...] = ()
+
+
+def thresholds(said: object) -> tuple[float, ...]:
+    """When to warn, as parts of the limit.
+
+    Raises:
+        UsageError: they are no ascending numbers from above 0 to 10.
+    """
+    parts = list(said) if isinstance(said, (list, tuple)) else [said]
+    known = [float(p) for p in parts if isinstance(p, (int, float)) and not isinstance(p, bool) and isfinite(p)]
+    if len(known) < len(parts) or known != sorted(set(known)) or not all(0 < part <= 10 for part in known):
+        raise UsageError(f"warn = {said!r}: it wants ascending parts of the limit, such as [0.5, 0.8, 1.0]")
+    return tuple(known)
 
 
 def extension(verdict: Verdict) -> float:

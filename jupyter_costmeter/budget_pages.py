@@ -64,11 +64,20 @@ def said(verdict: Verdict) -> str:
 def _of(verdict: Verdict, spent: float) -> str:
     """``≥ ~12.4 of 20 GPU-h``; the unit once, where both are in the same."""
     budget = verdict.budget
-    mark = ("≥ " if verdict.spent.incomplete else "") + MARK[verdict.spent.method]
     used, limit = amount_said(spent, budget), amount_said(verdict.limit, budget)
     number, _, unit = used.partition(" ")
     granted = f" (with {amount_said(verdict.granted, budget)} granted)" if verdict.granted else ""
-    return f"{mark}{number if limit.endswith(f' {unit}') else used} of {limit}{granted}"
+    return f"{_mark(verdict)}{number if limit.endswith(f' {unit}') else used} of {limit}{granted}"
+
+
+def spent_said(verdict: Verdict) -> str:
+    """``≥ ~12.4 GPU-h``; ``—`` where it is not known."""
+    spent = verdict.spent.value
+    return "—" if spent is None else f"{_mark(verdict)}{amount_said(spent, verdict.budget)}"
+
+
+def _mark(verdict: Verdict) -> str:
+    return ("≥ " if verdict.spent.incomplete else "") + MARK[verdict.spent.method]
 
 
 def _left(verdict: Verdict) -> str:

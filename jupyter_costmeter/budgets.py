@@ -6,20 +6,21 @@ of them hold side by side. A mistake is named with its line and the rest is used
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from hashlib import sha256
-from math import isfinite
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_config_path
 
 from . import assumptions, currencies, tables
 from .assumptions import NAME, TABLES
-from .budget import HOLDS, SCOPES, WARN, Budget, BudgetScope, Hold, Measure
+from .budget import HOLDS, SCOPES, WARN, Budget, BudgetScope, Hold, Measure, thresholds
 from .errors import UsageError
 from .periods import Period, period_of
 from .tables import Document, Row, check_keys, number, text, unknown
@@ -101,19 +102,29 @@ def load(project: str | None, caps: Sequence[Cap] = (), warn: tuple[float, ...] 
 def of_file(path: Path, folder: str | None, warn: tuple[float, ...] = WARN) -> tuple[list[Budget], list[str]]:
     """The budgets of one file, and what is wrong with its rows; ``folder`` is its project's, if it has one."""
     document = tables.read(path, TABLES)
+    place = place_in(document, folder, warn)
     rest = len(document.problems)  # of the file as a whole: its other reader tells them
-    place = Place(os.path.realpath(path), folder, assumptions.currency_of(document), warn)
-    made = list(document.rows("budget", lambda row, origin: budget_of(row, origin, place)))
-    return numbered(made), [_proposed(document, problem) for problem in document.problems[rest:]]
+    found = by_row(document, place)
+    return list(found.values()), [_proposed(document, problem) for problem in document.problems[rest:]]
+
+
+def place_in(document: Document, folder: str | None, warn: tuple[float, ...] = WARN) -> Place:
+    """What the rows of a file go by; ``folder`` is its project's, if it has one."""
+    return Place(os.path.realpath(document.path), folder, assumptions.currency_of(document), warn)
+
+
+def by_row(document: Document, place: Place) -> dict[int, Budget]:
+    """A file's budgets by the numbers of their rows (from 0); what is wrong with others is in its problems."""
+    count = itertools.count()
+    found = list(document.rows("budget", lambda row, origin: (next(count), budget_of(row, origin, place))))
+    return dict(zip((i for i, _ in found), numbered(one for _, one in found), strict=True))
 
 
 def _proposed(document: Document, problem: str) -> str:
     """Of a lonely ``[budget]`` table, how it is written."""
     if not isinstance(document.tables.get("budget"), Mapping):
         return problem
-    return (
-        f"{document.origin('budget')}: [budget]: write each budget as a row, [[budget]] with gpu_hours = 20"
-    )
+    return f"{document.origin('budget')}: [budget]: write each budget as a row, [[budget]] with gpu_hours = 20"
 
 
 def _of_caps(caps: Sequence[Cap], warn: tuple[float, ...]) -> tuple[list[Budget], list[str]]:
@@ -157,7 +168,7 @@ def budget_of(row: Row, origin: str, place: Place) -> Budget:
         limit,
         scope,
         key,
-        _period(row),
+        _period(row, scope),
         text(row, "name"),
         _currency(row, measure, place),
         _hold(row),
@@ -197,9 +208,14 @@ def _scope(row: Row, place: Place) -> tuple[BudgetScope, str | None]:
     if all(named.values()):
         raise UsageError("a budget is of a notebook or of a project, not of both")
     scopes: dict[str, BudgetScope] = {scope: scope for scope in SCOPES}
-    usual: BudgetScope = "notebook" if named["notebook"] else "project" if named["project"] or place.folder else "user"
-    scope = scopes.get(text(row, "scope", tuple(scopes)), usual)
+    scope = scopes.get(text(row, "scope", tuple(scopes)), _usual_scope(row, named, place))
     return scope, _key(scope, named, place)
+
+
+def _usual_scope(row: Row, named: Mapping[str, str], place: Place) -> BudgetScope:
+    if row.get("per") == "session":
+        return "session"
+    return "notebook" if named["notebook"] else "project" if named["project"] or place.folder else "user"
 
 
 def _key(scope: BudgetScope, named: Mapping[str, str], place: Place) -> str | None:
@@ -227,16 +243,21 @@ def _path(given: str, place: Place) -> str:
     return os.path.realpath(path)
 
 
-def _period(row: Row) -> Period:
+def _period(row: Row, scope: BudgetScope) -> Period:
     since, until = (_day(row, key) for key in ("from", "until"))
-    return period_of(text(row, "per"), text(row, "zone"), since, until)
+    per = text(row, "per")
+    if not per and scope == "session" and since is None and until is None:
+        per = "session"
+    return period_of(per, text(row, "zone"), since, until)
 
 
 def _day(row: Row, key: str) -> date | None:
     value = row.get(key)
-    if value is not None and not isinstance(value, date):
-        raise UsageError(f"{key} = {value!r}: it wants a date without quotes, such as 2026-10-01")
-    return value
+    if value is None or isinstance(value, date):
+        return value
+    with suppress(TypeError, ValueError):  # a cap in a .json file has no other way to say it
+        return datetime.fromisoformat(value) if len(value) > len("2026-10-01") else date.fromisoformat(value)
+    raise UsageError(f"{key} = {value!r}: it wants a day such as 2026-10-01")
 
 
 def _hold(row: Row) -> Hold:
@@ -250,19 +271,6 @@ def _hold(row: Row) -> Hold:
 def _warn(row: Row, usual: tuple[float, ...]) -> tuple[float, ...]:
     said = row.get("warn")
     return usual if said is None else thresholds(said)
-
-
-def thresholds(said: object) -> tuple[float, ...]:
-    """When to warn, as parts of the limit.
-
-    Raises:
-        UsageError: they are no ascending numbers from above 0 to 10.
-    """
-    parts = list(said) if isinstance(said, (list, tuple)) else [said]
-    known = [float(p) for p in parts if isinstance(p, (int, float)) and not isinstance(p, bool) and isfinite(p)]
-    if len(known) < len(parts) or known != sorted(set(known)) or not all(0 < part <= 10 for part in known):
-        raise UsageError(f"warn = {said!r}: it wants ascending parts of the limit, such as [0.5, 0.8, 1.0]")
-    return tuple(known)
 
 
 def _paused(row: Row) -> bool:

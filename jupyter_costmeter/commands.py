@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import assuming, cost_pages, pages, report
+from . import assuming, cost_pages, pages, planning, report
 from .context import Context, noted, remembered, selection_of, title_of, unsaved
 from .errors import LedgerError, UsageError
 from .format import quantity
@@ -31,7 +31,7 @@ def run(words: Sequence[str], context: Context, known: Parser | None = None) -> 
     try:
         return _answer(asked, context, known)
     finally:
-        context.ledger.close()
+        context.close()
 
 
 def _answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
@@ -68,7 +68,8 @@ def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page
     else:
         page = pages.summary_page(title_of(selection), context.ledger.summary(selection), inside)
         page = _hinted(page, selection, context)
-    return noted(page, [*cost_pages.notes(costs, context.costing.assumptions.problems), *_caveats(context)])
+    notes = cost_pages.notes(costs, context.costing.assumptions.problems)
+    return noted(page, [*planning.reached(context), *notes, *_caveats(context)])
 
 
 def _caveats(context: Context) -> list[str]:
@@ -262,6 +263,7 @@ COMMANDS: dict[str, Command] = {
     "rates": assuming.rates,
     "sci": assuming.score,
     "what-if": assuming.what_if,
+    "budget": planning.budget,
     "doctor": _doctor,
     "export": _export,
     "help": _help,

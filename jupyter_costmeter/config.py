@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_config_path, jupyter_data_dir
-from traitlets import Bool, Dict, Enum, Float, List, TraitError, TraitType, Unicode
+from traitlets import Bool, Dict, Enum, Float, List, TraitError, TraitType, Unicode, validate
 from traitlets.config import Config, Configurable
 from traitlets.config.loader import (
     ConfigFileNotFound,
@@ -28,8 +28,12 @@ NAME = "jupyter_costmeter_config"
 LEDGER = "JUPYTER_COSTMETER_LEDGER"
 #: A trace to play instead of this machine's GPUs, or "demo": before the setting, and how the sensor is told.
 REPLAY = "JUPYTER_COSTMETER_REPLAY"
+#: The origin of what a door was told itself (ipython_config.py, its command line).
+OURS = "this program"
 #: The sensors of real GPUs (and of an Apple chip, whose energy comes from the same place).
 GPUS = ("nvml", "amd", "apple")
+#: The administrator's rows, each with the file that it is from.
+Caps = list[tuple[object, str]]
 
 
 class CostMeter(Configurable):
@@ -80,11 +84,37 @@ class CostMeter(Configurable):
         help="Your devices' most FLOP/s at each precision, where docs/peaks.md does not know them (or otherwise):"
         ' {"NVIDIA GeForce RTX 4070": {"bf16": 58e12}, "CPU": {"fp32": 1e12}}; * matches anything in a name.',
     ).tag(config=True)
+    caps: List[Any] = List(
+        help="The administrator's budgets, each a row as in docs/budgets.md:"
+        ' [{"gpu_hours": 20, "per": "week", "scope": "user", "hold": "ask"}]. Those of all config files hold side by'
+        " side, so that a user's file cannot take one away.",
+    ).tag(config=True)
+    budget_warn = List(
+        Float(min=0.0),
+        [0.5, 0.8, 1.0],
+        help="At which parts of its limit a budget warns that does not say it itself.",
+    ).tag(config=True)
+    budget_lines = Enum(
+        ("auto", "always", "never"),
+        "auto",
+        help="A line below the cell where a budget has been reached. auto: in front ends without the panel, and never"
+        " where nobody sits (nbconvert, papermill, jupyter costmeter run).",
+    ).tag(config=True)
     replay = Unicode(
         "",
         help="A simulated GPU instead of this machine's: the path of a trace, or demo. Its figures go to a ledger"
         " of their own. JUPYTER_COSTMETER_REPLAY in the environment wins.",
     ).tag(config=True)
+
+    @validate("budget_warn")
+    def _ascending(self, proposal: Any) -> list[float]:
+        from .budget import thresholds
+        from .errors import UsageError
+
+        try:
+            return list(thresholds(proposal["value"]))
+        except UsageError as error:
+            raise TraitError(f"{error}.") from error
 
     @property
     def tracers(self) -> list[str]:
@@ -102,12 +132,14 @@ class CostMeter(Configurable):
 def load(own: Config | None = None) -> tuple[CostMeter, list[str]]:
     """The settings from Jupyter's config files, then from ``own`` (a door's), and what was wrong with them."""
     problems: list[str] = []
-    config = _from_files(problems)
+    caps: Caps = []
+    config = _from_files(problems, caps)
     if own is not None:
-        config.merge(_own_section(own, "this program", problems))
+        config.merge(_own_section(own, OURS, problems, caps))
     settings = CostMeter()
     for name, value in config.CostMeter.items():
         _set(settings, name, value, problems)
+    settings.caps = caps
     settings.replay = os.environ.get(REPLAY) or settings.replay
     if settings.replay:
         _simulate(settings)
@@ -145,7 +177,7 @@ def _resolved(trait: TraitType[Any, Any], value: Any) -> Any:
     return value.get_value(trait.default()) if isinstance(value, LazyConfigValue) else value
 
 
-def _from_files(problems: list[str]) -> Config:
+def _from_files(problems: list[str], caps: Caps) -> Config:
     """The files of all config directories, the user's last, so that they win."""
     config = Config()
     for folder in reversed(jupyter_config_path()):
@@ -159,13 +191,26 @@ def _from_files(problems: list[str]) -> Config:
                 continue
             for name in sorted({*found} - {"CostMeter", "version"}):
                 problems.append(f"{loader.full_filename}: {name}: there is no such section; there is CostMeter")
-            config.merge(_own_section(found, loader.full_filename, problems))
+            config.merge(_own_section(found, loader.full_filename, problems, caps))
     return config
 
 
-def _own_section(found: Config, whose: str, problems: list[str]) -> Config:
+def _own_section(found: Config, whose: str, problems: list[str], caps: Caps) -> Config:
+    """Our section without its caps, which are put beside those of other files instead of in their place."""
     section = found.CostMeter
-    if isinstance(section, Config):
-        return Config({"CostMeter": section})
-    problems.append(f"{whose}: CostMeter = {section!r}: it wants settings, such as CostMeter.tick_s")
-    return Config()
+    if not isinstance(section, Config):
+        problems.append(f"{whose}: CostMeter = {section!r}: it wants settings, such as CostMeter.tick_s")
+        return Config()
+    caps += ((row, whose) for row in _rows(section.get("caps", []), whose, problems))
+    return Config({"CostMeter": {name: value for name, value in section.items() if name != "caps"}})
+
+
+def _rows(said: Any, whose: str, problems: list[str]) -> list[object]:
+    """The caps that a file has, each as it stands there."""
+    said = said.get_value([]) if isinstance(said, LazyConfigValue) else said
+    if isinstance(said, (list, tuple)):
+        return list(said)
+    problems.append(
+        f'{whose}: CostMeter.caps = {said!r}: it wants a list, such as [{{"gpu_hours": 20, "per": "week"}}]'
+    )
+    return []

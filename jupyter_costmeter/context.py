@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import config, meter, place, report
+from .budget import Budget, Verdict
+from .budgets import Plans
 from .costing import INTENSITIES, Costing
 from .derived import Costs
 from .errors import CostMeterError, UsageError
@@ -19,6 +21,7 @@ from .peaks import Declared
 from .recent import Reader, Recent, selected
 from .record import CellRecord, Status
 from .session import Session
+from .spending import Spending
 from .uses import Use
 
 
@@ -36,6 +39,21 @@ class Context:
     problems: Sequence[Status] = ()  # settings that were malformed
     peak_flops: Declared = field(default_factory=dict)
     costing: Costing = field(default_factory=lambda: Costing(None, Path(".")))
+    plans: Plans = field(default_factory=Plans)
+    spending: Spending = field(default_factory=lambda: Spending(Path("."), lambda: Costing(None, Path("."))))
+
+    def verdicts(self, budgets: Sequence[Budget], now: float) -> list[Verdict]:
+        """Where budgets stand; in a kernel with what it runs and has not written yet."""
+        session = self.session
+        if session is None:
+            return self.spending.verdicts(budgets, now)
+        running = [*(record for record, _ in session.running()), *session.unsettled_records()]
+        return self.spending.verdicts(budgets, now, session.info, running, session.writer.waiting)
+
+    def close(self) -> None:
+        """Let go of the ledger's file."""
+        self.ledger.close()
+        self.spending.close()
 
     def uses(self, selection: Selection) -> list[Use]:
         """What each session used in a selection; of the kernel's own, what it remembers."""
@@ -62,6 +80,7 @@ def of_session(session: Session) -> Context:
     return Context(
         open_ledger(path), session.selection, lambda: session.ledger, lambda: session.sensors, session,
         info.notebook, info.project, session.problems, session.settings.peak_flops, session.derived.costing,
+        plans_of(session.settings), Spending(path, lambda: session.derived.costing, info.id),
     )  # fmt: skip
 
 
@@ -70,12 +89,19 @@ def of_folder(ledger_path: str | None = None, folder: str = ".") -> Context:
     settings, problems = config.load()
     path = Path(os.path.abspath(ledger_path)) if ledger_path else settings.ledger_file
     project = place.project_of(os.path.join(os.path.abspath(folder), "-"), settings.project)
+    costing = Costing(project, path.parent / INTENSITIES)
     bad = [Status("setting", False, text, "correct it") for text in problems]
     return Context(
         open_ledger(path), Selection("project", project), lambda: _readable(path),
         lambda: [*_probed(settings), *bad], project=project, problems=bad,
-        peak_flops=settings.peak_flops, costing=Costing(project, path.parent / INTENSITIES),
+        peak_flops=settings.peak_flops, costing=costing, plans=plans_of(settings),
+        spending=Spending(path, lambda: costing),
     )  # fmt: skip
+
+
+def plans_of(settings: config.CostMeter) -> Plans:
+    """The budgets, with the administrator's caps."""
+    return Plans(settings.caps, tuple(settings.budget_warn))
 
 
 def _probed(settings: config.CostMeter) -> list[Status]:

@@ -5,11 +5,14 @@ The kernel's door does it (``kernel/hold.py``).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from shlex import quote
 
 from .budget import Budget, Verdict, extension
 from .budget_pages import amount_said, resets, said, title
+from .placing import own_file
 
 #: A cell that was held goes on if it is run again so soon (seconds).
 AGAIN_S = 60.0
@@ -48,9 +51,9 @@ def may_go_on(over: Sequence[Verdict], headless: bool) -> bool:
     return not headless and all(extension(verdict) > 0 for verdict in over)
 
 
-def refusal(over: Sequence[Verdict], now: float, headless: bool) -> str:
+def refusal(over: Sequence[Verdict], now: float, headless: bool, project: str | None) -> str:
     """What is printed instead of the cell's output: which budget, and the way on."""
-    return f"This cell was not started: {_all_spent(over, now)}. {_way_on(over, headless)}"
+    return f"This cell was not started: {_all_spent(over, now)}. {_way_on(over, headless, project)}"
 
 
 def _all_spent(over: Sequence[Verdict], now: float) -> str:
@@ -64,15 +67,23 @@ def _spent(verdict: Verdict, now: float) -> str:
     return f"the budget {title(verdict.budget)} is spent, {said(verdict)}{origin}" + (f"; it {anew}" if anew else "")
 
 
-def _way_on(over: Sequence[Verdict], headless: bool) -> str:
+def _way_on(over: Sequence[Verdict], headless: bool, project: str | None) -> str:
     caps = [verdict for verdict in over if verdict.budget.cap]
     if caps:
         return f"It is the administrator's, who alone can raise it ({caps[0].budget.origin})."
-    raising = f"raise {'it' if len(over) == 1 else 'them'}: {' and '.join(map(raised, over))}"
+    raising = " and ".join(_raising(verdict, project) for verdict in over)
     if may_go_on(over, headless):
         more = " and ".join(amount_said(extension(v), v.budget) for v in over)
         return f"To go on with {more} more, run the cell again within a minute (it is noted); or {raising}"
     return f"To go on, {raising}"
+
+
+def _raising(verdict: Verdict, project: str | None) -> str:
+    """By a command, if it would write into the budget's own file; else in that file."""
+    budget = verdict.budget
+    folder = str(Path(budget.origin.rpartition(":")[0]).parent)
+    here = folder == project if budget.shared else budget.file == os.path.realpath(own_file())
+    return f"raise it: {raised(verdict)}" if here else f"raise it in {budget.origin}"
 
 
 def raised(verdict: Verdict) -> str:
@@ -121,9 +132,3 @@ def goes_on(over: Sequence[Verdict]) -> str:
     """A cell took the interrupt and went on."""
     standing = "; ".join(f"{title(verdict.budget)}: {said(verdict)}" for verdict in over)
     return f"This cell goes on in spite of its interrupt, and is not interrupted again. {standing}."
-
-
-def extended(verdict: Verdict) -> str:
-    """The user ran a held cell again."""
-    more = amount_said(extension(verdict), verdict.budget)
-    return f"Budget {title(verdict.budget)}: {more} more were granted, as the cell was run again."

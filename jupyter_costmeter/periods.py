@@ -78,7 +78,9 @@ def period_of(per: str, zone: str = "", since: date | None = None, until: date |
     """A period by its words: ``day``, ``week``, ``month``, ``total``, ``session``, a rolling ``7d`` or ``24h``.
 
     Args:
-        per: ``""`` where ``since`` or ``until`` (local days or instants, the end not included) say it, else total.
+        per: ``""`` where ``since`` or ``until`` say it, else total.
+        since: a local day or an instant.
+        until: the end, which is not included.
         zone: an IANA time zone; ``""``: the machine's own.
 
     Raises:

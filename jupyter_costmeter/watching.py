@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 FILE = "jupyter_costmeter.toml"
 #: Lines below one cell; more would bury its output.
 LINES = 3
-#: A look is as good as one now for so long (seconds); nobody is held by it, though.
-FRESH_S = 0.3
+#: A look is as good as one now for so long, if cells took no more than that since (seconds). Nobody is held by it.
+FRESH_S, SHORT_S = 0.3, 0.02
 #: Notices that wait for a message.
 WAITING = 20
 AGAIN: tuple[Deed, ...] = ("dearest", "raise", "extend")
@@ -69,7 +69,8 @@ class Watch:
         self._plans: Plans | None = None
         self._known: tuple[str | None, list[str]] | None = None  # where budgets may stand, of a project
         self._looked: tuple[float, object] = (0.0, None)  # when the last look was, and at which budgets
-        self._seen: object = None  # the state of those files at the last reading
+        self._seen: object = None  # the session and the state of those files at the last reading
+        self._there: list[tuple[str, object]] = []  # of those that were there
         self._spent: Spending | None = None
         self._lock = threading.RLock()  # the sampler's thread, the user's and the control channel's look
         self._warned: set[tuple[str, float, float, float]] = set()
@@ -80,14 +81,20 @@ class Watch:
 
     @guard.guarded("reading budgets")
     def read(self) -> tuple[Budget, ...]:
-        """The budgets that apply now, from the files as they are now; some 20 µs where nothing has changed."""
+        """The budgets that apply now, from the files as they are now."""
         with self._lock:
             info = self._info()
-            state = (info.notebook, info.project, [_state(path) for path in self._paths(info.project)])
-            if state != self._seen:
+            files = {path: _state(path) for path in self._paths(info.project)}
+            if (info, files) != self._seen:
                 self.budgets = self._read(info)
-                self._seen = state
+                self._seen = (info, files)
+                self._there = [found for found in files.items() if found[1] is not None]
             return self.budgets
+
+    def check(self) -> None:
+        """Read them again if a file that was there has changed: each look at a file costs some 20 µs of a cell."""
+        if any(_state(path) != state for path, state in self._there):
+            self.read()
 
     def _paths(self, project: str | None) -> list[str]:
         if self._known is None or self._known[0] != project:
@@ -149,9 +156,11 @@ class Watch:
             used: what this session used that is no record yet.
         """
         at, budgets = self._looked
-        verdicts = self.verdicts if time.monotonic() - at < FRESH_S and budgets == self.budgets else None
-        if verdicts is None or any(verdict.holds for verdict in verdicts):
-            verdicts = self.look(used())
+        verdicts, records = self.verdicts, used()
+        ran_s = sum(record.wall_s for record in records if record.bucket == "cell")
+        old = time.monotonic() - at > FRESH_S or budgets != self.budgets or ran_s > SHORT_S
+        if old or verdicts is None or any(verdict.holds for verdict in verdicts):
+            verdicts = self.look(records)
         return [verdict for verdict in verdicts or [] if verdict.holds]
 
     def tick(self, running: Iterable[CellRecord]) -> None:
@@ -185,7 +194,7 @@ class Watch:
 
     def event(
         self, kind: Happening, verdict: Verdict, text: str, cell_id: str | None = None,
-        threshold: float | None = None, amount: float = 0.0,
+        threshold: float | None = None,
     ) -> BudgetEvent:  # fmt: skip
         """What has happened now, of this session."""
         from .budget import BudgetEvent
@@ -193,19 +202,24 @@ class Watch:
         info, budget = self._info(), verdict.budget
         return BudgetEvent(
             uuid.uuid4().hex, budget.id, kind, time.time(), info.id, info.user, info.host, cell_id,
-            threshold, verdict.spent.value, verdict.limit, amount, budget.unit, text,
+            threshold, verdict.spent.value, verdict.limit, 0.0, budget.unit, text,
         )  # fmt: skip
 
-    def happened(
-        self, kind: Happening, verdicts: Sequence[Verdict], text: str, cell_id: str | None = None, amount: float = 0.0
-    ) -> None:
+    def happened(self, kind: Happening, verdicts: Sequence[Verdict], text: str, cell_id: str | None = None) -> None:
         """Note it in the ledger of each, and tell it once with the next message; a line below the cell says it, too."""
         with self._lock:
-            events = [self.event(kind, verdict, text, cell_id, None, amount) for verdict in verdicts]
+            events = [self.event(kind, verdict, text, cell_id) for verdict in verdicts]
             for event, verdict in zip(events, verdicts, strict=True):
                 self._spending().log(event, verdict.start)
                 self._lines.pop(verdict.budget.id, None)
             self._notify(events[0], verdicts[0])
+
+    def extend(self, verdict: Verdict) -> None:
+        """The user insists on a cell that was held: its budget is extended, and that is noted and told."""
+        from .extending import extend
+
+        with self._lock:
+            self._notify(extend(self._spending(), verdict, self._info()), verdict)
 
     def _notify(self, event: BudgetEvent, verdict: Verdict) -> None:
         from .budget import Notice
@@ -220,6 +234,11 @@ class Watch:
                 verdict.state, event.at, event.text, deeds,
             )
         )  # fmt: skip
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to be said below a cell."""
+        return bool(self._lines)
 
     def take_notices(self) -> list[Notice]:
         """Those that no message has told yet."""

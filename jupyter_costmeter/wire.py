@@ -125,7 +125,7 @@ def running(
 
 def progress(one: Progress | None) -> Json | None:
     """How far a running cell is."""
-    return one and {"fraction": one.fraction, "label": one.label, "source": one.source}
+    return None if one is None else {"fraction": one.fraction, "label": one.label, "source": one.source}
 
 
 def session(info: SessionInfo) -> Json:

@@ -14,6 +14,14 @@ from typing import NoReturn
 
 from .errors import UsageError
 
+#: What a budget may say.
+BUDGET_KEYS = (
+    "Of what: gpu_hours, gpu_busy_hours, flops, kwh, kgco2e or a currency (EUR=150). When: per=day, week, month,"
+    " session, total or 7d; from=DATE until=DATE; zone=Europe/Berlin. Whose: scope=project, notebook, session or user;"
+    " project=PATH, notebook=PATH. At the limit: hold=warn, ask or stop; warn=50,80,100 (percent). And name=TEXT,"
+    " shared=yes (into the project's folder)."
+)
+
 
 class Parser(argparse.ArgumentParser):
     """Errors are ``UsageError`` instead of an exit, and name the near word."""
@@ -41,6 +49,7 @@ def parser(prog: str) -> Parser:
         far.add_argument("done", metavar="DONE/TOTAL", help="such as 3/100")
     words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
     _about_costs(words, scope)
+    _about_budgets(words, scope)
     export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
     export.add_argument("file", metavar="FILE")
     export.add_argument("--force", action="store_true", help="replace a file that is there")
@@ -73,6 +82,13 @@ def _about_costs(words: argparse._SubParsersAction[Parser], scope: Parser) -> No
     what.add_argument("--gpu", metavar="MODEL", help="charged as another GPU")
     what.add_argument("--g-per-kwh", type=number, metavar="GRAMS", help="another carbon intensity")
     what.add_argument("--kind", metavar="KIND", help="laptop, lab or cloud")
+
+
+def _about_budgets(words: argparse._SubParsersAction[Parser], scope: Parser) -> None:
+    """The words for what there is to spend."""
+    what = "where budgets stand; gpu_hours=20 per=week sets one; pause, resume, extend or delete NAME"
+    budget = words.add_parser("budget", help=what, epilog=BUDGET_KEYS, add_help=False)
+    budget.add_argument("said", metavar="KEY=VALUE", nargs="*", help="what it says, as in jupyter_costmeter.toml")
 
 
 def number(text: str, name: str = "") -> float:

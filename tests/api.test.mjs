@@ -5,8 +5,10 @@ import test from 'node:test';
 import {
   hasMeter,
   isOurs,
+  parseBudgets,
   parseMessage,
   parseReply,
+  parseSpent,
   parseTotals,
   totalOf
 } from '../labextension/lib/api.js';
@@ -188,6 +190,34 @@ test("the server's own words are shown when it refuses", async () => {
   });
   const proxy = answer('<html>Bad gateway</html>', { status: 502, statusText: 'Bad Gateway' });
   await assert.rejects(fetchTotals(proxy, 'x.ipynb'), { message: '502 Bad Gateway', status: 502 });
+});
+
+test('the golden budgets, and where one went, are read', () => {
+  const { budgets, events } = parseBudgets(golden('budgets'));
+  assert.deepEqual(
+    budgets.map(({ state, cap, hold }) => [state, cap, hold]),
+    [
+      ['ok', false, 'ask'],
+      ['unknown', true, 'stop'],
+      ['paused', false, 'warn']
+    ]
+  );
+  assert.equal(budgets[2].until, '2026-12-01');
+  assert.equal(events[0].kind, 'warned');
+  const { rows, held_idle } = parseSpent(golden('spent'));
+  assert.deepEqual(
+    rows.map(({ name, amount }) => [name, amount.value]),
+    [
+      ['train', 10],
+      ['In [2]', 5],
+      ['held idle', 2.5]
+    ]
+  );
+  assert.equal(held_idle.value, 2.5);
+  const message = parseMessage(golden('message'));
+  assert.deepEqual(message.notices[0].deeds, ['dearest', 'raise']);
+  assert.equal(message.budgets[0].burn.text, "at this week's pace it is spent today at 18:44");
+  assert.equal(message.running[0].progress.fraction, 0.34);
 });
 
 test('an export has the name that the server gives it, or one that tells what it is', async () => {

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from jupyter_costmeter import accounting, cost_wire, rates, wire
+from jupyter_costmeter import accounting, budget_wire, cost_wire, rates, wire
 from jupyter_costmeter.assumptions import Assumptions, place_of
+from jupyter_costmeter.budget import Budget, BudgetEvent, Notice, Verdict, burn
 from jupyter_costmeter.carbon import snapshot
 from jupyter_costmeter.carbon.hints import hint
 from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.costing import costs_of
 from jupyter_costmeter.derived import Costs
+from jupyter_costmeter.periods import period_of
+from jupyter_costmeter.progressing import Progress
 from jupyter_costmeter.recent import summary_of
-from jupyter_costmeter.record import Bucket, CellRecord, Figure, Held, Provenance, SessionInfo, Status, Usage
+from jupyter_costmeter.record import Bucket, CellRecord, Figure, Held, Provenance, SessionInfo, Status, Total, Usage
 from jupyter_costmeter.supposing import costs_if, supposition
 from jupyter_costmeter.tariffs import tariff_of
-from jupyter_costmeter.uses import of_records
+from jupyter_costmeter.uses import Went, of_records
+from jupyter_costmeter.whereabouts import Line, Whereabouts
 
 DATA = Path(__file__).parent / "data"
 CLOCK = Provenance("measured", "process CPU clock", 0.01)
@@ -112,6 +117,56 @@ def costs(assumed: Assumptions, *records: CellRecord) -> Costs:
     return costs_of(of_records(records, SESSION), Book(assumed))
 
 
+#: Tuesday 2026-09-22, 10:00 in Berlin, and the first moment of that week.
+NOW, MONDAY = 1_790_064_000.0, 1_789_941_600.0
+BERLIN = "Europe/Berlin"
+QUOTA = Budget(
+    "0123456789ab", "gpu_hours", 20.0, "project", SESSION.project, period_of("week", BERLIN), "GPU quota", hold="ask",
+    origin="/home/ada/paper/jupyter_costmeter.toml:12", file="/home/ada/paper/jupyter_costmeter.toml", shared=True,
+)  # fmt: skip
+CAP = Budget(
+    "ba9876543210", "kwh", 5.0, "user", None, period_of("30d"), hold="stop", warn=(0.9,),
+    origin="/etc/jupyter/jupyter_costmeter_config.py", cap=True,
+)  # fmt: skip
+GRANT = Budget(
+    "00112233aabb", "amount", 150.0, "user", None,
+    period_of("", BERLIN, date(2026, 9, 1), date(2026, 12, 1)), "", "EUR", paused=True,
+    origin="/home/ada/.jupyter/jupyter_costmeter.toml:1", file="/home/ada/.jupyter/jupyter_costmeter.toml",
+)  # fmt: skip
+
+
+def gpu_hours(value: float | None, missing: int = 0, *reasons: str) -> Total:
+    known = value is not None
+    return Total(
+        "gpu_hours", "GPU-h", value, "measured" if known else None, 1.0 if known else None, missing,
+        0.01 * value if value is not None else None, (str(RESERVED.source),) if known else (), reasons,
+    )  # fmt: skip
+
+
+def verdict(budget: Budget, spent: Total, **more: Any) -> Verdict:
+    return Verdict(budget, *budget.period.at(NOW), spent, **more)
+
+
+VERDICTS = [
+    verdict(
+        QUOTA, gpu_hours(17.5, 1, "the GPU is lost"), granted=2.0, burn=burn(17.5, 22.0, MONDAY, MONDAY + 604800, NOW)
+    ),
+    verdict(CAP, Total("kwh", "kWh", None, None, None, 1, None, (), ("the ledger cannot be read",))),
+    verdict(GRANT, Total("amount", "EUR", None, None, None, 1, None, (), ("it is paused",))),
+]
+NOTICE = Notice(
+    "e1", "warned", QUOTA.id, "GPU quota", 0.8, "ok", NOW,
+    "Budget GPU quota: ≥ 17.5 of 22 GPU-h (with 2 GPU-h granted) this week (80 %), 4.5 GPU-h left.",
+    ("dearest", "raise"),
+)  # fmt: skip
+EVENTS = [
+    BudgetEvent("e1", QUOTA.id, "warned", NOW, "s1", "ada", "host", "cell-3", 0.8, 17.5, 22.0, 0.0, "GPU-h",
+                NOTICE.text),
+    BudgetEvent("e0", QUOTA.id, "extended", NOW - 3600, "s1", "ada", "host", "cell-3", None, 20.0, 20.0, 2.0, "GPU-h",
+                "Budget GPU quota: 2 GPU-h more were granted."),
+]  # fmt: skip
+PROGRESS = Progress(0.34, "Epochs", "tqdm")
+
 DERIVE = wire.Derive(lambda of: rates.rates(of, NAMES, {}), lambda of: costs(LAB, of))
 PLACES = {
     "placed": lambda: cost_wire.place("host", LAB.places[0], None, []),
@@ -127,19 +182,26 @@ def message() -> wire.Json:
         "running",
         "s1",
         7,
-        [wire.running(OPEN, power, DERIVE)],
+        [wire.running(OPEN, power, DERIVE, wire.progress(PROGRESS))],
         [FIRST, IDLING, SECOND, AFTER],
         SUMMARY,
         (),
         LEDGER,
         DERIVE,
         costs(LAB, FIRST, SECOND, IDLING, AFTER),
+        told_of(VERDICTS[:2]),
+        [budget_wire.notice(NOTICE)],
     )
+
+
+def told_of(verdicts: list[Verdict]) -> list[wire.Json]:
+    return [budget_wire.verdict(one, NOW) for one in verdicts]
 
 
 def reply() -> wire.Json:
     records = [FIRST, IDLING, SECOND, AFTER]
-    return wire.reply(SESSION, 7, [], records, SUMMARY, HELD, SENSORS, LEDGER, DERIVE, costs(LAB, *records))
+    derived = (DERIVE, costs(LAB, *records), told_of(VERDICTS[:2]))
+    return wire.reply(SESSION, 7, [], records, SUMMARY, HELD, SENSORS, LEDGER, *derived)
 
 
 def totals() -> wire.Json:
@@ -163,7 +225,30 @@ def places() -> wire.Json:
     return {**{name: make() for name, make in PLACES.items()}, "regions": regions, "what_if": what_if}
 
 
-EXAMPLES = {"message": message, "reply": reply, "totals": totals, "places": places}
+def budgets() -> wire.Json:
+    """What the panel lists."""
+    problems = ["/home/ada/paper/jupyter_costmeter.toml:20: [[budget]]: it says no measure"]
+    return budget_wire.budgets(
+        "/home/ada/paper/train.ipynb", "/home/ada/paper", "paper", VERDICTS, problems, EVENTS, NOW
+    )
+
+
+def spent() -> wire.Json:
+    """Where the quota went, by cell."""
+    rows = [
+        Went("train", "train.ipynb", 3, (), "ok", False, "cell-1", SESSION.notebook, "r1"),
+        Went("In [2]", "train.ipynb", 1, (), "error", False, "cell-2", SESSION.notebook, "r2"),
+        Went("held idle", "", 4, (), id="r1-held_idle"),
+    ]
+    amounts = [gpu_hours(10.0), gpu_hours(5.0, 1, "the GPU is lost"), gpu_hours(2.5)]
+    lines = [Line(row, one, (one.value or 0.0) / 17.5) for row, one in zip(rows, amounts, strict=True)]
+    found = Whereabouts("cell", tuple(lines), gpu_hours(17.5, 1, "the GPU is lost"), amounts[-1])
+    return budget_wire.spent("GPU quota", found)
+
+
+EXAMPLES = {
+    "message": message, "reply": reply, "totals": totals, "places": places, "budgets": budgets, "spent": spent,
+}  # fmt: skip
 
 if __name__ == "__main__":
     DATA.mkdir(exist_ok=True)

@@ -63,13 +63,14 @@ class Server:
         put: bytes | None = None,
         cookie: str = "",
         xsrf: str = "",
+        method: str = "",
         **query: str,
     ) -> Answer:
         """An answer, whatever its status; with the server's token unless told otherwise."""
         url = f"{self.base}/{what}?{urllib.parse.urlencode(query)}"
         headers = {"Authorization": f"token {self.token if token is None else token}"} if token != "" else {}
         headers |= {name: value for name, value in (("Cookie", cookie), ("X-XSRFToken", xsrf)) if value}
-        request = urllib.request.Request(url, put, headers, method="GET" if put is None else "PUT")
+        request = urllib.request.Request(url, put, headers, method=method or ("GET" if put is None else "PUT"))
         try:
             with urllib.request.urlopen(request, timeout=30) as found:
                 return Answer(found.status, found.headers, found.read())
@@ -78,6 +79,10 @@ class Server:
 
     def ask(self, what: str, **query: str) -> Answer:
         return self.get(f"{API}/{what}", **query)
+
+    def send(self, what: str, body: object, method: str = "PUT", **query: str) -> Answer:
+        """Hand over some JSON."""
+        return self.get(f"{API}/{what}", put=json.dumps(body).encode(), method=method, **query)
 
     def place(self, **said: object) -> Answer:
         """Say where a machine stands."""

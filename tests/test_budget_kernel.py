@@ -197,14 +197,35 @@ def test_what_is_never_held(start: Start, home: Path) -> None:
 
 
 def test_only_a_cells_own_start_is_held(start: Start, home: Path) -> None:
-    """A budget that is spent in the midst of a cell holds none of what that cell runs itself."""
-    budget(home, 2.0, "ask")
+    """A budget that is spent in the midst of a cell holds none of what that cell runs itself, in threads, too."""
+    budget(home, 1000.0, "ask")
     kernel = start()
-    code = f"{BUSY.format(3.0)}\nget_ipython().run_line_magic('time', 'x = 2')\n"
-    code += "get_ipython().run_cell('y = 3')\nget_ipython().run_line_magic('timeit', '-n1 -r1 pass')"
-    assert kernel.run(code)["status"] == "ok"
-    assert kernel.value("[x, y]") == [2, 3]
+    kernel.run("1")
+    budget(home, 0.1, "ask")
+    spent = (home / "jupyter_costmeter.toml").read_text()
+    budget(home, 1000.0, "ask")
+    code = f"import pathlib, threading, time\npathlib.Path('jupyter_costmeter.toml').write_text({spent!r})\n"
+    code += "time.sleep(1.5)\nip = get_ipython()\nip.run_line_magic('time', 'x = 2')\nip.run_cell('y = 3')\n"
+    code += "t = threading.Thread(target=ip.run_cell, args=('z = 4',)); t.start(); t.join()\n"
+    assert kernel.run(f"{code}ip.run_line_magic('timeit', '-n1 -r1 pass')")["status"] == "ok"
+    assert kernel.value("[x, y, z]") == [2, 3, 4]
     assert kernel.run("%%time\nz = 1")["ename"] == "BudgetHold"
+
+
+def test_an_administrators_cap_holds_and_cannot_be_insisted_on(start: Start, home: Path, written: Ledger) -> None:
+    folder = home / "config_dir"
+    folder.mkdir(exist_ok=True)
+    caps = [{"gpu_hours": 0.5 / 3600, "per": "week", "hold": "ask"}]
+    (folder / "jupyter_costmeter_config.json").write_text(json.dumps({"CostMeter": {"caps": caps}}))
+    kernel = start()
+    kernel.run(BUSY.format(1.5), "work")
+    for _ in range(2):
+        assert kernel.run("1", "again")["ename"] == "BudgetHold"
+        assert "administrator" in kernel.text
+        assert "jupyter_costmeter_config.json" in kernel.text
+        assert "within a minute" not in kernel.text
+    kernel.flush()
+    assert {kind for kind in kinds(written) if kind != "warned"} == {"refused"}
 
 
 def test_a_budget_that_goes_or_is_raised_lets_the_next_cell_run(start: Start, home: Path) -> None:
@@ -322,6 +343,32 @@ def test_a_users_own_handler_stays_theirs(start: Start, home: Path) -> None:
     code += "for _ in range(60):\n    time.sleep(0.1)\n    if got: break\nsignal.signal(signal.SIGINT, old)"
     assert kernel.run(code)["status"] == "ok"
     assert kernel.value("got") == [1]
+
+
+def test_a_cell_in_a_subshell_is_held_at_its_start_and_cannot_be_stopped(
+    start: Start, home: Path, written: Ledger
+) -> None:
+    budget(home, 4.0, "stop")
+    kernel = start()
+    subshell = kernel.ask("create_subshell_request", {}).get("subshell_id")
+    if subshell is None:
+        pytest.skip("this ipykernel has no subshells")
+    assert in_subshell(kernel, subshell, f"{BUSY.format(6.0)}\nran = True", "beside")["status"] == "ok"
+    assert kernel.value("ran")
+    assert in_subshell(kernel, subshell, "late = True", "late")["ename"] == "BudgetHold"
+    kernel.flush()
+    assert [(e.kind, e.cell_id) for e in written.events(0.0) if e.kind == "stopped"] == [("stopped", "beside")]
+
+
+def in_subshell(kernel: Kernel, subshell: str, code: str, cell_id: str) -> dict[str, Any]:
+    kernel.client.session.metadata = {"cellId": cell_id}
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True,
+               "stop_on_error": True}  # fmt: skip
+    message = kernel.client.session.msg("execute_request", content)
+    message["header"]["subshell_id"] = subshell
+    kernel.client.shell_channel.send(message)
+    reply: dict[str, Any] = kernel.client.get_shell_msg(timeout=30)["content"]
+    return reply
 
 
 def test_two_kernels_on_one_budget_see_each_other_and_both_stop(start: Start, home: Path, written: Ledger) -> None:

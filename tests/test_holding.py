@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from hypothesis import strategies as st
 
 from jupyter_costmeter import holding
 from jupyter_costmeter.budget import EXTENSION, Budget, Verdict, extension
+from jupyter_costmeter.budgeting import Here, set_budget
+from jupyter_costmeter.budgets import load
 from jupyter_costmeter.periods import Period
+from jupyter_costmeter.planning import row_of
 from jupyter_costmeter.record import Total
 
 NOW = 1_790_000_000.0
@@ -74,7 +79,7 @@ def test_a_cell_goes_on_when_it_is_run_again_within_a_minute() -> None:
 
 
 def test_a_refusal_says_all_that_is_needed() -> None:
-    said = holding.refusal([verdict()], NOW, headless=False)
+    said = holding.refusal([verdict()], NOW, headless=False, project="/lab/paper")
     for part in (
         "This cell was not started",
         "GPU quota",
@@ -89,7 +94,7 @@ def test_a_refusal_says_all_that_is_needed() -> None:
 
 
 def test_nobody_is_told_to_run_a_cell_again_where_nobody_sits() -> None:
-    said = holding.refusal([verdict()], NOW, headless=True)
+    said = holding.refusal([verdict()], NOW, headless=True, project="/lab/paper")
     assert "again" not in said.replace("begins anew", "")
     assert "%cost budget gpu_hours=" in said
 
@@ -97,7 +102,7 @@ def test_nobody_is_told_to_run_a_cell_again_where_nobody_sits() -> None:
 def test_a_cap_has_no_way_on_but_the_administrator() -> None:
     cap = verdict(cap=True, origin="/etc/jupyter/jupyter_costmeter_config.py", file=None)
     for over in ([cap], [verdict(), cap]):
-        said = holding.refusal(over, NOW, headless=False)
+        said = holding.refusal(over, NOW, headless=False, project="/lab/paper")
         assert "administrator" in said
         assert "/etc/jupyter/jupyter_costmeter_config.py" in said
         assert "run the cell again" not in said
@@ -107,14 +112,14 @@ def test_a_cap_has_no_way_on_but_the_administrator() -> None:
 
 def test_several_budgets_are_named_and_all_are_extended() -> None:
     other = verdict(name="month", period=Period("month"), measure="kwh", spent=21.0)
-    said = holding.refusal([verdict(), other], NOW, headless=False)
+    said = holding.refusal([verdict(), other], NOW, headless=False, project="/lab/paper")
     assert "2.3 GPU-h and 3 kWh more" in said
-    assert "raise them: %cost budget gpu_hours=" in said
-    assert " and %cost budget kwh=" in said
+    assert "or raise it: %cost budget gpu_hours=" in said
+    assert " and raise it: %cost budget kwh=" in said
 
 
 def test_a_limit_of_nothing_can_only_be_raised() -> None:
-    said = holding.refusal([verdict(limit=0.0, spent=0.0)], NOW, headless=False)
+    said = holding.refusal([verdict(limit=0.0, spent=0.0)], NOW, headless=False, project="/lab/paper")
     assert "run the cell again" not in said
     assert "%cost budget gpu_hours=1 " in said
 
@@ -159,3 +164,35 @@ def test_the_exact_line_names_the_same_budget(more: dict[str, Any], expected: st
     line = holding.raised(verdict(**more))
     words = set(expected.replace("'GPU quota'", "'GPU_quota'").split())
     assert words <= set(line.replace("'GPU quota'", "'GPU_quota'").split()), line
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "gpu_hours=20 per=week",
+        "kwh=5 per=month scope=user hold=ask name='my electricity'",
+        "EUR=150 from=2026-10-01 until=2027-01-01 hold=stop zone=Europe/Berlin",
+        "kg=3 per=7d scope=notebook hold=ask",
+        "flops=2e18 scope=project",
+    ],
+)
+def test_the_line_raises_the_very_budget_and_leaves_the_rest(home: Path, words: str, shared: bool) -> None:
+    project = home / "paper"
+    project.mkdir()
+    here = Here(str(project / "a.ipynb"), str(project))
+    before = set_budget(row_of(shlex.split(words)), here, shared)
+    over = Verdict(before, 0.0, inf, Total("x", before.unit, before.limit * 1.1, "measured", 1.0, 0, 0.0))
+    said = holding.refusal([over], NOW, headless=True, project=str(project))
+    line = said.partition("raise it: ")[2].removeprefix("%cost budget ")
+    row = row_of(shlex.split(line))
+    after = set_budget({k: v for k, v in row.items() if k != "shared"}, here, bool(row.get("shared")))
+    assert (after.id, after.hold, after.warn) == (before.id, before.hold, before.warn)
+    assert after.limit > 1.5 * before.limit
+    assert len(load(str(project)).budgets) == 1
+
+
+def test_a_budget_of_a_folder_around_is_raised_in_its_file() -> None:
+    said = holding.refusal([verdict()], NOW, headless=True, project="/lab/paper/deeper")
+    assert "raise it in /lab/paper/jupyter_costmeter.toml:12" in said
+    assert "%cost" not in said

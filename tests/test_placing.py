@@ -16,7 +16,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_costmeter import placing
+from jupyter_costmeter import placing, toml_rows
 from jupyter_costmeter.assumptions import NAME, load
 from jupyter_costmeter.errors import ReportError, UsageError
 
@@ -310,7 +310,7 @@ def test_a_folder_that_cannot_be(own: Path, home: Path, monkeypatch: pytest.Monk
 
 
 def test_one_that_is_locked_is_not_waited_for_without_end(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(placing, "LOCK_S", 0.1)
+    monkeypatch.setattr(toml_rows, "LOCK_S", 0.1)
     with FileLock(own.with_name(f".{NAME}.lock")), pytest.raises(ReportError, match="cannot write"):
         placing.declare("FR")
     assert not own.exists()

@@ -17,7 +17,10 @@ from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.place import process_started, session_info
 
 ENDPOINTS = ["totals", "export"]
-ALL_ENDPOINTS = [*ENDPOINTS, "place", "regions", "what_if"]
+BUDGETS = ["budgets", "extend", "forecast", "spent", "chart", "bokeh/bokeh.min.js"]
+ALL_ENDPOINTS = [*ENDPOINTS, "place", "regions", "what_if", *BUDGETS]
+METHODS = {"budgets": ["GET", "PUT", "DELETE"], "extend": ["POST"], "forecast": ["POST"], "place": ["GET", "PUT"]}
+VERBS = [(what, method) for what in ALL_ENDPOINTS for method in METHODS.get(what, ["GET"])]
 
 
 def test_the_extension_is_enabled_by_its_installation(one_server: Server) -> None:
@@ -89,22 +92,33 @@ def test_a_link_is_the_same_notebook(filled: Server) -> None:
     assert filled.ask("totals", path="link/train.ipynb").json["scopes"]["notebook"]["cells"] == 2
 
 
-@pytest.mark.parametrize("what", ALL_ENDPOINTS)
+@pytest.mark.parametrize(("what", "method"), VERBS)
 @pytest.mark.parametrize("token", ["", "wrong"])
-def test_nothing_without_the_token(what: str, token: str, filled: Server) -> None:
-    answer = filled.get(f"{API}/{what}", token=token, path="paper/train.ipynb", region="SE")
+def test_nothing_without_the_token(what: str, method: str, token: str, filled: Server) -> None:
+    body = None if method in ("GET", "DELETE") else b'{"region": "SE", "measure": "kwh", "limit": 1}'
+    asked = {"path": "paper/train.ipynb", "region": "SE"}
+    answer = filled.get(f"{API}/{what}", token=token, put=body, method=method, **asked)
     assert answer.status == 403
-    assert not re.search(rb"session0|France|emissions_g", answer.body)
+    assert not re.search(rb"session0|France|emissions_g|gpu_hours", answer.body)
+    assert not filled.assumptions.exists()
 
 
 def test_every_endpoint_is_tried_without_the_token() -> None:
     from jupyter_costmeter import server as door
-    from jupyter_costmeter.server import base, costs, totals
+    from jupyter_costmeter.server import base, bokeh, budgets, costs, totals
 
-    assert sorted(door.HANDLERS) == sorted(ALL_ENDPOINTS)
-    found = {v for module in (costs, totals) for v in vars(module).values() if isinstance(v, type)}
-    made = {v for v in found if issubclass(v, base.Handler) and v is not base.Handler}
+    named = [what.partition("/")[0] for what in (*door.HANDLERS, *ALL_ENDPOINTS)]
+    assert sorted(named) == sorted(2 * [what.partition("/")[0] for what in ALL_ENDPOINTS])
+    found = {v for module in (bokeh, budgets, costs, totals) for v in vars(module).values() if isinstance(v, type)}
+    made = {v for v in found if issubclass(v, base.Handler) and v not in (base.Handler, budgets.Desked)}
     assert made == set(door.HANDLERS.values())
+    spoken = {(name, method) for name, one in door.HANDLERS.items() for method in _methods(one)}
+    assert {(what.partition("/")[0], verb) for what, verb in VERBS} == {(n.partition("/")[0], v) for n, v in spoken}
+
+
+def _methods(handler: type) -> list[str]:
+    """The verbs that a handler of ours answers itself."""
+    return [verb for verb in ("GET", "PUT", "POST", "DELETE", "PATCH") if verb.lower() in vars(handler)]
 
 
 @pytest.mark.parametrize(

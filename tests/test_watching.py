@@ -257,8 +257,9 @@ def test_a_fault_is_logged_and_the_last_verdicts_stay(make: Make, ledger: Ledger
 
 def test_a_file_without_a_budget_loads_nothing(home: Path) -> None:
     code = (
-        "import sys; from jupyter_costmeter import config, watching; import golden;"
-        "w = watching.Watch(config.CostMeter(), lambda: golden.SESSION, None, list); print(w.look());"
+        "import sys; from jupyter_costmeter import config, record, watching;"
+        "info = record.SessionInfo('s', 0.0, 'host', 'ada', 1, 0.0, '/lab/a.ipynb', '/lab');"
+        "w = watching.Watch(config.CostMeter(), lambda: info, None, list); print(w.look());"
         "print([m for m in ('budgets', 'spending') if f'jupyter_costmeter.{m}' in sys.modules])"
     )
     folder = home / "config_dir"

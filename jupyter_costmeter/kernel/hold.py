@@ -57,7 +57,7 @@ class Hold:
 
     def begin(self, run: Run) -> None:
         """An outermost cell begins, and there are budgets."""
-        self.session.watch.read()
+        self.session.watch.check()
         if not self.session.watch.holds:
             self.remove()
             return
@@ -106,20 +106,13 @@ class Hold:
         if not over:
             return None
         if insists and holding.may_go_on(over, headless):
-            self._extend(run, over)
+            for verdict in over:
+                self.session.watch.extend(verdict)
             return None
         self._held.note(cell, time.monotonic())
-        self.said = text = holding.refusal(over, time.time(), headless)
+        self.said = text = holding.refusal(over, time.time(), headless, self.session.info.project)
         self.session.watch.happened("refused", over, text, run.cell_id)
         return text
-
-    def _extend(self, run: Run, over: list[Verdict]) -> None:
-        from .. import holding
-        from ..budget import extension
-
-        for verdict in over:
-            text = holding.extended(verdict)
-            self.session.watch.happened("extended", [verdict], text, run.cell_id, extension(verdict))
 
     # On the sampler's thread
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: What came as an interrupt rather than as an error of the code.
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
+#: How ipykernel calls the threads whose cells run beside the main one's.
+SUBSHELL = "subshell-"
 #: Set in the environment of a kernel that nobody sits at.
 HEADLESS = "JUPYTER_COSTMETER_HEADLESS"
 #: A cell that ran for less than this (seconds) is not looked at once more when it ends.
@@ -119,9 +121,9 @@ class Hooks:
         overhead.hooks += 1
 
     def _begin_held(self) -> None:
-        """There are budgets: the outermost cell may have to be held."""
+        """There are budgets: a cell may have to be held, but none that another runs, in a thread of its own, too."""
         runs = self._runs.get(get_ident(), [])
-        if len(runs) == 1:
+        if len(runs) == 1 and (runs[0][1].parent is None or threading.current_thread().name.startswith(SUBSHELL)):
             self.hold.begin(runs[0][1])
 
     def _begin_audit(self) -> None:
@@ -184,7 +186,10 @@ class Hooks:
         """A line below the cell for each budget that it has reached, and why it was interrupted."""
         watch, window = self.session.watch, run.window
         self.hold.end()
-        if watch.lines and window.end is not None and window.end.t_s - window.start.t_s > LOOK_S:
+        long = window.end is not None and window.end.t_s - window.start.t_s > LOOK_S
+        if not (long or watch.waits or run.notes):
+            return
+        if long and watch.lines:
             watch.look(self.session.unsettled_records())
         lines = watch.take_lines()
         if watch.lines or not watch.headless():

@@ -10,10 +10,24 @@ from typing import Any
 from jupyter_server.utils import url_path_join
 
 from .. import wire
+from .bokeh import BokehJS
+from .budgets import Budgets, Chart, Extend, Forecasts, Spent
 from .costs import Place, Regions, WhatIf
 from .totals import Export, Totals
 
-HANDLERS = {"totals": Totals, "export": Export, "place": Place, "regions": Regions, "what_if": WhatIf}
+HANDLERS = {
+    "totals": Totals,
+    "export": Export,
+    "place": Place,
+    "regions": Regions,
+    "what_if": WhatIf,
+    "budgets": Budgets,
+    "extend": Extend,
+    "forecast": Forecasts,
+    "spent": Spent,
+    "chart": Chart,
+    "bokeh/([^/]+)": BokehJS,
+}
 
 
 def _load_jupyter_server_extension(app: Any) -> None:

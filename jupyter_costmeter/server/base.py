@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from jupyter_server.base.handlers import APIHandler
 from traitlets.config import Config
@@ -18,15 +18,16 @@ from ..errors import CostMeterError, LedgerError, UsageError
 from ..ledger import Selection
 
 H = TypeVar("H", bound="Handler")
+P = ParamSpec("P")
 
 
-def answered(method: Callable[[H], Awaitable[None]]) -> Callable[[H], Awaitable[None]]:
+def answered(method: Callable[Concatenate[H, P], Awaitable[None]]) -> Callable[Concatenate[H, P], Awaitable[None]]:
     """The one place where our errors become statuses, each with a sentence."""
 
     @wraps(method)
-    async def inner(self: H) -> None:
+    async def inner(self: H, /, *args: P.args, **more: P.kwargs) -> None:
         try:
-            await method(self)
+            await method(self, *args, **more)
         except UsageError as error:
             self.say(400, str(error))
         except LedgerError as error:
