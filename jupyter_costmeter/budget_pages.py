@@ -7,7 +7,7 @@ from decimal import Decimal
 from math import inf, isfinite
 
 from . import currencies
-from .budget import Budget, Verdict
+from .budget import Budget, Measure, Verdict
 from .format import MARK, percent, plain, quantity
 from .periods import UNIT_S, Period, local
 
@@ -16,6 +16,15 @@ THIS = {"day": "today", "week": "this week", "month": "this month", "session": "
 PACE = {"day": "today's pace", "week": "this week's pace", "month": "this month's pace"}
 PER = {"day": "per day", "week": "per week", "month": "per month", "session": "per session", "total": "in all"}
 UNITS = {"min": "minute", "h": "hour", "d": "day", "w": "week"}
+#: Less than this is told in a smaller unit, of which so many are one.
+LITTLE = 0.01
+SMALLER: dict[Measure, tuple[float, str]] = {
+    "gpu_hours": (3600.0, "GPU-s"),
+    "gpu_busy_hours": (3600.0, "busy GPU-s"),
+    "kwh": (1000.0, "Wh"),
+    "kgco2e": (1000.0, "gCO2e"),
+}
+PREFIXED = ("Wh", "gCO2e")
 #: A day's name says which until it comes again (days).
 NAMED_DAYS = 6
 
@@ -43,6 +52,9 @@ def amount_said(value: float, budget: Budget) -> str:
         return currencies.amount(Decimal(repr(value)), budget.unit)
     if budget.measure == "flops":
         return quantity(value, "FLOP")
+    if 0 < value < LITTLE:
+        per, unit = SMALLER[budget.measure]
+        return quantity(value * per, unit) if unit in PREFIXED else f"{plain(value * per, 3)} {unit}"
     return f"{_number(value)} {budget.unit}"
 
 

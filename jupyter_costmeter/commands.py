@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import assuming, cost_pages, pages, planning, report
+from . import assuming, cost_pages, pages, planning, report, spending_pages
 from .context import Context, noted, remembered, selection_of, title_of, unsaved
 from .errors import LedgerError, UsageError
 from .format import quantity
@@ -264,6 +264,8 @@ COMMANDS: dict[str, Command] = {
     "sci": assuming.score,
     "what-if": assuming.what_if,
     "budget": planning.budget,
+    "spent": spending_pages.spent,
+    "forecast": spending_pages.forecast,
     "doctor": _doctor,
     "export": _export,
     "help": _help,

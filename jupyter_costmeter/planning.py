@@ -51,18 +51,18 @@ def budget(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
 
 def reached(context: Context) -> list[str]:
     """A sentence for each budget that has come to its first threshold."""
-    budgets = _here(context)
+    budgets = here(context)
     verdicts = context.verdicts(budgets, time.time()) if budgets else []
     return [f"Budget {title(v.budget)}: {said(v)}." for v in verdicts if v.crossed is not None and v.state != "paused"]
 
 
-def _here(context: Context) -> list[Budget]:
+def here(context: Context) -> list[Budget]:
     """Those that the notebook counts in; in a shell those of the project, with all its notebooks."""
     declared = context.plans.of(context.project).budgets
-    here = applying(declared, context.notebook, context.project)
+    found = applying(declared, context.notebook, context.project)
     if context.session is None:
-        here += [one for one in declared if one not in here and _in(one, context)]
-    return here
+        found += [one for one in declared if one not in found and _in(one, context)]
+    return found
 
 
 def _in(one: Budget, context: Context) -> bool:
@@ -75,15 +75,15 @@ def _in(one: Budget, context: Context) -> bool:
 
 def list_page(context: Context) -> Page:
     """Where the budgets stand, and what is wrong with their files."""
-    declared, here, now = context.plans.of(context.project), _here(context), time.time()
-    verdicts = context.verdicts(here, now)
+    declared, found, now = context.plans.of(context.project), here(context), time.time()
+    verdicts = context.verdicts(found, now)
     table = Table(COLUMNS, [_line(one) for one in verdicts], frozenset(COLUMNS[1:5]))
-    others = len(declared.budgets) - len(here)
+    others = len(declared.budgets) - len(found)
     more = [f"{pages.counted(others, 'more budget')} of other notebooks or projects."] if others else []
-    empty = [] if here else [EMPTY]
+    empty = [] if found else [EMPTY]
     notes = [*(note for one in verdicts for note in _notes(one, now)), *empty, *more]
     return Page(
-        pages.counted(len(here), "budget") if here else "No budgets",
+        pages.counted(len(found), "budget") if found else "No budgets",
         [table],
         [*notes, *dict.fromkeys(declared.problems)],
     )

@@ -10,9 +10,10 @@ import difflib
 from collections.abc import Sequence
 from datetime import date
 from math import isfinite
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from .errors import UsageError
+from .uses import By
 
 #: What a budget may say.
 BUDGET_KEYS = (
@@ -89,6 +90,11 @@ def _about_budgets(words: argparse._SubParsersAction[Parser], scope: Parser) -> 
     what = "where budgets stand; gpu_hours=20 per=week sets one; pause, resume, extend or delete NAME"
     budget = words.add_parser("budget", help=what, epilog=BUDGET_KEYS, add_help=False)
     budget.add_argument("said", metavar="KEY=VALUE", nargs="*", help="what it says, as in jupyter_costmeter.toml")
+    spent = words.add_parser("spent", parents=[scope], help="what spent a budget, or the energy", add_help=False)
+    spent.add_argument("--by", choices=get_args(By), default="cell", help="the rows (cell)")
+    spent.add_argument("--budget", metavar="NAME", help="which budget (the tightest)")
+    ahead = words.add_parser("forecast", help="what the next run of each cell will cost", add_help=False)
+    ahead.add_argument("--notebook", metavar="PATH", help="another notebook")
 
 
 def number(text: str, name: str = "") -> float:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from zmq import ZMQError
 
-from .. import guard, progressing, wire
+from .. import guard, wire
+from ..prospects import Prospects
 from ..record import CellRecord, Held, Total
 from ..runs import Event
 from ..session import Session
 
 if TYPE_CHECKING:
     from ..derived import Costs
+    from ..forecasts import Forecast
 
 
 #: What derives costs is loaded when nothing has run for a second, or a front end asks meanwhile: its imports would
@@ -49,6 +51,13 @@ class Live:
         self.kernel: Any = getattr(ip, "kernel", None)
         self.session = session
         self.seq = 0
+        self.prospects = Prospects(
+            session.settings.ledger_file,
+            lambda: session.info,
+            lambda: session.derived.costing,
+            lambda: session.watch.verdicts or (),
+            lambda: session.watch.panel or bool(session.watch.budgets),
+        )
 
     def start(self) -> None:
         if self.kernel is None:
@@ -81,12 +90,15 @@ class Live:
             self._send("closed", Event((), ()))
 
     def _running(self, record: CellRecord, power: Total | None, derive: wire.Derive) -> wire.Json:
-        return wire.running(record, power, derive, self._progress(record))
+        progress, forecast = self.prospects.of(record)
+        told = None if forecast is None else self._forecast(forecast)
+        return wire.running(record, power, derive, wire.progress(progress), told)
 
-    @guard.guarded("how far a cell is")
-    def _progress(self, record: CellRecord) -> wire.Json | None:
-        """Of a cell that lies in no other."""
-        return wire.progress(progressing.look(record.started_at)) if record.parent_id is None else None
+    @guard.guarded("telling what a cell will cost")
+    def _forecast(self, found: Forecast) -> wire.Json | None:
+        from .. import budget_wire
+
+        return budget_wire.forecast(found)
 
     def _send(self, name: wire.Event, event: Event) -> None:
         self.seq += 1

@@ -26,6 +26,7 @@ from ..budgets import Declared, Plans
 from ..errors import LedgerError, UsageError
 from ..ledger import Selection, open_ledger
 from ..record import SessionInfo
+from ..runs import code_hash
 from ..spending import Spending
 from ..uses import By
 from .base import Handler, answered, costing_of
@@ -283,7 +284,14 @@ class Forecasts(Desked):
 
 
 def _forecast(desk: Desk, cell_id: str | None, source: str) -> wire.Json:
-    return {"schema": wire.SCHEMA, "forecast": budget_wire.forecast(None)}
+    from ..foretelling import foretold, pricing
+
+    verdicts = desk.verdicts(desk.budgets, time.time())
+    found = foretold(
+        desk.settings.ledger_file, cell_id, code_hash(source), desk.notebook, desk.project, desk.session, verdicts,
+        pricing(costing_of(desk.settings, desk.project)),
+    )  # fmt: skip
+    return {"schema": wire.SCHEMA, "forecast": budget_wire.forecast(found)}
 
 
 class Spent(Desked):
