@@ -6,6 +6,7 @@ import {
   hasMeter,
   isOurs,
   parseBudgets,
+  parseForecast,
   parseMessage,
   parseReply,
   parseSpent,
@@ -218,6 +219,11 @@ test('the golden budgets, and where one went, are read', () => {
   assert.deepEqual(message.notices[0].deeds, ['dearest', 'raise']);
   assert.equal(message.budgets[0].burn.text, "at this week's pace it is spent today at 18:44");
   assert.equal(message.running[0].progress.fraction, 0.34);
+  assert.equal(message.running[0].forecast.runs, 3);
+  assert.deepEqual(
+    parseForecast(golden('forecast')).budgets.map(one => one.left_after),
+    [4, null]
+  );
 });
 
 test('an export has the name that the server gives it, or one that tells what it is', async () => {

@@ -20,6 +20,7 @@ from jupyter_costmeter.carbon.hints import hint
 from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.costing import costs_of
 from jupyter_costmeter.derived import Costs
+from jupyter_costmeter.forecasts import Forecast, Leaves
 from jupyter_costmeter.periods import period_of
 from jupyter_costmeter.progressing import Progress
 from jupyter_costmeter.recent import summary_of
@@ -165,6 +166,15 @@ EVENTS = [
     BudgetEvent("e0", QUOTA.id, "extended", NOW - 3600, "s1", "ada", "host", "cell-3", None, 20.0, 20.0, 2.0, "GPU-h",
                 "Budget GPU quota: 2 GPU-h more were granted."),
 ]  # fmt: skip
+FORECAST = Forecast(
+    "history", 3, "same code", "A100-SXM4-40GB",
+    Total("wall_s", "s", 12.5, "measured", 1.0, 0, 0.4), Total("energy_j", "J", 41e3, "modelled", 0.9, 0, 4e3),
+    (
+        Leaves(QUOTA.id, "GPU quota", gpu_hours(0.5), 4.0, 18 / 22, "it leaves 4 GPU-h of GPU quota"),
+        Leaves(CAP.id, "5 kWh in any 30 days, all of mine", VERDICTS[1].spent, None, None, ""),
+    ),
+    "The last 3 runs took 41 ± 4 kJ; it leaves 4 GPU-h of GPU quota.",
+)  # fmt: skip
 PROGRESS = Progress(0.34, "Epochs", "tqdm")
 
 DERIVE = wire.Derive(lambda of: rates.rates(of, NAMES, {}), lambda of: costs(LAB, of))
@@ -182,7 +192,7 @@ def message() -> wire.Json:
         "running",
         "s1",
         7,
-        [wire.running(OPEN, power, DERIVE, wire.progress(PROGRESS))],
+        [wire.running(OPEN, power, DERIVE, wire.progress(PROGRESS), budget_wire.forecast(FORECAST))],
         [FIRST, IDLING, SECOND, AFTER],
         SUMMARY,
         (),
@@ -246,8 +256,14 @@ def spent() -> wire.Json:
     return budget_wire.spent("GPU quota", found)
 
 
+def forecast() -> wire.Json:
+    """What the panel is told of the cell that is selected."""
+    return {"schema": wire.SCHEMA, "forecast": budget_wire.forecast(FORECAST)}
+
+
 EXAMPLES = {
     "message": message, "reply": reply, "totals": totals, "places": places, "budgets": budgets, "spent": spent,
+    "forecast": forecast,
 }  # fmt: skip
 
 if __name__ == "__main__":

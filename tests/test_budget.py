@@ -64,7 +64,9 @@ def test_an_extension_raises_the_limit_and_leaves_the_thresholds() -> None:
     assert not replace(one, budget=replace(WEEK, hold="ask")).holds
 
 
-@pytest.mark.parametrize(("hold", "paused", "holds"), [("warn", False, False), ("ask", False, True), ("stop", True, False)])
+@pytest.mark.parametrize(
+    ("hold", "paused", "holds"), [("warn", False, False), ("ask", False, True), ("stop", True, False)]
+)
 def test_what_holds_at_the_limit(hold: str, paused: bool, holds: bool) -> None:
     assert verdict(20.0, hold=hold, paused=paused).holds == holds
     assert not verdict(19.0, hold=hold, paused=paused).holds
@@ -108,7 +110,9 @@ def test_the_pace_says_when_it_is_spent() -> None:
     assert (still.per_day, still.ends_at) == (0.0, None)
 
 
-@pytest.mark.parametrize(("spent", "start", "now"), [(None, 0.0, 5.0), (1.0, 5.0, 5.0), (1.0, 6.0, 5.0), (1.0, -inf, 5.0)])
+@pytest.mark.parametrize(
+    ("spent", "start", "now"), [(None, 0.0, 5.0), (1.0, 5.0, 5.0), (1.0, 6.0, 5.0), (1.0, -inf, 5.0)]
+)
 def test_no_pace_of_what_has_no_beginning(spent: float | None, start: float, now: float) -> None:
     assert burn(spent, 20.0, start, inf, now) is None
 
@@ -141,7 +145,9 @@ def test_thresholds(said: object) -> None:
     assert thresholds(said) == tuple(map(float, parts))
 
 
-@pytest.mark.parametrize("said", [[0.8, 0.5], [0.5, 0.5], [0.0], [-1], [11], ["50"], [True], [float("nan")], "50", [50]])
+@pytest.mark.parametrize(
+    "said", [[0.8, 0.5], [0.5, 0.5], [0.0], [-1], [11], ["50"], [True], [float("nan")], "50", [50]]
+)
 def test_what_is_no_threshold(said: object) -> None:
     with pytest.raises(UsageError, match="it wants ascending parts of the limit"):
         thresholds(said)

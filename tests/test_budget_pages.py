@@ -29,7 +29,9 @@ NOW = at("2026-11-26T12:00:00")  # a Thursday
 def verdict(spent: float | None, missing: int = 0, reasons: tuple[str, ...] = (), **changed: Any) -> Verdict:
     budget = replace(WEEK, **{key: value for key, value in changed.items() if key not in ("granted", "burn")})
     more = {key: changed[key] for key in ("granted", "burn") if key in changed}
-    total = Total("gpu_hours", "GPU-h", spent, "measured" if spent is not None else None, None, missing, None, (), reasons)
+    total = Total(
+        "gpu_hours", "GPU-h", spent, "measured" if spent is not None else None, None, missing, None, (), reasons
+    )
     return Verdict(budget, *budget.period.at(NOW), total, **more)
 
 

@@ -110,3 +110,21 @@ def test_an_amount_of_money_has_its_currency() -> None:
     assert (found["currency"], found["unit"], found["text"]) == (
         "EUR", "EUR", "~12.50 of 150.00 EUR from 2026-09-01 until 2026-12-01 (8 %), 137.50 EUR left",
     )  # fmt: skip
+
+
+def test_a_forecast_is_told_with_what_it_leaves() -> None:
+    found = json.loads(json.dumps(budget_wire.forecast(golden.FORECAST), allow_nan=False))
+    assert (found["source"], found["runs"], found["basis"]) == ("history", 3, "same code")
+    assert (found["energy_j"]["value"], found["energy_j"]["uncertainty"]) == (41e3, 4e3)
+    known, unknown = found["budgets"]
+    assert (known["amount"]["value"], known["left_after"]) == (0.5, 4.0)
+    assert (unknown["amount"]["value"], unknown["left_after"], unknown["share_after"]) == (None, None, None)
+    assert budget_wire.forecast(None) is None
+
+
+def test_a_forecast_that_cannot_fit_has_a_share_that_json_can_hold() -> None:
+    (first, _) = golden.FORECAST.budgets
+    endless = replace(golden.FORECAST, wall_s=None, budgets=(replace(first, share_after=inf),))
+    found = json.loads(json.dumps(budget_wire.forecast(endless), allow_nan=False))
+    assert found["budgets"][0]["share_after"] == budget_wire.INFINITE
+    assert found["wall_s"] is None

@@ -68,7 +68,9 @@ def test_said_once_more_it_is_the_same_budget_raised(own: Path, here: Here) -> N
     assert (after.id, after.limit) == (before.id, 4.5)
 
 
-@pytest.mark.parametrize("row", [{"per": "week"}, {"per": "month", "name": "car"}, {"per": "month", "scope": "project"}])
+@pytest.mark.parametrize(
+    "row", [{"per": "week"}, {"per": "month", "name": "car"}, {"per": "month", "scope": "project"}]
+)
 def test_of_another_period_name_or_scope_it_is_another(row: dict[str, Any], own: Path, here: Here) -> None:
     own.write_text(MINE)
     set_budget({"kg": 3, "scope": "user", **row}, here)
@@ -148,7 +150,9 @@ def test_a_change_says_all_but_the_note_anew_and_spells_as_before_what_stays(own
     (one,) = declared(here)
     row = {"kgco2e": 3, "scope": "user", "per": "week", "hold": "stop", "warn": [0.5, 1.0], "paused": False}
     after = change(one, row)
-    changed = MINE.replace('per = "month"', 'per = "week"').replace("# twice\n", '# twice\nnote = "by law"\nhold = "stop"\n')
+    changed = MINE.replace('per = "month"', 'per = "week"').replace(
+        "# twice\n", '# twice\nnote = "by law"\nhold = "stop"\n'
+    )
     assert own.read_text() == changed
     assert (after.name, after.hold, after.limit) == ("", "stop", 3.0)
 

@@ -229,7 +229,11 @@ def test_a_users_file_takes_no_cap_away(mine: str, machine: Path, home: Path) ->
 
 @pytest.mark.parametrize(
     ("row", "named"),
-    [("7", "7: it wants a row such as"), ('{"gpu_hour": 1}', "did you mean 'gpu_hours'?"), ('{"kwh": "x"}', "kwh = 'x'")],
+    [
+        ("7", "7: it wants a row such as"),
+        ('{"gpu_hour": 1}', "did you mean 'gpu_hours'?"),
+        ('{"kwh": "x"}', "kwh = 'x'"),
+    ],
 )
 def test_a_malformed_cap_is_named_and_the_others_hold(row: str, named: str, machine: Path) -> None:
     path = machine / "jupyter_costmeter_config.py"
@@ -266,9 +270,7 @@ def test_when_to_warn_by_default(said: Any, taken: list[float], home: Path, own:
 # Kept
 
 
-def test_a_changed_file_is_read_anew_and_an_unchanged_one_is_not(
-    own: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_changed_file_is_read_anew_and_an_unchanged_one_is_not(own: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     plans, read = Plans(), []
     monkeypatch.setattr(budgets, "load", lambda *given: read.append(given) or load(*given))
     assert plans.of(None).budgets == ()

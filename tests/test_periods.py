@@ -93,9 +93,7 @@ def test_without_a_zone_the_machines_own_is_meant(zone: str, monkeypatch: pytest
         time.tzset()
 
 
-@given(
-    st.sampled_from(["day", "week", "month"]), st.sampled_from(ZONES), st.floats(0, 4e9, allow_nan=False)
-)
+@given(st.sampled_from(["day", "week", "month"]), st.sampled_from(ZONES), st.floats(0, 4e9, allow_nan=False))
 def test_a_period_holds_now_and_the_next_begins_where_it_ends(per: str, zone: str, now: float) -> None:
     period = period_of(per, zone)
     start, end = period.at(now)

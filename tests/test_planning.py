@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from costing_words import HOST, Words
+from costing_words import Words
 from kernels import Kernel
 from shell import cell, fill, session
 
@@ -172,12 +172,15 @@ def test_help_lists_what_it_may_say(words: Words) -> None:
 
 def test_in_a_kernel(start_kernel: Callable[..., Kernel], home: Path) -> None:
     kernel = start_kernel()
-    assert "No budgets" in kernel.run("%cost budget").text
-    assert "Budget set: quota (1 CPU" not in kernel.run('%cost budget kwh=1 per=week scope=notebook name="my quota"').text
-    shown = kernel.run("%cost budget").text
-    assert re.search(r"my quota +[~≥ ]*\S+ kWh +1 kWh ", shown)
-    assert "extended" in kernel.run("%cost budget extend my quota").text
-    assert "1.1 kWh" in kernel.run("%cost budget").text
-    wrong = kernel.run("%cost budget kwhs=1")
-    assert "there is no 'kwhs'; did you mean 'kwh'?" in str(wrong.error or wrong)
-    assert HOST
+
+    def say(line: str) -> str:
+        kernel.run(line)
+        return kernel.text
+
+    assert "No budgets" in say("%cost budget")
+    shown = say('%cost budget kwh=1 per=week scope=notebook name="my quota"')
+    assert "Budget set: my quota (1 kWh per week, notebook train.ipynb)" in shown
+    assert re.search(r"my quota +[~≥ ]*\S+ kWh +1 kWh ", say("%cost budget"))
+    assert "Budget extended: my quota" in say("%cost budget extend my quota")
+    assert re.search(r"my quota +[~≥ ]*\S+ kWh +1.1 kWh ", say("%cost budget"))
+    assert "there is no 'kwhs'; did you mean 'kwh'?" in say("%cost budget kwhs=1")

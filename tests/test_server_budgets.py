@@ -14,6 +14,7 @@ from shell import cell, fill, session
 
 from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.record import CellRecord, SessionInfo
+from jupyter_costmeter.runs import code_hash
 
 PATH = "paper/train.ipynb"
 ROW = {
@@ -227,6 +228,42 @@ def test_going_on_grants_a_tenth_and_is_noted(spent: Server) -> None:
 def test_what_cannot_be_extended_says_why(spent: Server, more: dict[str, object]) -> None:
     verdict = one_of(put(spent, **more))
     assert "quota is " in told(spent.send("extend", {"id": verdict["id"]}, "POST", path=PATH), 400)["message"]
+
+
+# Forecasts
+
+
+def test_a_cells_last_runs_say_what_it_will_cost_and_leave(spent: Server) -> None:
+    verdict = one_of(put(spent, per="30d", limit=10.0))
+    info = session("session0", str(spent.root / PATH))
+    now = time.time()
+    runs = [used(info, n, hours, now - 3000 + n, outcome=how) for n, hours, how in RUNS]
+    fill(spent.ledger, info, *(replace(one, cell_id="long", code_hash=code_hash("train(9)")) for one in runs))
+    asked = {"cell_id": "long", "source": "train(9)"}
+    found = told(spent.send("forecast", asked, "POST", path=PATH))["forecast"]
+    assert (found["source"], found["runs"], found["basis"]) == ("history", 2, "same code")
+    (left,) = found["budgets"]
+    assert left["id"] == verdict["id"]
+    assert left["amount"]["value"] == pytest.approx(0.5)  # the failed one does not count
+    assert left["left_after"] == pytest.approx(10 - 1.5 - 1.25 - 0.5)
+    assert found["wall_s"]["value"] == pytest.approx(1800)
+    earlier = told(spent.send("forecast", asked | {"source": "train(10)"}, "POST", path=PATH))["forecast"]
+    assert earlier["basis"] == "earlier versions"
+
+
+RUNS = ((11, 0.4, "ok"), (12, 0.6, "ok"), (13, 0.25, "error"))
+
+
+@pytest.mark.parametrize("cell_id", ["new", None])
+def test_a_cell_that_never_ran_has_no_forecast(spent: Server, cell_id: str | None) -> None:
+    put(spent)
+    body = told(spent.send("forecast", {"cell_id": cell_id, "source": "new()"}, "POST", path=PATH))
+    assert body == {"schema": 1, "forecast": None}
+
+
+@pytest.mark.parametrize("body", [{}, {"source": 5}, {"source": "x", "cell_id": ["a"]}])
+def test_a_forecast_wants_the_cells_source(server: Server, body: dict[str, object]) -> None:
+    assert "wants a text" in told(server.send("forecast", body, "POST", path=PATH), 400)["message"]
 
 
 # Where it went, and its chart

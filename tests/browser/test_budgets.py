@@ -173,7 +173,7 @@ def test_warned_held_raised_paused_and_deleted(
     expect(toast(page)).to_contain_text("small", timeout=SOON)
     expect(status(page)).to_have_class(re.compile("jp-mod-near"), timeout=SOON)
     expect(row).to_have_attribute("data-state", "near", timeout=SOON)
-    assert toast(page).count() == 1  # the one of 80 % has taken the place of that of 50 %
+    expect(toast(page)).to_have_count(1, timeout=SOON)  # the one of 80 % has taken the place of that of 50 %
     shot(page, "budgets-warned")
     expect(status(page)).to_have_class(re.compile("jp-mod-over"), timeout=SOON)
     expect(status(page)).to_contain_text("of the week")
