@@ -28,7 +28,7 @@ WEEK = Budget("b1", "gpu_hours", 20.0, "project", "/lab/paper", Period("week"))
 
 
 def verdict(spent: float | None, granted: float = 0.0, **changed: Any) -> Verdict:
-    total = Total("gpu_hours", "GPU-h", spent, 0.0, "measured" if spent is not None else None, 0, None)
+    total = Total("gpu_hours", "GPU-h", spent, "measured" if spent is not None else None, None, 0, None)
     return Verdict(replace(WEEK, **changed), 0.0, 100.0, total, granted)
 
 

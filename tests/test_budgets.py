@@ -272,7 +272,12 @@ def test_when_to_warn_by_default(said: Any, taken: list[float], home: Path, own:
 
 def test_a_changed_file_is_read_anew_and_an_unchanged_one_is_not(own: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     plans, read = Plans(), []
-    monkeypatch.setattr(budgets, "load", lambda *given: read.append(given) or load(*given))
+
+    def counted(*given: Any) -> Declared:
+        read.append(given)
+        return load(*given)
+
+    monkeypatch.setattr(budgets, "load", counted)
     assert plans.of(None).budgets == ()
     own("[[budget]]\nkwh = 1\n")
     assert [plans.of(None).budgets[0].limit for _ in range(3)] == [1.0] * 3

@@ -87,10 +87,10 @@ def test_setting_one_says_what_was_set_where_it_stands_and_where_it_is_written(w
 
 def test_what_was_spent_is_counted(words: Words, metered: Path) -> None:
     words("budget", "gpu_hours=0.002", "per=7d")
-    (line,) = [line for line in words("budget").splitlines() if line.startswith("0.002 GPU-h")]
+    (line,) = [line for line in words("budget").splitlines() if line.startswith("7.2 GPU-s")]
     parts = re.split(r"\s{2,}", line)
-    assert parts[1] == "0.00167 GPU-h"  # 3 × 2 s
-    assert parts[2:5] == ["0.002 GPU-h", "0.000333 GPU-h", "83 %"]
+    assert parts[1] == "6 GPU-s"  # 3 × 2 s
+    assert parts[2:5] == ["7.2 GPU-s", "1.2 GPU-s", "83 %"]
     assert parts[5:] == ["in any 7 days", "warn", f"{metered}:1"]
 
 
@@ -99,9 +99,9 @@ def test_the_summary_tells_of_what_has_come_to_a_threshold(words: Words) -> None
     words("budget", "gpu_hours=1", "per=7d")
     assert "Budget" not in words("summary")
     words("budget", "gpu_hours=0.003", "per=7d")
-    sentence = "0.00167 of 0.003 GPU-h in the last 7 days (56 %), 0.00133 GPU-h left."
-    assert f"Budget 0.003 GPU-h in any 7 days, project paper: {sentence}" in words("summary")
-    words("budget", "pause", "0.003 GPU-h")
+    sentence = "6 of 10.8 GPU-s in the last 7 days (56 %), 4.8 GPU-s left."
+    assert f"Budget 10.8 GPU-s in any 7 days, project paper: {sentence}" in words("summary")
+    words("budget", "pause", "10.8 GPU-s")
     assert "Budget" not in words("summary")
 
 
@@ -128,8 +128,8 @@ def test_extending_is_kept_in_the_ledger(words: Words) -> None:
     words("budget", "gpu_hours=0.001", "per=month", "hold=ask", "from=2020-01-01", code=2)
     words("budget", "gpu_hours=0.001", "hold=ask", "from=2020-01-01", "name=quota")
     shown = words("budget", "extend", "quota")
-    assert "0.00167 of 0.00177 GPU-h (with 0.000767 GPU-h granted)" in shown
-    assert "0.00177 GPU-h" in words("budget")
+    assert "6 of 6.36 GPU-s (with 2.76 GPU-s granted)" in shown
+    assert "6.36 GPU-s" in words("budget")
 
 
 def test_a_shared_one_is_beside_the_project(words: Words, home: Path) -> None:
@@ -180,7 +180,7 @@ def test_in_a_kernel(start_kernel: Callable[..., Kernel], home: Path) -> None:
     assert "No budgets" in say("%cost budget")
     shown = say('%cost budget kwh=1 per=week scope=notebook name="my quota"')
     assert "Budget set: my quota (1 kWh per week, notebook train.ipynb)" in shown
-    assert re.search(r"my quota +[~≥ ]*\S+ kWh +1 kWh ", say("%cost budget"))
+    assert re.search(r"my quota +[~≥ ]*\S+ \S*Wh +1 kWh ", say("%cost budget"))
     assert "Budget extended: my quota" in say("%cost budget extend my quota")
-    assert re.search(r"my quota +[~≥ ]*\S+ kWh +1.1 kWh ", say("%cost budget"))
+    assert re.search(r"my quota +[~≥ ]*\S+ \S*Wh +1.1 kWh ", say("%cost budget"))
     assert "there is no 'kwhs'; did you mean 'kwh'?" in say("%cost budget kwhs=1")

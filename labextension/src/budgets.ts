@@ -189,7 +189,20 @@ interface Writing {
   write: (value: number) => string;
 }
 
+/** A limit below this is told in a smaller unit, as the kernel's sentences do. */
+const LITTLE = 0.01;
+const SMALLER: Partial<Record<Verdict['measure'], readonly [number, string]>> = {
+  gpu_hours: [1 / 3600, 'GPU-s'],
+  gpu_busy_hours: [1 / 3600, 'busy GPU-s'],
+  kwh: [1 / 1000, 'Wh'],
+  kgco2e: [1 / 1000, `g ${CO2E}`]
+};
+
 function writing({ measure, unit }: Pick<Verdict, 'measure' | 'unit'>, limit: number): Writing {
+  const smaller = limit > 0 && limit < LITTLE ? SMALLER[measure] : undefined;
+  if (smaller !== undefined) {
+    return { unit: smaller[1], write: value => digits(value / smaller[0]) };
+  }
   const [factor, prefix] = measure === 'flops' && limit > 0 ? prefixOf(limit) : [1, ''];
   const cents = measure === 'amount' && !(limit > 0 && limit < 1);
   const least = cents ? 0.01 : leastOf(limit);

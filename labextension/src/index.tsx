@@ -4,7 +4,7 @@ import {
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, IThemeManager } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
@@ -32,7 +32,8 @@ function activate(
   palette: ICommandPalette | null,
   registry: ISettingRegistry | null,
   statusBar: IStatusBar | null,
-  forms: IFormRendererRegistry | null
+  forms: IFormRendererRegistry | null,
+  themes: IThemeManager | null
 ): void {
   const words = (translator ?? nullTranslator).load('jupyter_costmeter');
   const { contents, serverSettings } = app.serviceManager;
@@ -56,6 +57,8 @@ function activate(
     const { energyUnit, showMoney } = settings;
     addRegionField(forms, ID, places, () => ({ words, energyUnit, showMoney }));
   }
+  // a chart has the theme's colours
+  themes?.themeChanged.connect(() => follower.current?.budgets.spent.refresh());
   settings
     .follow(registry, ID)
     .catch((error: unknown) => console.warn('jupyter-costmeter: settings', error));
@@ -72,7 +75,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
     ICommandPalette,
     ISettingRegistry,
     IStatusBar,
-    IFormRendererRegistry
+    IFormRendererRegistry,
+    IThemeManager
   ],
   activate
 };

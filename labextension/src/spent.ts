@@ -15,7 +15,7 @@ export class SpentView {
   busy = false;
   private life = 0;
   /** What was spent when the chart was made. */
-  charted: number | null | undefined;
+  charted: string | undefined;
 
   constructor(
     private readonly get: Get,
@@ -75,14 +75,16 @@ export class SpentView {
     }
   }
 
-  /** A chart is made anew only where there is something new on it. */
+  /** A chart is made anew only where there is something new on it, or another theme. */
   private async draw(life: number, budget: string, spent: number | null): Promise<void> {
-    if (life !== this.life || this.charted === spent) {
+    const ink = this.ink();
+    const made = `${spent} ${ink}`;
+    if (life !== this.life || this.charted === made) {
       return;
     }
-    const { item, reason: undrawn } = await fetchChart(this.get, this.path(), budget, this.ink());
+    const { item, reason: undrawn } = await fetchChart(this.get, this.path(), budget, ink);
     if (life === this.life) {
-      this.charted = spent;
+      this.charted = made;
       this.settle(life, { chart: item, undrawn });
     }
   }

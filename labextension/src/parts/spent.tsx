@@ -92,6 +92,9 @@ function Tabs({ by, choose }: { by: By; choose: (by: By) => void }): React.JSX.E
   );
 }
 
+/** What was held between cells, where it has a row of its own. */
+const isIdle = ({ name }: SpentRow): boolean => name === 'held idle';
+
 function Rows(props: SpentProps & { answer: Answer }): React.JSX.Element {
   const { answer, verdict } = props;
   const { words } = useView();
@@ -106,7 +109,7 @@ function Rows(props: SpentProps & { answer: Answer }): React.JSX.Element {
           <Row {...props} row={row} />
         </li>
       ))}
-      {held_idle !== null && held_idle.value !== 0 && (
+      {held_idle !== null && held_idle.value !== 0 && !rows.some(isIdle) && (
         <li className="jp-Costmeter-cell jp-Costmeter-idle" data-row="held_idle">
           <span
             className="jp-Costmeter-name"
@@ -153,7 +156,7 @@ function Row(props: SpentProps & { row: SpentRow }): React.JSX.Element {
     'data-outcome': row.outcome ?? '',
     'data-superseded': row.superseded
   };
-  const content = <Content row={row} verdict={props.verdict} />;
+  const content = <Content row={row} verdict={props.verdict} code={found} />;
   return found === null ? (
     <div {...common}>{content}</div>
   ) : (
@@ -163,8 +166,13 @@ function Row(props: SpentProps & { row: SpentRow }): React.JSX.Element {
   );
 }
 
-function Content(props: { row: SpentRow; verdict: Verdict }): React.JSX.Element {
-  const { row, verdict } = props;
+function Content(props: {
+  row: SpentRow;
+  verdict: Verdict;
+  /** The first line of what stands in the cell now. */
+  code: string | null;
+}): React.JSX.Element {
+  const { row, verdict, code } = props;
   const { words } = useView();
   const { name, detail, runs, outcome, superseded, share } = row;
   return (
@@ -172,6 +180,7 @@ function Content(props: { row: SpentRow; verdict: Verdict }): React.JSX.Element 
       <span className="jp-Costmeter-line">
         <span className="jp-Costmeter-name" title={detail || name}>
           {name}
+          {code && <span className="jp-Costmeter-code"> {code}</span>}
         </span>
         {outcome && <OutcomeMark outcome={outcome} error={null} />}
         {superseded && (
