@@ -35,6 +35,8 @@ RIGHT = frozenset({"runs", "used", "share", "time", "energy"})
 
 def spent(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     """Where a budget went; where there is none, the electricity of a scope."""
+    if asked.label is not None:
+        raise UsageError("a budget counts all labels; spent --by label tells them apart")
     verdict, scope = _verdict(asked, context)
     budget = verdict.budget
     book = context.costing.book if amounts.needs_costs(budget.measure) else None

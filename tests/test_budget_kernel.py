@@ -281,6 +281,28 @@ def test_how_far_a_cell_is_comes_with_each_message(kernel: Kernel) -> None:
     assert "Traceback" not in kernel.text
 
 
+def test_what_a_running_cell_will_cost_comes_with_each_message(start: Start, home: Path) -> None:
+    """By its last run, until its loop says it better; a GPU-second is a second, so 8 s of it are 8 GPU-s."""
+    budget(home, 1000)
+    kernel = start()
+    kernel.run("import io, time, tqdm")
+    code = "for _ in tqdm.tqdm(range(16), file=io.StringIO()): time.sleep(0.5)"
+    told = []
+    for _ in range(2):
+        kernel.start(code, "loop")
+        found = [m["running"][0]["forecast"] for m in kernel.listen(ended("loop"), 30) if m["running"]]
+        told.append([one for one in found if one is not None])
+    first, again = told
+    assert {one["source"] for one in first} == {"progress"}
+    assert first[-1]["budgets"][0]["amount"]["value"] * 3600 == pytest.approx(8.0, rel=0.15)
+    assert "% done; will cost" in first[-1]["text"]
+    assert "of quota are left" in first[-1]["text"]
+    assert again[0]["source"] == "history"
+    assert (again[0]["runs"], again[0]["basis"]) == (1, "same code")
+    assert again[0]["text"].startswith("The last run took ")
+    assert again[-1]["source"] == "progress"
+
+
 def ended(cell_id: str) -> Callable[[dict[str, Any]], bool]:
     return lambda message: any(cell["cell_id"] == cell_id for cell in message["closed"])
 

@@ -208,6 +208,7 @@ def test_looking_imports_nothing() -> None:
     import subprocess
     import sys
 
-    code = "import sys; from jupyter_costmeter import progressing as p; assert p.look(0.0) is None; print('tqdm' in sys.modules)"
+    look = "from jupyter_costmeter import progressing as p; assert p.look(0.0) is None"
+    code = f"import sys; {look}; print('tqdm' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "False\n"
