@@ -31,7 +31,7 @@ NAMED_DAYS = 6
 
 def title(budget: Budget) -> str:
     """``GPU quota``, else ``20 GPU-h per week, project paper``."""
-    return budget.name or f"{amount_said(budget.limit, budget)} {_per(budget.period)}, {scope_said(budget)}"
+    return budget.name or f"{amount_said(budget.limit, budget)} {per_said(budget.period)}, {scope_said(budget)}"
 
 
 def scope_said(budget: Budget) -> str:
@@ -137,7 +137,8 @@ def _on(at: float, now: float, zone: str) -> str:
     return f"on {when.day} {when:%b}" + (f" {when.year}" if when.year != today.year else "")
 
 
-def _per(period: Period) -> str:
+def per_said(period: Period) -> str:
+    """``per week``, ``in any 7 days``."""
     if period.kind == "rolling":
         return f"in any {length_said(period)}"
     return PER.get(period.kind, period.text)

@@ -128,12 +128,12 @@ def _proposed(document: Document, problem: str) -> str:
 
 
 def _of_caps(caps: Sequence[Cap], warn: tuple[float, ...]) -> tuple[list[Budget], list[str]]:
-    found, problems = [], []
+    found, problems, place = [], [], Place(None, None, None, warn, cap=True)
     for row, origin in caps:
         try:
             if not isinstance(row, Mapping):
                 raise UsageError(f'{row!r}: it wants a row such as {{"gpu_hours": 20, "per": "week"}}')
-            found.append(budget_of({"scope": "user", **row}, origin, Place(None, None, None, warn, cap=True)))
+            found.append(budget_of({str(key): row[key] for key in row}, origin, place))
         except (UsageError, ValueError, TypeError, ArithmeticError) as error:
             problems.append(f"{origin}: CostMeter.caps: {error}")
     return numbered(found), problems

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from . import accounting, amounts
 from .budget import Budget, Verdict
-from .budget_pages import PER, amount_said, title
+from .budget_pages import amount_said, per_said, title
 from .forecasts import Basis, Forecast, Leaves
 from .format import percent, quantity
 from .ledger import open_ledger
@@ -83,15 +83,16 @@ def of_runs(
     chosen, elsewhere = _on_device(same or complete, here)
     if not chosen:
         return None
-    found = {name: _mean([_figure(name, record) for _, record in chosen]) for name in ("wall_s", "energy_j")}
+    energies = [_figure("energy_j", record) for _, record in chosen]
+    wall, energy = _mean([_figure("wall_s", record) for _, record in chosen]), _mean(energies)
     left = tuple(
         leaves(v, _mean([amount_of(v.budget, *run) for run in chosen]), v.spent.value)
         for v in verdicts
         if v.state != "paused"
     )
     device = _device(*chosen[0])
-    said = _took(chosen, basis, found["energy_j"], found["wall_s"], f"{device}{elsewhere}")
-    return Forecast("history", len(chosen), basis, device, found["wall_s"], found["energy_j"], left, _with(said, left))
+    said = f"{_took(len(chosen), basis, energy, wall)} on {device}{elsewhere}{_left_out(energies)}"
+    return Forecast("history", len(chosen), basis, device, wall, energy, left, _with(said, left))
 
 
 def _on_device(runs: Sequence[Run], here: SessionInfo | None) -> tuple[list[Run], str]:
@@ -131,8 +132,9 @@ def _figure(name: str, record: CellRecord) -> Total:
 
 
 def _mean(totals: Sequence[Total]) -> Total:
-    """Of those that are known; its half-width is their spread."""
-    known = [total.value for total in totals if total.value is not None]
+    """Of those that were read whole, else of what is known; its half-width is their spread."""
+    counted = _counted(totals)
+    known = [total.value for total in counted if total.value is not None]
     return replace(
         totals[0],
         value=fmean(known) if known else None,
@@ -145,21 +147,40 @@ def _mean(totals: Sequence[Total]) -> Total:
     )
 
 
-def _took(runs: Sequence[Run], basis: Basis, energy: Total, wall: Total, device: str) -> str:
-    """``The last 3 runs took 41 ± 4 kJ on NVIDIA A100``."""
-    count = "last run" if len(runs) == 1 else f"last {len(runs)} runs"
+def _counted(totals: Sequence[Total]) -> Sequence[Total]:
+    """A run of which a part could not be read would make the next one look cheaper than it is."""
+    return [total for total in totals if total.value is not None and not total.missing] or totals
+
+
+def _left_out(energies: Sequence[Total]) -> str:
+    count = len(energies) - len(_counted(energies))
+    return f" ({count} of them left out: not all of it could be read)" if count else ""
+
+
+def _took(count: int, basis: Basis, energy: Total, wall: Total) -> str:
+    """``The last 3 runs took 41 ± 4 kJ``."""
+    runs = "last run" if count == 1 else f"last {count} runs"
     of = "" if basis == "same code" else " of earlier versions"
-    took = spread(energy) if energy.value is not None else spread(wall)
-    return f"The {count}{of} took {took} on {device}"
+    return f"The {runs}{of} took {spread(energy) if energy.value is not None else spread(wall)}"
 
 
 def spread(total: Total) -> str:
-    """``41 ± 4 kJ``: to the digits of the spread's first; without one, as any figure."""
+    """``≥ 41 ± 4 kJ``: to the digits of the spread's first; without one, as any figure."""
     value, width = total.value, total.uncertainty
     shown = quantity(value, total.unit)
-    number, _, unit = shown.partition(" ")
-    if not value or not width or not number.replace(".", "").isdecimal() or " " in unit:
+    if value is None:
         return shown
+    return f"{_bound(total)}{_within(value, width, shown, total.unit) if value and width else shown}"
+
+
+def _bound(total: Total) -> str:
+    return "≥ " if total.incomplete else ""
+
+
+def _within(value: float, width: float, shown: str, unit_name: str) -> str:
+    number, _, unit = shown.partition(" ")
+    if " " in unit or not number.replace(".", "").isdecimal():  # minutes and seconds
+        return f"{shown} ± {quantity(width, unit_name)}"
     scale = 10.0 ** round(log10(value / float(number)))
     digits = max(0, -floor(log10(width / scale)))
     return f"{value / scale:.{digits}f} ± {width / scale:.{digits}f} {unit}"
@@ -168,28 +189,30 @@ def spread(total: Total) -> str:
 # What it leaves
 
 
-def leaves(verdict: Verdict, amount: Total, spent: float | None) -> Leaves:
-    """What a run leaves of a budget of which so much is spent before it."""
+def leaves(verdict: Verdict, amount: Total, spent: float | None, what: str = "this one") -> Leaves:
+    """What ``what`` leaves of a budget of which so much is spent before it."""
     budget = verdict.budget
     if amount.value is None or spent is None:
         why = "; ".join(amount.reasons or verdict.spent.reasons) or "it was not measured"
         return Leaves(budget.id, title(budget), amount, None, None, f"what it leaves is not known: {why}")
     after = spent + amount.value
     share = after / verdict.limit if verdict.limit > 0 else (inf if after > 0 else 1.0)
-    return Leaves(budget.id, title(budget), amount, max(0.0, verdict.limit - after), share, _left(verdict, after))
+    text = f"{what} {_left(verdict, after, amount.incomplete or verdict.spent.incomplete)}"
+    return Leaves(budget.id, title(budget), amount, max(0.0, verdict.limit - after), share, text)
 
 
-def _left(verdict: Verdict, after: float) -> str:
+def _left(verdict: Verdict, after: float, bound: bool) -> str:
     budget = verdict.budget
     if after > verdict.limit:
-        return f"this one would overspend {_which(budget)} by {amount_said(after - verdict.limit, budget)}"
-    return f"this one leaves {percent(1 - after / verdict.limit) if verdict.limit else 'nothing'} of {_which(budget)}"
+        by = amount_said(after - verdict.limit, budget)
+        return f"would overspend {_which(budget)} by {'at least ' if bound else ''}{by}"
+    part = percent(1 - after / verdict.limit) if verdict.limit else "nothing"
+    return f"leaves {'at most ' if bound and verdict.limit else ''}{part} of {_which(budget)}"
 
 
 def _which(budget: Budget) -> str:
     """``GPU quota``, ``the 20 GPU-h per week``."""
-    period = budget.period
-    return budget.name or f"the {amount_said(budget.limit, budget)} {PER.get(period.kind, period.text)}"
+    return budget.name or f"the {amount_said(budget.limit, budget)} {per_said(budget.period)}"
 
 
 def _with(said: str, left: Iterable[Leaves]) -> str:
@@ -251,7 +274,7 @@ def _whole(now: Total, before: Total, since: float) -> Total:
 
 
 def _will_cost(done: float, energy: Total, wall: Total, verdicts: Sequence[Verdict], left: Sequence[Leaves]) -> str:
-    """``34 % done; will cost 3.1 GPU-h; of GPU quota 2.4 GPU-h are left``."""
+    """``34 % done; will cost 3.1 GPU-h in all; now 2.4 GPU-h of GPU quota are left``; that it is too much, if it is."""
     known = [one for one in left if one.share_after is not None]
     first = max(known, key=lambda one: one.share_after or 0.0, default=None)
     if first is None or first.amount.value is None:
@@ -259,10 +282,9 @@ def _will_cost(done: float, energy: Total, wall: Total, verdicts: Sequence[Verdi
         return f"{percent(done)} done; will take {costs}{quantity(wall.value, 's')} in all"
     verdict = next(v for v in verdicts if v.budget.id == first.id)
     there = amount_said(verdict.left or 0.0, verdict.budget)
-    return (
-        f"{percent(done)} done; will cost {amount_said(first.amount.value, verdict.budget)} in all;"
-        f" now {there} of {_which(verdict.budget)} are left"
-    )
+    costs = f"{_bound(first.amount)}{amount_said(first.amount.value, verdict.budget)}"
+    over = f"; {first.text}" if (first.share_after or 0.0) > 1.0 else ""
+    return f"{percent(done)} done; will cost {costs} in all; now {there} of {_which(verdict.budget)} are left{over}"
 
 
 # From the ledger

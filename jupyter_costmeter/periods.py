@@ -6,13 +6,14 @@ moment of that day, and where it comes twice, at the first. So a day has 23 to 2
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from math import inf
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from .errors import UsageError
 
@@ -20,6 +21,8 @@ Kind = Literal["session", "day", "week", "month", "total", "span", "rolling"]
 NAMED: dict[str, Kind] = {"session": "session", "day": "day", "week": "week", "month": "month", "total": "total"}
 UNIT_S = {"min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 ROLLING = re.compile(r"(\d{1,6})\s*(min|h|d|w)")
+#: The longest rolling window.
+LONGEST_S = 36525 * 86400.0
 #: A rolling window moves in steps of this part of it, so that it need not be read anew each second; it is longer by
 #: less than one step, never shorter.
 STEPS = 168
@@ -84,14 +87,13 @@ def period_of(per: str, zone: str = "", since: date | None = None, until: date |
         zone: an IANA time zone; ``""``: the machine's own.
 
     Raises:
-        UsageError: there is no such period or zone, or it is no time at all.
+        UsageError: there is no such period or zone, it is no time at all, or longer than any notebook lives.
     """
     _zone(zone)
     if since is not None or until is not None:
         if per and per != "total":
             raise UsageError(f"per = {per!r} and from or until: a budget has one of them")
-        start = -inf if since is None else instant(since, zone)
-        end = inf if until is None else instant(until, zone)
+        start, end = _edge(since, zone, -inf), _edge(until, zone, inf)
         if start >= end:
             raise UsageError("until is not after from")
         return Period("span", 0.0, start, end, zone)
@@ -100,7 +102,10 @@ def period_of(per: str, zone: str = "", since: date | None = None, until: date |
     match = ROLLING.fullmatch(per)
     if match is None or int(match[1]) == 0:
         raise UsageError(f"per = {per!r}: it wants {', '.join(NAMED)}, or a rolling window such as 7d or 24h")
-    return Period("rolling", int(match[1]) * UNIT_S[match[2]], zone=zone)
+    length_s = int(match[1]) * UNIT_S[match[2]]
+    if length_s > LONGEST_S:
+        raise UsageError(f'per = {per!r}: it wants 100 years at most; per = "total" has no end')
+    return Period("rolling", length_s, zone=zone)
 
 
 def local(at: float, zone: str = "") -> datetime:
@@ -119,13 +124,29 @@ def instant(when: date, zone: str = "") -> float:
     return when.timestamp()
 
 
+def _edge(when: date | None, zone: str, unless: float) -> float:
+    if when is None:
+        return unless
+    if not 1970 <= when.year <= 9998:  # beyond them some zones have no such instant
+        raise UsageError(f"{when}: it wants a day in the years 1970 to 9998")
+    return instant(when, zone)
+
+
 def _zone(name: str) -> ZoneInfo | None:
     if not name:
         return None
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"zone = {name!r}: there is no such time zone; it wants one such as Europe/Berlin") from None
+        raise UsageError(f"zone = {name!r}: there is no such time zone; it wants one such as {_near(name)}") from None
+
+
+def _near(name: str) -> str:
+    """The zone that was meant: of that city, else one that is spelled nearly so."""
+    known = sorted(available_timezones())
+    city = name.strip().replace(" ", "_").casefold()
+    cities = [zone for zone in known if zone.casefold().endswith(f"/{city}")]
+    return next(iter(cities or difflib.get_close_matches(name, known, 1, 0.75)), "Europe/Berlin")
 
 
 def _week(day: date) -> tuple[date, date]:

@@ -35,6 +35,8 @@ HOLDS = {
     " goes on.",
 }
 ANSWERS = {"yes": True, "true": True, "no": False, "false": False}
+#: What is done by setting a budget, and is no word of its own.
+BY_SETTING = ("set", "add", "new", "raise", "lower", "change", "edit")
 BOOLS, DAYS, PATHS = ("shared", "paused"), ("from", "until"), ("notebook", "project")
 
 
@@ -53,7 +55,7 @@ def reached(context: Context) -> list[str]:
     """A sentence for each budget that has come to its first threshold."""
     budgets = here(context)
     verdicts = context.verdicts(budgets, time.time()) if budgets else []
-    return [f"Budget {title(v.budget)}: {said(v)}." for v in verdicts if v.crossed is not None and v.state != "paused"]
+    return [f"Budget {title(v.budget)}: {said(v)}." for v in verdicts if v.crossed is not None]
 
 
 def here(context: Context) -> list[Budget]:
@@ -220,6 +222,8 @@ def _pairs(word: str) -> list[tuple[str, Any]]:
 
 
 def _no_pair(word: str) -> str:
+    if word in BY_SETTING:
+        return f"to {word} a budget, say all that it is, without {word!r}: budget gpu_hours=30 per=week name=NAME"
     if word in KEYS:
         return f"write it as {word}=VALUE, without spaces. {EXAMPLE}"
     return _unknown(word, [*VERBS, *KEYS, "shared"])

@@ -41,7 +41,8 @@ def spent(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     budget = verdict.budget
     book = context.costing.book if amounts.needs_costs(budget.measure) else None
     found = whereabouts(_file(context), verdict, asked.by, book, scope.key)
-    table = Table((asked.by, "runs", "used", "share", "outcome"), _lines(found, budget), RIGHT)
+    columns = (asked.by, "runs", "used", "share", *(["outcome"] if asked.by == "cell" else []))
+    table = Table(columns, [line[: len(columns)] for line in _lines(found, budget)], RIGHT)
     name = f"Budget {title(budget)}" if budget.limit < inf else title_of(scope)
     return Page(f"{name}: where it went, by {asked.by}", [table] if found.lines else [], _notes(verdict, found))
 
@@ -56,16 +57,26 @@ def _file(context: Context) -> Ledger:
 
 def _verdict(asked: argparse.Namespace, context: Context) -> tuple[Verdict, Selection]:
     """Of the budget that is named, else of the tightest, unless a scope is asked for; and the session's selection."""
+    _check(asked)
     here, now = planning.here(context), time.time()
     session = Selection("session", context.session.info.id if context.session else None)
     if asked.budget is not None:
         return context.verdicts([budgeting.find(here, asked.budget)], now)[0], session
-    scoped = asked.all or any(one is not None for one in (asked.session, asked.notebook, asked.project))
-    first = None if scoped else tightest(context.verdicts(here, now))
+    first = None if _scoped(asked) else tightest(context.verdicts(here, now))
     if first is not None:
         return first, session
     selection = selection_of(asked, context)
     return _of_all_time(selection), selection
+
+
+def _check(asked: argparse.Namespace) -> None:
+    """A scope is never passed over in silence."""
+    if asked.budget is not None and _scoped(asked):
+        raise UsageError("a budget has its own scope: write --budget NAME, or a scope, but not both")
+
+
+def _scoped(asked: argparse.Namespace) -> bool:
+    return asked.all or any(one is not None for one in (asked.session, asked.notebook, asked.project))
 
 
 def _of_all_time(selection: Selection) -> Verdict:
@@ -92,9 +103,9 @@ def _lines(found: Whereabouts, budget: Budget) -> list[list[str]]:
 def _line(one: Line, budget: Budget) -> list[str]:
     went = one.went
     name = f"{went.name} ({went.detail})" if went.detail else went.name
-    ended = [went.outcome if went.outcome != "ok" else "", "superseded" if went.superseded else ""]
     share = "—" if one.share is None else percent(one.share)
-    return [name, str(went.runs), _used(one.amount, budget), share, ", ".join(dict.fromkeys(filter(None, ended)))]
+    ended = "" if went.outcome in (None, "ok") else went.outcome
+    return [name, str(went.runs), _used(one.amount, budget), share, ended]
 
 
 def _used(amount: Total, budget: Budget) -> str:
@@ -169,5 +180,5 @@ def _run_all(found: Sequence[Forecast], verdict: Verdict) -> str:
     """What all cells once leave of a budget."""
     every = [left.amount for one in found for left in one.budgets if left.id == verdict.budget.id]
     whole = amounts.added(every)
-    after = leaves(verdict, whole, verdict.spent.value)
+    after = leaves(verdict, whole, verdict.spent.value, "that")
     return f"All of them once: {_used(whole, verdict.budget)}; {after.text}."

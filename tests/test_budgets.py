@@ -89,6 +89,13 @@ def test_files_of_the_folders_around_a_project_count_up_to_home(
     ]
 
 
+def test_a_project_that_is_reached_by_a_link_is_the_same(home: Path, project: Path) -> None:
+    (project / NAME).write_text("[[budget]]\nkwh = 1\n")
+    (home / "link").symlink_to(project)
+    by_link, direct = only(load(str(home / "link"))), only(load(str(project)))
+    assert (by_link.key, by_link.id) == (direct.key, direct.id)
+
+
 def test_without_a_project_only_the_users_own_count(own: Write) -> None:
     own("[[budget]]\nkwh = 1\n")
     assert only(load(None)).scope == "user"
@@ -140,6 +147,7 @@ def test_measures(row: str, measure: str, limit: float, currency: str | None, ow
         ('kwh = 1\nnotebook = "/a"\nproject = "/lab"', "of a notebook or of a project, not of both"),
         ('kwh = 1\nproject = "lab"', "'lab': it wants a whole path, from / on"),
         ("kwh = 1\nfrom = 2026-02-01\nuntil = 2026-01-01", "until is not after from"),
+        ("kwh = 1\nfrom = 0001-01-01", "0001-01-01: it wants a day in the years 1970 to 9998"),
         ('kwh = 1\nfrom = "soon"', "from = 'soon': it wants a day such as 2026-10-01"),
         ("kwh = 1\nfrom = 2026", "from = 2026: it wants a day such as 2026-10-01"),
         ('kwh = 1\nper = "week"\nfrom = 2026-02-01', "a budget has one of them"),
@@ -216,6 +224,21 @@ def test_a_cap_is_of_all_that_a_user_spends(machine: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "scope", "key"),
+    [
+        ('"per": "session"', "session", None),
+        ('"project": "/lab"', "project", "/lab"),
+        ('"notebook": "/lab/a.ipynb"', "notebook", "/lab/a.ipynb"),
+        ('"project": "/lab", "scope": "session"', "session", "/lab"),
+    ],
+)
+def test_a_cap_may_be_of_less(row: str, scope: str, key: str | None, machine: Path) -> None:
+    (machine / "jupyter_costmeter_config.py").write_text(f'c.CostMeter.caps = [{{"kwh": 1, {row}}}]\n')
+    one = only(load(None, config.load()[0].caps))
+    assert (one.scope, one.key, one.cap) == (scope, key, True)
+
+
+@pytest.mark.parametrize(
     "mine", ["c.CostMeter.caps = []", 'c.CostMeter.caps = [{"kwh": 1}]', "c.CostMeter.caps = 5", "1 / 0"]
 )
 def test_a_users_file_takes_no_cap_away(mine: str, machine: Path, home: Path) -> None:
@@ -250,8 +273,9 @@ def test_caps_that_are_no_list_are_named(machine: Path) -> None:
     (machine / "jupyter_costmeter_config.py").write_text('c.CostMeter.caps = {"kwh": 1}\n')
     settings, problems = config.load()
     assert settings.caps == []
-    assert "CostMeter.caps" in problems[0]
-    assert "it wants a list" in problems[0]
+    (problem,) = problems
+    assert "CostMeter.caps" in problem
+    assert "it wants a list" in problem
 
 
 # Settings

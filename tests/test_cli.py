@@ -19,7 +19,7 @@ from jupyter_costmeter.words import words_of
 
 WORDS = [
     "summary", "report", "last", "cells", "doctor", "where", "factors", "refresh", "rates", "sci", "what-if",
-    "export", "help", "run", "demo", "enable", "disable",
+    "budget", "spent", "forecast", "export", "help", "run", "demo", "enable", "disable",
 ]  # fmt: skip
 
 

@@ -53,8 +53,9 @@ NAMES = ["cpu_energy_j", "ram_energy_j", "gpu_energy_j", "gpu_reserved_s", "cpu_
 def figures(draw: st.DrawFn) -> tuple[Figure, ...]:
     found = {}
     for name in draw(st.lists(st.sampled_from(NAMES), max_size=6)):
-        device = draw(st.sampled_from(["GPU-1", "GPU-2"])) if name.startswith("gpu") else None
         origin = draw(st.sampled_from(ORIGINS))
+        of_gpu = name.startswith("gpu") and not origin.absent  # what is not there has no device
+        device = draw(st.sampled_from(["GPU-1", "GPU-2"])) if of_gpu else None
         value = None if origin.method is None else draw(st.just(0.0) | st.floats(1e-3, 1e7))
         found[name, device] = Figure(name, value, origin, device)
     return tuple(found.values())

@@ -59,6 +59,9 @@ def test_days_weeks_and_months_begin_at_local_midnight(per: str, now: str, start
         ("Africa/Cairo", "2026-04-24T12:00:00", 23),  # 00:00 to 01:00 is left out
         ("America/Sao_Paulo", "2018-11-04T12:00:00", 23),
         ("America/Sao_Paulo", "2018-02-17T12:00:00", 25),  # 23:00 comes twice
+        ("America/Havana", "2026-11-01T12:00:00", 25),  # 00:00 comes twice
+        ("Pacific/Apia", "2011-12-29T12:00:00", 24),  # there was no 30th
+        ("Pacific/Apia", "2011-12-31T00:30:00", 24),
         ("Asia/Kolkata", "2026-11-26T12:00:00", 24),
     ],
 )
@@ -159,10 +162,16 @@ def test_a_period_is_spelled_one_way(per: str, said: str) -> None:
         (("weekly",), "per = 'weekly': it wants session, day, week, month, total, or a rolling window such as 7d"),
         (("0d",), "per = '0d'"),
         (("week", "Europe/Berlim"), "there is no such time zone; it wants one such as Europe/Berlin"),
+        (("week", "tokyo"), "there is no such time zone; it wants one such as Asia/Tokyo"),
+        (("week", "Ammerica/New_York"), "it wants one such as America/New_York"),
+        (("week", "Mars"), "it wants one such as Europe/Berlin"),
         (("week", "../etc/passwd"), "there is no such time zone"),
         (("week", "", date(2026, 1, 1)), "a budget has one of them"),
         (("", "", date(2026, 1, 2), date(2026, 1, 1)), "until is not after from"),
         (("", "", date(2026, 1, 1), date(2026, 1, 1)), "until is not after from"),
+        (("", "Asia/Tokyo", date(1, 1, 1)), "0001-01-01: it wants a day in the years 1970 to 9998"),
+        (("", "America/New_York", None, date(9999, 12, 31)), "9999-12-31: it wants a day in the years"),
+        (("999999w",), "per = '999999w': it wants 100 years at most"),
     ],
 )
 def test_what_is_no_period_is_refused(asked: tuple[str, ...], named: str) -> None:

@@ -48,6 +48,10 @@ def test_what_words_say(words: str, row: dict[str, Any]) -> None:
         ("gpu=20", "there is no 'gpu'; did you mean 'gpu_hours'? An example: "),
         ("gpu_huors=20", "there is no 'gpu_huors'; did you mean 'gpu_hours'?"),
         ("paus mine", "there is no 'paus'; did you mean 'pause'?"),
+        (
+            "raise quota",
+            "to raise a budget, say all that it is, without 'raise': budget gpu_hours=30 per=week name=NAME",
+        ),
         ("kwh=lots", "kwh: 'lots' is no number"),
         ("kwh=inf", "kwh: 'inf' is no number"),
         ("kwh=", "kwh= says nothing. An example: "),
@@ -92,6 +96,12 @@ def test_what_was_spent_is_counted(words: Words, metered: Path) -> None:
     assert parts[1] == "6 GPU-s"  # 3 × 2 s
     assert parts[2:5] == ["7.2 GPU-s", "1.2 GPU-s", "83 %"]
     assert parts[5:] == ["in any 7 days", "warn", f"{metered}:1"]
+
+
+def test_of_a_limit_of_nothing_there_is_no_share(words: Words) -> None:
+    words("budget", "gpu_hours=0", "name=none at all")
+    (line,) = [line for line in words("budget").splitlines() if line.startswith("none at all")]
+    assert re.split(r"\s{2,}", line)[1:5] == ["6 GPU-s", "0 GPU-h", "0 GPU-h", "—"]
 
 
 def test_the_summary_tells_of_what_has_come_to_a_threshold(words: Words) -> None:
