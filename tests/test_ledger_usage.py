@@ -97,6 +97,7 @@ def plain(parts: Iterable[tuple[str, Part]]) -> dict[tuple[object, ...], list[ob
     found: dict[tuple[object, ...], list[Part]] = {}
     for model, part in parts:
         origin = part.provenance
+        model = "" if origin.absent else model  # no model has what is not there
         found.setdefault((model, part.name, origin.method, origin.source, origin.reason), []).append(part)
     return {
         key: [
