@@ -189,7 +189,7 @@ interface Writing {
   write: (value: number) => string;
 }
 
-/** A limit below this is told in a smaller unit, as the kernel's sentences do. */
+/** A limit up to this is told in a smaller unit, as the kernel's sentences do. */
 const LITTLE = 0.01;
 const SMALLER: Partial<Record<Verdict['measure'], readonly [number, string]>> = {
   gpu_hours: [1 / 3600, 'GPU-s'],
@@ -199,7 +199,7 @@ const SMALLER: Partial<Record<Verdict['measure'], readonly [number, string]>> = 
 };
 
 function writing({ measure, unit }: Pick<Verdict, 'measure' | 'unit'>, limit: number): Writing {
-  const smaller = limit > 0 && limit < LITTLE ? SMALLER[measure] : undefined;
+  const smaller = limit > 0 && limit <= LITTLE ? SMALLER[measure] : undefined;
   if (smaller !== undefined) {
     return { unit: smaller[1], write: value => digits(value / smaller[0]) };
   }
