@@ -34,9 +34,21 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{folder}/jupyter_costmeter.toml would change what the tests see: move it aside")
 
 
+#: What starts kernels, JupyterLab or a browser, or measures times: a second worker beside it would change what it sees.
+LIVE = {"start_kernel", "page", "server", "one_server"}
+ALONE = (
+    "test_demo.py", "test_gpu_faults.py", "test_headless.py", "test_headless_budget.py", "test_interrupts.py",
+    "test_ledger_faults.py", "test_measuring.py", "test_meter.py", "test_packaging.py", "test_speed.py",
+    "test_startup.py",
+)  # fmt: skip
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Last what runs JAX in this process: its threads do not go together with tests that fork."""
     items.sort(key=lambda item: "flops" in item.path.parts)
+    for item in items:
+        if item.path.name in ALONE or LIVE & set(getattr(item, "fixturenames", ())):
+            item.add_marker("alone")
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_a_line_below_the_cell_tells_once_what_was_reached(start: Start, home: P
     kernel.run("print('clean')")
     kernel.run(BUSY.format(2.2) + "\nprint('done')")
     assert kernel.text.count("Budget quota: ") == 1
-    assert "GPU-h" in kernel.text
+    assert " GPU-s in all" in kernel.text
     assert kernel.text.startswith("done")
     kernel.run(BUSY.format(2.2))
     assert kernel.text.count("Budget quota: ") <= 1  # the next threshold
@@ -144,7 +144,7 @@ def test_a_spent_budget_holds_a_cell_until_it_is_run_again(start: Start, home: P
     assert (reply["status"], reply["ename"]) == ("error", "BudgetHold")
     assert "ran" not in kernel.text
     assert kernel.text.count("\n") == 0  # one clean paragraph
-    for part in ("quota", "GPU-h", str(home / "jupyter_costmeter.toml"), "within a minute", "%cost budget gpu_hours="):
+    for part in ("quota", "GPU-s", str(home / "jupyter_costmeter.toml"), "within a minute", "%cost budget gpu_hours="):
         assert part in kernel.text
     assert kernel.run("print('other')", "two")["status"] == "error"  # only the cell that is run again goes on
     assert kernel.run("x = 1\nprint('ran')", "one")["status"] == "ok"

@@ -29,7 +29,7 @@ def test_a_spent_budget_ends_the_notebook(run: Run, home: Path, ledger: Ledger, 
     assert ran.returncode == HELD == 3
     (said,) = [line for line in ran.stderr.splitlines() if line.startswith("jupyter costmeter: ")]
     assert "night" in said
-    assert "kWh" in said
+    assert "Wh in all" in said
     assert str(home / "jupyter_costmeter.toml") in said
     assert "within a minute" not in said  # nobody is there to run it again
     assert "%cost budget kwh=" in said
