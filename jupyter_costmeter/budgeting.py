@@ -16,7 +16,7 @@ from typing import Any
 
 from . import tables
 from .assumptions import NAME
-from .budget import Budget, BudgetScope
+from .budget import Budget, BudgetScope, applying
 from .budget_pages import title
 from .budgets import SPELLED, budget_of, by_row, place_in
 from .errors import UsageError
@@ -35,6 +35,8 @@ SAYS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("warn",), ("warn",)),
     (("paused",), ("paused",)),
 )
+#: What says whose it is.
+WHOSE = ("scope", "notebook", "project")
 PERIOD_KEYS = ("per", "from", "until")
 #: A file's rows that can be read, with the numbers of theirs.
 Rows = Mapping[int, Budget]
@@ -91,15 +93,18 @@ def set_budget(row: Mapping[str, Any], here: Here, shared: bool = False) -> Budg
         ReportError: the file cannot be written.
     """
     spot = _shared_spot(here) if shared else _Spot(own_file())
-    said = _placed(_said(row), here, spot)
+    bare = _said(row)
+    said = _placed(bare, here, spot)
     _check(said, spot)
 
     def change(text: str) -> tuple[str, int]:
-        file, found = File.of(text, "budget"), spot.made(said, text)
-        i = _same(spot.rows(text), found, not any(key in said for key in PERIOD_KEYS))
+        file, found, rows = File.of(text, "budget"), spot.made(said, text), spot.rows(text)
+        i, new = _same(rows, found, not any(key in said for key in PERIOD_KEYS)), said
+        if i is None and not any(key in bare for key in (*PERIOD_KEYS, *WHOSE)):
+            i, new = _called(rows, found, here), bare
         if i is None:
             return file.with_row(said), len(file.rows)
-        fused = _fused(file.rows[i], _over(file.rows[i], said), spot, text)
+        fused = _fused(file.rows[i], _over(file.rows[i], new), spot, text)
         return file.with_changed(i, fused), i
 
     return _written(spot, change)
@@ -304,6 +309,18 @@ def _same(rows: Rows, found: Budget, any_period: bool) -> int | None:
         same = [i for i, one in rows.items() if _identity(one, False) == _identity(found, False)]
         return same[0] if len(same) == 1 else None
     return same[0] if same else None
+
+
+def _called(rows: Rows, found: Budget, here: Here) -> int | None:
+    """The row of that name and measure, of whatever scope, that counts here, if it is one: its name is enough."""
+    same = [
+        i
+        for i, one in rows.items()
+        if found.name
+        and (one.name, one.measure, one.currency) == (found.name, found.measure, found.currency)
+        and applying([one], here.notebook, here.project)
+    ]
+    return same[0] if len(same) == 1 else None
 
 
 def _identity(one: Budget, period: bool = True) -> tuple[object, ...]:

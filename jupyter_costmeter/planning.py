@@ -82,13 +82,17 @@ def list_page(context: Context) -> Page:
     table = Table(COLUMNS, [_line(one) for one in verdicts], frozenset(COLUMNS[1:5]))
     others = len(declared.budgets) - len(found)
     more = [f"{pages.counted(others, 'more budget')} of other notebooks or projects."] if others else []
-    empty = [] if found else [EMPTY]
+    wrong = _problems(context)
+    empty = [] if found or wrong else [EMPTY]
     notes = [*(note for one in verdicts for note in _notes(one, now)), *empty, *more]
-    return Page(
-        pages.counted(len(found), "budget") if found else "No budgets",
-        [table],
-        [*notes, *dict.fromkeys(declared.problems)],
-    )
+    return Page(pages.counted(len(found), "budget") if found else "No budgets", [table], [*notes, *wrong])
+
+
+def _problems(context: Context) -> list[str]:
+    """What is wrong in the budgets' files and the settings: one that cannot be read may have had budgets."""
+    declared = context.plans.of(context.project)
+    settings = (f"{problem.name}: {problem.message}" for problem in context.problems)
+    return list(dict.fromkeys([*declared.problems, *context.costing.assumptions.problems, *settings]))
 
 
 def _line(verdict: Verdict) -> list[str]:

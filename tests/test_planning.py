@@ -194,3 +194,21 @@ def test_in_a_kernel(start_kernel: Callable[..., Kernel], home: Path) -> None:
     assert "Budget extended: my quota" in say("%cost budget extend my quota")
     assert re.search(r"my quota +[~≥ ]*\S+ \S*Wh +1.1 kWh ", say("%cost budget"))
     assert "there is no 'kwhs'; did you mean 'kwh'?" in say("%cost budget kwhs=1")
+
+
+def test_its_name_is_enough_to_raise_a_budget_of_any_scope(words: Words) -> None:
+    words("budget", "gpu_hours=2", "per=day", "scope=user", "hold=ask", "name=nb gpu")
+    shown = words("budget", "gpu_hours=3", "name=nb gpu")
+    assert shown.startswith("Budget changed: nb gpu (3 GPU-h per day, all of mine)\n")
+    assert words("budget").startswith("1 budget\n")
+    assert words("budget", "gpu_hours=1", "scope=project", "name=nb gpu").startswith("Budget set: ")
+
+
+def test_a_file_that_cannot_be_read_is_named_and_not_taken_for_none(words: Words, metered: Path) -> None:
+    metered.write_text('[[budget]]\ngpu_hours = 20\nhold = "ask\n')
+    shown = words("budget")
+    assert f"{metered}: " in shown
+    assert "nothing of this file is used until that is mended" in shown
+    assert "None is set here" not in shown
+    metered.write_text("[[budgets]]\ngpu_hours = 20\n")
+    assert "did you mean 'budget'?" in words("budget")
