@@ -201,6 +201,16 @@ def leaves(verdict: Verdict, amount: Total, spent: float | None, what: str = "th
     return Leaves(budget.id, title(budget), amount, max(0.0, verdict.limit - after), share, text)
 
 
+def without(verdict: Verdict, used: Total) -> Verdict:
+    """The verdict as if a cell that runs had used nothing yet: a forecast of all of it would count that twice.
+
+    Below nothing where the cell began before the period; with what it still takes it is right again.
+    """
+    spent = verdict.spent
+    value = None if spent.value is None else spent.value - (used.value or 0.0)
+    return replace(verdict, spent=replace(spent, value=value))
+
+
 def _left(verdict: Verdict, after: float, bound: bool) -> str:
     budget = verdict.budget
     if after > verdict.limit:
@@ -255,8 +265,7 @@ def of_progress(
     for verdict in verdicts:
         if verdict.state != "paused":
             now, then = amount_of(verdict.budget, info, record), amount_of(verdict.budget, info, began)
-            spent = None if verdict.spent.value is None else verdict.spent.value - (now.value or 0.0)
-            left.append(leaves(verdict, _whole(now, then, since), spent))
+            left.append(leaves(verdict, _whole(now, then, since), without(verdict, now).spent.value))
     said = _will_cost(done, found["energy_j"], found["wall_s"], verdicts, left)
     device = _device(info, record)
     return Forecast("progress", 0, "progress", device, found["wall_s"], found["energy_j"], tuple(left), said)

@@ -85,10 +85,10 @@ class Prospects:
         return self._of_history[record.id]
 
     def _read(self, record: CellRecord) -> Forecast | None:
-        from .foretelling import foretold
+        from .foretelling import foretold, without
 
-        info = self._info()
+        info, amount_of = self._info(), self._amount_of()
+        verdicts = [without(verdict, amount_of(verdict.budget, info, record)) for verdict in self._verdicts()]
         return foretold(
-            self._path, record.cell_id, record.code_hash, info.notebook, info.project, info, self._verdicts(),
-            self._amount_of(),
+            self._path, record.cell_id, record.code_hash, info.notebook, info.project, info, verdicts, amount_of
         )  # fmt: skip

@@ -22,9 +22,9 @@ Make = Callable[..., Prospects]
 
 @pytest.fixture
 def make(ledger_path: Path, tmp_path: Path) -> Make:
-    def one(wanted: bool = True) -> Prospects:
+    def one(wanted: bool = True, spent: float = 1.0) -> Prospects:
         costing = Costing(None, tmp_path)
-        return Prospects(ledger_path, lambda: ONE, lambda: costing, lambda: [verdict(spent=1.0)], lambda: wanted)
+        return Prospects(ledger_path, lambda: ONE, lambda: costing, lambda: [verdict(spent=spent)], lambda: wanted)
 
     return one
 
@@ -73,6 +73,17 @@ def test_a_loop_that_goes_on_says_it_better(make: Make, ledger: Ledger, monkeypa
     assert forecast is not None
     assert (progress.fraction, forecast.source) == (0.5, "progress")
     assert forecast.budgets[0].amount.value == pytest.approx(1.5, rel=1e-3)
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("ran_h", [0.001, 0.75])
+def test_what_the_cell_has_used_so_far_counts_once(make: Make, ledger: Ledger, ran_h: float) -> None:
+    """An hour was spent before it and it takes two, however long it had run when its budget was set."""
+    filled(ledger)
+    _, forecast = make(spent=1.0 + ran_h).of(running(ran_h))
+    assert forecast is not None
+    (left,) = forecast.budgets
+    assert left.left_after == pytest.approx(verdict(spent=0.0).limit - 3.0)
 
 
 @pytest.mark.usefixtures("told")
