@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable
@@ -24,6 +25,8 @@ __all__ = ["Device", "Fault", "Follow", "ReplaySensor", "Segment", "Trace", "Tra
 #: The trace for a process: a path, or "demo".
 VARIABLE = "JUPYTER_COSTMETER_REPLAY"
 REMEDY = "correct the trace (docs/replay.md has an example), or unset JUPYTER_COSTMETER_REPLAY"
+#: The threads of the meter's that live as long as the process, by their names.
+OURS = ("costmeter-sampler", "costmeter-ledger")
 DEMO = Trace((Device("SIMULATED-GPU-0", follow=Follow()),), name="demo, which follows this process")
 
 
@@ -167,14 +170,14 @@ class _Following:
         self._process = psutil.Process()
         self._rss = float(self._process.memory_info().rss)
         self._children_s = _children_s()
-        self._known = (0.0, time.process_time() + self._children_s, 0.0)  # trace time, CPU seconds, busy seconds
+        self._known = (0.0, _cpu_s() + self._children_s, 0.0)  # trace time, CPU seconds, busy seconds
 
     def counter(self, now_s: float) -> float:
         return self._follow.idle_w * now_s + (self._follow.busy_w - self._follow.idle_w) * self._busy_s(now_s)
 
     def _busy_s(self, now_s: float) -> float:
         seen_s, seen_cpu_s, busy_s = self._known
-        cpu_s = time.process_time() + self._children_s
+        cpu_s = _cpu_s() + self._children_s
         busy_s += max(0.0, min(cpu_s - seen_cpu_s, now_s - seen_s))
         self._known = (now_s, cpu_s, busy_s)
         return busy_s
@@ -190,6 +193,17 @@ class _Following:
             self.uuid, held, used_bytes=used, busy_s=busy_s, own_sm_s=busy_s, all_sm_s=busy_s,
             memory_share=1.0 if held else None, slice_share=self.device.slice_share,
         )  # fmt: skip
+
+
+def _cpu_s() -> float:
+    """CPU seconds of this process without the meter's own threads, which compute nothing on a GPU."""
+    return time.process_time() - sum(_spent_s(thread) for thread in threading.enumerate() if thread.name in OURS)
+
+
+def _spent_s(thread: threading.Thread) -> float:
+    if thread.ident is None or not hasattr(time, "pthread_getcpuclockid"):
+        return 0.0
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
 
 
 def _children_s() -> float:
