@@ -75,6 +75,11 @@ class Budget:
         return (self.currency or "?") if self.measure == "amount" else UNITS[self.measure]
 
     @property
+    def by_session(self) -> bool:
+        """Whether each session has it for itself, with warnings and extensions of its own."""
+        return self.scope == "session" or self.period.kind == "session"
+
+    @property
     def holds(self) -> bool:
         """Whether it may keep a cell from running."""
         return self.hold != "warn" and not self.paused
@@ -99,6 +104,7 @@ class Verdict:
         start, end: the period of now (seconds since 1970; infinite where it has no such end).
         spent: in the budget's unit; its value is ``None`` where it was not measured (its reasons say why).
         granted: what extensions in this period added to the limit.
+        current: whether now lies in it; a span that is over, or has not begun, neither warns nor holds.
     """
 
     budget: Budget
@@ -107,6 +113,7 @@ class Verdict:
     spent: Total
     granted: float = 0.0
     burn: Burn | None = None
+    current: bool = True
 
     @property
     def limit(self) -> float:
@@ -130,7 +137,7 @@ class Verdict:
     @property
     def crossed(self) -> float | None:
         """The highest of the budget's thresholds that is reached; of the limit as it was set."""
-        share = None if self.spent.value is None else replace(self, granted=0.0).share
+        share = replace(self, granted=0.0).share if self.current else None
         return max((t for t in self.budget.warn if share is not None and share >= t), default=None)
 
     @property
@@ -147,7 +154,7 @@ class Verdict:
     @property
     def holds(self) -> bool:
         """Whether no more may be spent."""
-        return self.budget.holds and self.state == "over"
+        return self.current and self.budget.holds and self.state == "over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +236,8 @@ def extension(verdict: Verdict) -> float:
 
 
 def tightest(verdicts: Iterable[Verdict]) -> Verdict | None:
-    """The one that is spent furthest; ``None`` where none is known or all are paused."""
-    known = [v for v in verdicts if v.state not in ("unknown", "paused") and v.share is not None]
+    """The one that is spent furthest; ``None`` where none is known or all are paused or over."""
+    known = [v for v in verdicts if v.current and v.state not in ("unknown", "paused") and v.share is not None]
     return max(known, key=lambda v: v.share or 0.0, default=None)
 
 

@@ -104,16 +104,26 @@ def resets(verdict: Verdict, now: float) -> str:
     period = verdict.budget.period
     if period.kind == "rolling":
         return f"frees what is older than {length_said(period)}"
+    if period.kind == "span" and not verdict.start <= now < verdict.end:
+        edge, word = (verdict.end, "ended") if now >= verdict.end else (verdict.start, "begins")
+        return f"{word} on {_at(edge, period.zone)}"
     if not now <= verdict.end < inf:
         return ""
-    at = local(verdict.end, period.zone)
-    return f"{'ends' if period.kind == 'span' else 'begins anew'} on {at:%a} {at.day} {at:%b}, {at:%H:%M}"
+    return f"{'ends' if period.kind == 'span' else 'begins anew'} on {_at(verdict.end, period.zone)}"
+
+
+def _at(when: float, zone: str) -> str:
+    """``Mon 30 Nov, 00:00``."""
+    at = local(when, zone)
+    return f"{at:%a} {at.day} {at:%b}, {at:%H:%M}"
 
 
 def burn_said(verdict: Verdict, now: float) -> str:
     """``at this week's pace it is spent on Thursday``, else what is spent by its end; empty where neither is known."""
     burn, budget = verdict.burn, verdict.budget
     if burn is None or burn.per_day <= 0 or verdict.state in ("over", "paused", "unknown"):
+        return ""
+    if not verdict.current:
         return ""
     if budget.period.kind == "rolling":  # at a steady pace as much drops out as comes in
         return ""

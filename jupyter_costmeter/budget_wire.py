@@ -33,6 +33,7 @@ def verdict(one: Verdict, now: float | None = None) -> Json:
         "left": one.left,
         "share": _finite(one.share),
         "state": one.state,
+        "current": one.current,
         "crossed": one.crossed,
         "text": budget_pages.said(one),
         "burn": None if one.burn is None else _burn(one.burn, budget_pages.burn_said(one, now)),

@@ -341,6 +341,8 @@ def _fused(old: Row, new: Row, spot: _Spot, text: str) -> dict[str, Any]:
     was, now = spot.made(old, text), spot.made(new, text)
     new = _spelled(old, new, was, now)
     kept = {key for fields, keys in SAYS if _alike(was, now, fields) for key in keys}
+    if "warn" in new and "warn" not in old:  # what it does without is the setting's, which is not known here
+        kept.discard("warn")
     wanted = {key: value for key, value in new.items() if key not in kept}
     wanted |= {key: value for key, value in old.items() if key in kept}
     return {**{key: wanted[key] for key in old if key in wanted}, **wanted}

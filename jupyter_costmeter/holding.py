@@ -13,6 +13,7 @@ from shlex import quote
 from .budget import Budget, Verdict, extension
 from .budget_pages import amount_said, resets, said, title
 from .placing import own_file
+from .tables import printable
 
 #: A cell that was held goes on if it is run again so soon (seconds).
 AGAIN_S = 60.0
@@ -27,7 +28,8 @@ def ours(code: str) -> bool:
 
 
 def _ours(line: str) -> bool:
-    return any(line == word or line.startswith(f"{word} ") for word in OURS)
+    called = any(line == word or line.startswith(f"{word} ") for word in OURS)
+    return called and not {"{", "$"} & set(line)  # IPython puts what the user's code answers in their places
 
 
 class Held:
@@ -53,7 +55,7 @@ def may_go_on(over: Sequence[Verdict], headless: bool) -> bool:
 
 def refusal(over: Sequence[Verdict], now: float, headless: bool, project: str | None) -> str:
     """What is printed instead of the cell's output: which budget, and the way on."""
-    return f"This cell was not started: {_all_spent(over, now)}. {_way_on(over, headless, project)}"
+    return printable(f"This cell was not started: {_all_spent(over, now)}. {_way_on(over, headless, project)}")
 
 
 def _all_spent(over: Sequence[Verdict], now: float) -> str:
@@ -83,7 +85,13 @@ def _raising(verdict: Verdict, project: str | None) -> str:
     budget = verdict.budget
     folder = str(Path(budget.origin.rpartition(":")[0]).parent)
     here = folder == project if budget.shared else budget.file == os.path.realpath(own_file())
+    here &= _can_be_named(budget)
     return f"raise it: {raised(verdict)}" if here else f"raise it in {budget.origin}"
+
+
+def _can_be_named(budget: Budget) -> bool:
+    """Whether words of a command mean this one: of each session's they do where it names a notebook or project."""
+    return (budget.key or "").isprintable() and (budget.scope != "session" or budget.key is not None)
 
 
 def raised(verdict: Verdict) -> str:
@@ -101,8 +109,9 @@ def _words(budget: Budget) -> Iterable[str]:
     """What makes a budget the one that it is."""
     yield _period_words(budget.period.text)
     yield f"scope={budget.scope}"
-    if budget.scope in ("notebook", "project") and budget.key is not None:
-        yield f"{budget.scope}={quote(budget.key)}"
+    if budget.key is not None:
+        whose = "notebook" if budget.key.endswith(".ipynb") else "project"
+        yield f"{whose if budget.scope == 'session' else budget.scope}={quote(budget.key)}"
     if budget.period.zone:
         yield f"zone={budget.period.zone}"
     if budget.name:
@@ -120,15 +129,15 @@ def _period_words(period: str) -> str:
 
 def stopped(over: Sequence[Verdict], now: float) -> str:
     """Why a cell was interrupted."""
-    return f"This cell was interrupted: {_all_spent(over, now)}. What it cost and printed so far is kept."
+    return printable(f"This cell was interrupted: {_all_spent(over, now)}. What it cost and printed so far is kept.")
 
 
 def not_stopped(over: Sequence[Verdict], now: float) -> str:
     """Why one was not: it runs beside the kernel's main thread."""
-    return f"This cell goes on, since a subshell's cannot be interrupted: {_all_spent(over, now)}."
+    return printable(f"This cell goes on, since a subshell's cannot be interrupted: {_all_spent(over, now)}.")
 
 
-def goes_on(over: Sequence[Verdict]) -> str:
-    """A cell took the interrupt and went on."""
+def went_on(over: Sequence[Verdict]) -> str:
+    """A cell took the interrupt and came to its end."""
     standing = "; ".join(f"{title(verdict.budget)}: {said(verdict)}" for verdict in over)
-    return f"This cell goes on in spite of its interrupt, and is not interrupted again. {standing}."
+    return printable(f"This cell was interrupted once, and went on to its end. {standing}, when it was interrupted.")

@@ -29,6 +29,7 @@ from .format import (
 )
 from .rates import Rates
 from .record import COUNTED, LEADING, CellRecord, Figure, Held, Status, Summary, Total
+from .tables import printable
 
 MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "killed": "✗ killed"}
 
@@ -101,7 +102,8 @@ class Page:
         tables = [table.text(width) for table in self.tables if table.rows]
         head = "\n".join([self.title, *self.headlines])
         notes = [line for note in self.notes for line in (textwrap.wrap(note, width) if width else [note])]
-        return "\n\n".join([head, *tables, *(["\n".join(notes)] if notes else [])])
+        whole = "\n\n".join([head, *tables, *(["\n".join(notes)] if notes else [])])
+        return "\n".join(map(printable, whole.split("\n")))
 
     def _repr_html_(self) -> str:
         heads = "".join(f"<div>{html.escape(line)}</div>" for line in self.headlines)

@@ -54,8 +54,8 @@ class Period:
             return f"{self.length_s / UNIT_S[unit]:.0f}{unit}"
         if self.kind != "span":
             return self.kind
-        first = "" if self.start == -inf else f"from {local(self.start, self.zone).date()}"
-        last = "" if self.end == inf else f"until {local(self.end, self.zone).date()}"
+        first = "" if self.start == -inf else f"from {_said(self.start, self.zone)}"
+        last = "" if self.end == inf else f"until {_said(self.end, self.zone)}"
         return " ".join(filter(None, (first, last)))
 
     def at(self, now: float, session_start: float | None = None) -> tuple[float, float]:
@@ -112,6 +112,12 @@ def local(at: float, zone: str = "") -> datetime:
     """That instant by the zone's clocks."""
     found = _zone(zone)
     return datetime.fromtimestamp(at, found) if found else datetime.fromtimestamp(at).astimezone()
+
+
+def _said(at: float, zone: str) -> str:
+    """An edge as it is written: a day, with the time where that is not the day's first moment."""
+    when = local(at, zone)
+    return str(when.date()) if instant(when.date(), zone) == at else when.replace(tzinfo=None).isoformat()
 
 
 def instant(when: date, zone: str = "") -> float:

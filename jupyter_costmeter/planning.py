@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from math import inf, isfinite
 from typing import Any
 
@@ -37,6 +37,7 @@ HOLDS = {
 ANSWERS = {"yes": True, "true": True, "no": False, "false": False}
 #: What is done by setting a budget, and is no word of its own.
 BY_SETTING = ("set", "add", "new", "raise", "lower", "change", "edit")
+DAY_LETTERS = len("2026-10-01")
 BOOLS, DAYS, PATHS = ("shared", "paused"), ("from", "until"), ("notebook", "project")
 
 
@@ -124,8 +125,10 @@ def _notes(verdict: Verdict, now: float) -> Iterator[str]:
     name = title(verdict.budget)
     if verdict.state == "unknown":
         yield f"{name}: {said(verdict)}."
-    if verdict.spent.incomplete:
+    elif verdict.spent.incomplete:
         yield f"{name}: a lower bound: {'; '.join(verdict.spent.reasons)}."
+    if not verdict.current:
+        yield f"{name}: it {resets(verdict, now)}."
     if pace := burn_said(verdict, now):
         yield f"{name}: {pace}."
 
@@ -143,6 +146,7 @@ def _set(words: Sequence[str], context: Context) -> Page:
 
 def _told(what: str, one: Budget, context: Context) -> Page:
     """What it says now, where it stands, and where that is written."""
+    _heed(context)
     declared = context.plans.of(context.project)
     one = next((found for found in declared.budgets if found.id == one.id), one)  # with the settings' thresholds
     now = time.time()
@@ -153,6 +157,12 @@ def _told(what: str, one: Budget, context: Context) -> Page:
     now_said = [] if one.paused else [f"Now: {stands}."]
     notes = [*now_said, does.strip(), f"Written to {one.origin}."]
     return Page(f"Budget {what}: {_full_title(one)}", notes=[*notes, *dict.fromkeys(declared.problems)])
+
+
+def _heed(context: Context) -> None:
+    """The kernel's next cell is held, or not any more, by what was said in this one."""
+    if context.session is not None:
+        context.session.watch.read()
 
 
 def _full_title(one: Budget) -> str:
@@ -170,6 +180,7 @@ def _resume(one: Budget, context: Context) -> Page:
 
 def _delete(one: Budget, context: Context) -> Page:
     budgeting.delete(one)
+    _heed(context)
     return Page(
         f"Budget deleted: {_full_title(one)}", notes=[f"Taken out of {one.file}. What was spent stays in the ledger."]
     )
@@ -179,6 +190,8 @@ def _extend(one: Budget, context: Context) -> Page:
     (verdict,) = context.verdicts([one], time.time())
     if context.session is not None:
         context.session.watch.extend(verdict)
+    elif one.by_session:
+        raise UsageError(f"{title(one)} is of each session by itself: extend it in a cell, with %cost budget extend")
     else:
         extend(context.spending, verdict, place.session_info(context.notebook, context.project or ""))
     (after,) = context.verdicts([one], time.time())
@@ -267,7 +280,7 @@ def _percents(value: str) -> list[float]:
 
 def _day(value: str, key: str) -> date:
     try:
-        return date.fromisoformat(value)
+        return date.fromisoformat(value) if len(value) <= DAY_LETTERS else datetime.fromisoformat(value)
     except ValueError:
         raise UsageError(f"{key}={value}: it wants a day, such as {key}=2026-10-01") from None
 

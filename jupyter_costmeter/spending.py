@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -91,20 +91,23 @@ class Spending:
             book = self._book(now) if asks else None
             windows = {budget.id: _window(budget, now, session) for budget in budgets if not budget.paused}
             told = [(session, record) for record in own.values()] if session else []
-            look = self._look(_wanted(budgets, windows, book), now, session, told)
+            look = self._look(_wanted(budgets, windows, book), now, told)
             return [self._verdict(budget, windows.get(budget.id), now, session, look, book) for budget in budgets]
 
-    def log(self, event: BudgetEvent, start: float) -> bool:
+    def log(self, event: BudgetEvent, start: float, by_session: bool = False) -> bool:
         """Note what came of a budget; False where somebody gave the same warning since ``start``.
+
+        Of a budget that each session has for itself (``by_session``) only the same session's warning is the same.
 
         What cannot be written is kept in memory, counts here, and is written with the next that can be.
         """
         with self._lock:
             try:
                 self._write_rest(start)
-                return self._open().log(event, start)
+                return self._open().log(event, start, by_session)
             except LedgerError:
-                known = any(_same_warning(event, one) and one.at >= start for one in self._unlogged)
+                rest = [one for one in self._unlogged if not by_session or one.session_id == event.session_id]
+                known = any(_same_warning(event, one) and one.at >= start for one in rest)
                 if not known:
                     self._unlogged.append(event)
                 return not known
@@ -138,22 +141,24 @@ class Spending:
             self._ledger = open_ledger(self._path)
         return self._ledger
 
-    def _look(self, windows: dict[Window, Detail], now: float, session: SessionInfo | None, own: Records) -> _Look:
+    def _look(self, windows: dict[Window, Detail], now: float, own: Records) -> _Look:
         """Bring the bins up to date; tell what is in none of them."""
         if not windows:
             return _Look([])
         try:
             with self._open().at_once():
-                return self._read_new(windows, now, {self._own, session.id if session else None}, own)
+                return self._read_new(windows, now, own)
         except LedgerError as error:
             came = set[str]().union(*(one.came for one in self._bins.values()))
             return _Look([one for one in own if one[1].id not in came], str(error))
 
-    def _read_new(self, windows: dict[Window, Detail], now: float, mine: set[str | None], own: Records) -> _Look:
+    def _read_new(self, windows: dict[Window, Detail], now: float, own: Records) -> _Look:
         ledger = self._open()
         self._catch_up(windows, now)
         self._events = ledger.events(min(window.start for window in windows))
-        found = [one for one in ledger.open_windows() if one[0].id not in mine and one[1].parent_id is None] + own
+        others = [one for one in ledger.open_windows() if one[0].id != self._own and one[1].parent_id is None]
+        told = {record.id for _, record in own}  # better known than by its journal
+        found = [one for one in others if one[1].id not in told] + own
         closed = ledger.there(record.id for _, record in found) if found else ()
         return _Look([one for one in found if one[1].id not in closed])
 
@@ -181,11 +186,19 @@ class Spending:
             records, after = self._open().after(mark)
             if after == mark:
                 return
+            self._add(bins, records, after)
+            mark = after
+
+    def _add(self, bins: Iterable[Bin], records: Records, mark: int) -> None:
+        """An interrupt of the user's in the midst of it leaves what is read anew, never what is counted by half."""
+        try:
             for one in bins:
                 for info, record in records:
                     one.add(info, record)
-                one.mark = after
-            mark = after
+                one.mark = mark
+        except BaseException:
+            self._bins.clear()
+            raise
 
     def _read(self, window: Window, detail: Detail, now: float) -> Bin:
         began = time.perf_counter()
@@ -204,9 +217,10 @@ class Spending:
             return Verdict(budget, start, end, _unknown(budget, "it is paused" if budget.paused else NO_SESSION))
         _, start, end = window
         spent = self._spent(budget, window, look, book if amounts.needs_costs(budget.measure) else None)
-        granted = self._granted(budget, start, end)
+        granted = self._granted(budget, start, end, session)
         found = Verdict(budget, start, end, spent, granted)
-        return replace(found, burn=burn(spent.value, found.limit, self._began(window, look), end, now))
+        pace = burn(spent.value, found.limit, self._began(window, look), end, now)
+        return replace(found, burn=pace, current=start <= now < end)
 
     def _spent(self, budget: Budget, window: Window, look: _Look, book: Book | None) -> Total:
         there, running = self._bins.get(window), look.uses(window, book)
@@ -230,9 +244,11 @@ class Spending:
             self._priced = (state, costing.book)
         return self._priced[1]
 
-    def _granted(self, budget: Budget, start: float, end: float) -> float:
+    def _granted(self, budget: Budget, start: float, end: float, session: SessionInfo | None) -> float:
         known = (*self._events, *self._unlogged)
-        mine = (event for event in known if event.kind == "extended" and event.budget_id == budget.id)
+        mine = [event for event in known if event.kind == "extended" and event.budget_id == budget.id]
+        if budget.by_session and session is not None:
+            mine = [event for event in mine if event.session_id == session.id]
         return sum(event.amount for event in mine if start <= event.at < end)
 
     def _began(self, window: Window, look: _Look) -> float:
@@ -247,7 +263,7 @@ class Spending:
 
 def _window(budget: Budget, now: float, session: SessionInfo | None) -> Window | None:
     """``None`` for a budget of a session where there is none."""
-    if session is None and (budget.scope == "session" or budget.period.kind == "session"):
+    if session is None and budget.by_session:
         return None
     start, end = budget.period.at(now, session.started_at if session else None)
     return Window(budget_selection(budget, session.id if session else None), start, end)

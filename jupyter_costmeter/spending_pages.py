@@ -128,7 +128,8 @@ def _notes(verdict: Verdict, found: Whereabouts) -> list[str]:
 def forecast(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     """What the next run of each of a notebook's cells will cost, by its last ones."""
     selection = Selection("notebook", _notebook(asked, context))
-    verdicts = [v for v in context.verdicts(planning.here(context), time.time()) if v.state != "paused"]
+    stand = context.verdicts(planning.here(context), time.time())
+    verdicts = [v for v in stand if v.state != "paused" and v.current]
     found = _forecasts(selection, context, verdicts)
     if not found:
         return Page(f"{title_of(selection)}: forecast", notes=["No cell of it has run to its end yet."])

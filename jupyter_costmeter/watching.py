@@ -190,7 +190,7 @@ class Watch:
             return False
         self._warned.add(key)
         event = self.event("warned", verdict, _standing(verdict), threshold=threshold)
-        return self._spending().log(event, verdict.start)
+        return self._spending().log(event, verdict.start, verdict.budget.by_session)
 
     def event(
         self, kind: Happening, verdict: Verdict, text: str, cell_id: str | None = None,
@@ -200,9 +200,10 @@ class Watch:
         from .budget import BudgetEvent
 
         info, budget = self._info(), verdict.budget
+        limit = budget.limit if kind == "warned" else verdict.limit  # thresholds are of the limit as it was set
         return BudgetEvent(
             uuid.uuid4().hex, budget.id, kind, time.time(), info.id, info.user, info.host, cell_id,
-            threshold, verdict.spent.value, verdict.limit, 0.0, budget.unit, text,
+            threshold, verdict.spent.value, limit, 0.0, budget.unit, text,
         )  # fmt: skip
 
     def happened(self, kind: Happening, verdicts: Sequence[Verdict], text: str, cell_id: str | None = None) -> None:

@@ -30,6 +30,9 @@ test('a limit is a number as people type it, and never guessed', () => {
 test('thresholds are shares in percent', () => {
   assert.deepEqual(warnOf('100, 50 %; 80'), [0.5, 0.8, 1]);
   assert.deepEqual(warnOf('80 80'), [0.8]);
+  assert.equal(limitOf(String(5e-7), 'kwh'), 5e-7); // as a small limit is shown again
+  const third = draftOf(verdict({ warn: [0.3333, 1] }));
+  assert.deepEqual(warnOf(third.warn), [0.3333, 1]);
   assert.deepEqual(warnOf(''), []);
   assert.equal(warnOf('half'), null);
   assert.equal(warnOf('0'), null);

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import hypothesis
 import pytest
+from budgeted import path, start, written  # noqa: F401 (fixtures of several modules)
 from costing_words import metered, words  # noqa: F401 (fixtures of several modules)
 from jupyter_core.paths import jupyter_config_path
 from kernels import LOAD, Kernel, cells
@@ -79,7 +80,7 @@ def start_kernel(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     """Starts kernels, and stops them when the test ends."""
     started: list[Kernel] = []
 
-    def start(notebook: str | None = "train.ipynb", load: bool = True, **env: str) -> Kernel:
+    def launch(notebook: str | None = "train.ipynb", load: bool = True, **env: str) -> Kernel:
         names = {"JPY_SESSION_NAME": str(home / notebook)} if notebook else {}
         kernel = Kernel({**os.environ, **names, **env}, home)
         started.append(kernel)
@@ -87,7 +88,7 @@ def start_kernel(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
             kernel.run(LOAD, silent=True)
         return kernel
 
-    yield start
+    yield launch
     for kernel in started:
         kernel.stop(now=True)
 

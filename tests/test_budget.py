@@ -151,3 +151,9 @@ def test_thresholds(said: object) -> None:
 def test_what_is_no_threshold(said: object) -> None:
     with pytest.raises(UsageError, match="it wants ascending parts of the limit"):
         thresholds(said)
+
+
+def test_a_span_that_is_over_or_has_not_begun_neither_warns_nor_holds() -> None:
+    over = replace(verdict(20.0, hold="stop"), current=False)
+    assert (over.state, over.crossed, over.holds, tightest([over])) == ("over", None, False, None)
+    assert replace(over, current=True).holds

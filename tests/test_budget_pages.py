@@ -102,7 +102,8 @@ def test_what_is_spent_with_its_marks() -> None:
         (period_of("day", BERLIN), "begins anew on Fri 27 Nov, 00:00"),
         (period_of("7d"), "frees what is older than 7 days"),
         (period_of("", BERLIN, None, datetime(2026, 12, 24)), "ends on Thu 24 Dec, 00:00"),
-        (period_of("", BERLIN, None, datetime(2026, 1, 1)), ""),
+        (period_of("", BERLIN, None, datetime(2026, 1, 1)), "ended on Thu 1 Jan, 00:00"),
+        (period_of("", BERLIN, datetime(2026, 12, 24)), "begins on Thu 24 Dec, 00:00"),
         (period_of("total"), ""),
     ],
 )

@@ -184,6 +184,14 @@ def test_one_of_a_folder_around_is_changed_there(here: Here) -> None:
     assert around.read_text() == "[[budget]]\nkwh = 1\npaused = true\n"
 
 
+def test_thresholds_that_are_said_are_written_also_the_usual_ones(own: Path, here: Here) -> None:
+    """What a row without them does is a setting's, and may be other than the usual."""
+    one = set_budget({"gpu_hours": 20}, here)
+    changed = change(one, {"gpu_hours": 20, "warn": [0.5, 0.8, 1.0]}, here)
+    assert changed.warn == (0.5, 0.8, 1.0)
+    assert "warn = [0.5, 0.8, 1.0]" in own.read_text()
+
+
 def test_pausing_and_resuming_leaves_no_trace(own: Path, here: Here) -> None:
     own.write_text(MINE)
     paused = pause(declared(here)[0], True)

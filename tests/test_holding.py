@@ -55,10 +55,40 @@ def test_commands_of_ours_are_never_held(code: str) -> None:
 @pytest.mark.parametrize(
     "code",
     ["1", "%cost\ntrain()", "%%cost label\ntrain()", "%costly", "%load_ext other", "%time train()", "cost = 3",
-     "%load_ext jupyter_costmeter_more", "%cost\n!rm x"],
+     "%load_ext jupyter_costmeter_more", "%cost\n!rm x",
+     "%cost label {train()}", "%cost label $x"],
 )  # fmt: skip
 def test_all_else_may_be(code: str) -> None:
     assert not holding.ours(code)
+
+
+# The way on
+
+
+def test_a_path_cannot_speak_to_the_terminal() -> None:
+    over = verdict(key="/lab/a\x1b[31mb", origin="/lab/a\x1b[31mb/jupyter_costmeter.toml:1", shared=False)
+    said = holding.refusal([over], NOW, headless=False, project="/lab/a\x1b[31mb")
+    assert said.isprintable()
+    assert "%cost budget" not in said  # no word can name it
+
+
+def test_a_sessions_budget_is_raised_by_its_own_words_or_in_its_file(home: Path) -> None:
+    for row in ({"gpu_hours": 1, "scope": "session", "notebook": str(home / "other.ipynb")},):
+        made = set_budget(row, Here(str(home / "a.ipynb"), str(home)))
+        over = replace(verdict(1.5), budget=replace(made, limit=1.0, hold="ask"))
+        words = shlex.split(holding.raised(over).removeprefix("%cost budget "))
+        assert set_budget(row_of(words), Here(str(home / "a.ipynb"), str(home))).id == made.id
+    each = verdict(scope="session", key=None, shared=False, origin="/x.toml:3")
+    assert "raise it in /x.toml:3" in holding.refusal([each], NOW, headless=False, project=None)
+
+
+def test_a_spans_time_of_day_stays(home: Path) -> None:
+    row = row_of(["gpu_hours=1", "from=2026-11-01T12:00:00", "until=2030-01-01", "scope=user"])
+    made = set_budget(row, Here(None, None))
+    words = shlex.split(holding.raised(replace(verdict(1.5), budget=made)).removeprefix("%cost budget "))
+    again = set_budget(row_of(words), Here(None, None))
+    assert (again.id, again.period) == (made.id, made.period)
+    assert "from 2026-11-01T12:00:00" in made.period.text
 
 
 # Run again within a minute
@@ -141,7 +171,7 @@ def test_a_stop_says_why_and_that_nothing_is_lost() -> None:
     said = holding.stopped([verdict(hold="stop")], NOW)
     assert said.startswith("This cell was interrupted: the budget GPU quota is spent, 20.3 of 20 GPU-h")
     assert "is kept" in said
-    assert "is not interrupted again" in holding.goes_on([verdict(hold="stop")])
+    assert "interrupted once, and went on to its end" in holding.went_on([verdict(hold="stop")])
     assert "subshell" in holding.not_stopped([verdict(hold="stop")], NOW)
 
 

@@ -67,3 +67,9 @@ def test_of_many_kernels_one_warns(ledger: Ledger) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(warn, range(1, 17))) == [False] * 15 + [True]
     assert [one.kind for one in ledger.events(-inf)].count("warned") == 1
+
+
+def test_where_each_session_has_its_own_budget_each_is_warned_once(ledger: Ledger) -> None:
+    assert ledger.log(event(1), WEEK, by_session=True)
+    assert ledger.log(event(2, session_id="s2"), WEEK, by_session=True)
+    assert not ledger.log(event(3), WEEK, by_session=True)

@@ -13,6 +13,8 @@ from serving import API, Answer, Server
 from shell import cell, fill, session
 
 from jupyter_costmeter.assumptions import NAME
+from jupyter_costmeter.budget import BudgetEvent
+from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.record import CellRecord, SessionInfo
 from jupyter_costmeter.runs import code_hash
 
@@ -295,6 +297,30 @@ def test_a_chart_ends_at_what_was_spent(spent: Server) -> None:
     assert "#112233" in str(body["item"])
     assert columns(body["item"])["used"][-1] == pytest.approx(1.5)
     assert "ink" in told(spent.ask("chart", path=PATH, budget=verdict["id"], ink="red;"), 400)["message"]
+
+
+def test_the_charts_line_is_the_limit_with_all_extensions(spent: Server) -> None:
+    """However much has come of the budget since."""
+    verdict = one_of(put(spent, per="30d", limit=1.0, hold="ask"))
+    told(spent.send("extend", {"id": verdict["id"]}, "POST", path=PATH))
+    now = time.time()
+    ledger = open_ledger(spent.ledger)
+    for n in range(25):
+        ledger.log(
+            BudgetEvent(f"r{n}", verdict["id"], "refused", now, "s", "u", "h", None, None, 1.0, 1.0, 0.0, "", "")
+        )
+    ledger.close()
+    limit = one_of(told(spent.ask("budgets", path=PATH)))
+    body = told(spent.ask("chart", path=PATH, budget=verdict["id"]))
+    assert limit["granted"] > 0
+    assert limit["limit"] + limit["granted"] in [pytest.approx(v) for v in numbers(body["item"])]
+
+
+def numbers(item: Any) -> list[float]:
+    """All numbers that stand in Bokeh's JSON."""
+    if isinstance(item, (dict, list)):
+        return [n for one in (item.values() if isinstance(item, dict) else item) for n in numbers(one)]
+    return [float(item)] if isinstance(item, (int, float)) and not isinstance(item, bool) else []
 
 
 def columns(item: Any) -> dict[str, Any]:

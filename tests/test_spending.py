@@ -13,11 +13,12 @@ from carbon_cases import CLOCK, LOST, NVML
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from jupyter_costmeter import bins
 from jupyter_costmeter.budget import Budget, BudgetEvent, BudgetScope, Measure, Verdict
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.store import Ledger
-from jupyter_costmeter.periods import local, period_of
+from jupyter_costmeter.periods import Period, local, period_of
 from jupyter_costmeter.record import CellRecord, Figure, SessionInfo, Usage
 from jupyter_costmeter.spending import Spending, budget_selection
 
@@ -319,6 +320,46 @@ def test_one_of_two_kernels_warns(make: Make) -> None:
     assert mine.log(event(budget(), "warned", NOW), NOW - HOUR)
     assert not other.log(event(budget(), "warned", NOW + 1, 2), NOW - HOUR)
     assert [one.id for one in other.events(NOW - HOUR)] == ["e1"]
+
+
+def test_a_sessions_extension_raises_no_others_limit(make: Make, ledger: Ledger) -> None:
+    of, each = make("s1"), budget(scope="session", key=None, per="session")
+    assert of.log(event(each, "extended", NOW - 60, amount=1.0, session_id="s2"), ONE.started_at)
+    assert [of.verdicts([each], NOW, info)[0].granted for info in (ONE, TWO)] == [0.0, 1.0]
+
+
+def test_who_is_no_kernel_counts_the_running_cell_of_the_session_that_it_asks_for(make: Make, ledger: Ledger) -> None:
+    """The server asks for a notebook's newest session, and knows of its running cell by the journal alone."""
+    server, kernel = make(), make("s1")
+    ledger.append(ONE, [run(ONE, 1)])
+    ledger.journal(ONE, [run(ONE, 2, 0.5)])
+    assert spent(server, budget(), NOW, ONE) == 1.5
+    assert spent(kernel, budget(), NOW, ONE, [run(ONE, 2, 0.75)]) == 1.75
+
+
+def test_an_interrupt_in_the_midst_of_a_look_counts_nothing_twice(
+    make: Make, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = make()
+    ledger.append(ONE, [run(ONE, 1)])
+    assert spent(of, budget()) == 1.0
+    ledger.append(ONE, [run(ONE, 2), run(ONE, 3)])
+    add = bins.Bin.add
+
+    def interrupted(one: bins.Bin, info: SessionInfo, record: CellRecord) -> None:
+        add(one, info, record)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(bins.Bin, "add", interrupted)
+        spent(of, budget())
+    assert spent(of, budget()) == 3.0
+
+
+def test_a_span_that_is_over_or_has_not_begun_is_not_current(make: Make, ledger: Ledger) -> None:
+    span = replace(budget(), period=Period("span", start=NOW - 2 * 86400, end=NOW))
+    found = [make().verdicts([span], at)[0].current for at in (NOW - 60, NOW, NOW - 3 * 86400)]
+    assert found == [True, False, False]
 
 
 # A ledger that cannot be read

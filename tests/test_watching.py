@@ -37,6 +37,7 @@ class Ledger:
         self.events: list[BudgetEvent] = []
         self.fails = False
         self.start = 0.0
+        self.granted = 0.0
 
 
 class Spent:
@@ -50,11 +51,13 @@ class Spent:
         if self.ledger.fails:
             raise RuntimeError("a fault of ours")
         self.asked.append((list(running), waiting))
-        return [Verdict(one, self.ledger.start, inf, total(self.ledger.spent.get(one.id, 0.0))) for one in found]
+        spent, granted = self.ledger.spent, self.ledger.granted
+        return [Verdict(one, self.ledger.start, inf, total(spent.get(one.id, 0.0)), granted) for one in found]
 
-    def log(self, event: BudgetEvent, start: float) -> bool:
+    def log(self, event: BudgetEvent, start: float, by_session: bool = False) -> bool:
         def known(one: BudgetEvent) -> bool:
-            return (one.budget_id, one.threshold, one.limit) == (event.budget_id, event.threshold, event.limit)
+            same = (one.budget_id, one.threshold, one.limit) == (event.budget_id, event.threshold, event.limit)
+            return same and (not by_session or one.session_id == event.session_id)
 
         if event.kind == "warned" and any(known(one) and one.at >= start for one in self.ledger.events):
             return False
@@ -116,6 +119,19 @@ def test_each_threshold_is_told_once(make: Make, ledger: Ledger) -> None:
         (0.8, 20.0, 16.0, "GPU-h"),
         (1.0, 20.0, 20.0, "GPU-h"),
     ]
+
+
+def test_after_an_extension_no_warning_comes_again(make: Make, ledger: Ledger) -> None:
+    """Thresholds are of the limit as it was set, in each kernel that looks."""
+    ledger.spent["b1"] = 21.0
+    first = make(budget())
+    first.look()
+    assert told(first) == [("warned", 1.0)]
+    ledger.granted = 3.0
+    other = make(budget())
+    other.look()
+    assert told(other) == []
+    assert {event.limit for event in ledger.events} == {20.0}
 
 
 def test_a_jump_over_several_is_told_as_the_highest(make: Make, ledger: Ledger) -> None:

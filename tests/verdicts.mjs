@@ -38,6 +38,7 @@ export function verdict(more = {}) {
     left: 7.6,
     share: 0.62,
     state: 'ok',
+    current: true,
     crossed: 0.5,
     text: '12.4 of 20 GPU-h this week (62 %), 7.6 GPU-h left',
     burn: null,

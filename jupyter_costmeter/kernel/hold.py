@@ -45,7 +45,7 @@ class Hold:
         self.ip, self.session = ip, session
         self.said: str | None = None  # of the last cell that was held; for who runs notebooks without a front end
         self._armed: dict[int, Run] = {}  # by thread: a cell that is about to start
-        self._stopped: dict[int, bool] = {}  # by the run's number; whether it was said that it went on
+        self._stopped: dict[int, list[Verdict]] = {}  # by the run's number: at which budgets' limit it was interrupted
         self._held: Held | None = None
         session.watch.at_limit = self.stop
 
@@ -65,9 +65,23 @@ class Hold:
             self.ip.ast_transformers.append(self)
         self._armed[get_ident()] = run
 
-    def end(self) -> None:
-        """It has ended, whether or not it came to its start."""
+    def has(self, run: Run) -> bool:
+        """Whether it was interrupted."""
+        return run.seq in self._stopped
+
+    def end(self, run: Run) -> None:
+        """It has ended, whether or not it came to its start; how it ended says what became of its interrupt."""
         self._armed.pop(get_ident(), None)
+        over = self._stopped.pop(run.seq, None)
+        if over is not None and run.thread == threading.main_thread().ident:
+            self._ended(run, over)
+
+    @guard.guarded("saying why a cell was interrupted")
+    def _ended(self, run: Run, over: list[Verdict]) -> None:
+        from .. import holding
+
+        self.said = holding.went_on(over) if run.outcome == "ok" else holding.stopped(over, time.time())
+        run.notes.append(self.said)
 
     def visit(self, tree: Any) -> Any:
         """IPython asks for each tree that it is about to run; only a cell's own counts, not what it runs itself.
@@ -75,7 +89,10 @@ class Hold:
         Raises:
             BudgetHold: the cell must not start.
         """
-        run = self._armed.pop(get_ident(), None) if self._armed else None
+        run = self._armed.get(get_ident()) if self._armed else None
+        if run is not None and run is not self.session.innermost():
+            return tree  # another's hook runs a cell before the user's own has come to its start
+        self._armed.pop(get_ident(), None)
         refused = self._refusal(run) if run is not None else None
         if refused is not None:
             raise BudgetHold(refused)
@@ -88,8 +105,15 @@ class Hold:
         if holding.ours(run.code or "") or self.session.forked:
             return None
         if self.session.gaps.waits_s > LONG_S:
-            self.session.settle(follow=False)  # what the GPUs were held idle counts, too
+            self._settle()  # what the GPUs were held idle counts, too
         return self._decided(run, self.session.watch.over(self._used))
+
+    def _settle(self) -> None:
+        """In a thread of its own: an interrupt ends the waiting for it, and loses no record."""
+        settling = threading.Thread(target=self.session.settle, kwargs={"follow": False}, name="costmeter-settling")
+        settling.daemon = True
+        settling.start()
+        settling.join(FLUSH_S)
 
     def _used(self) -> list[CellRecord]:
         """What is in no record yet: what ended a moment ago, and what other shells run."""
@@ -123,22 +147,25 @@ class Hold:
         main = threading.main_thread().ident
         for run in self.session.cells_open():
             if run.seq in self._stopped:
-                self._goes_on(run, over)
-            elif run.thread != main:
+                continue  # once: it may take the interrupt, and go on
+            if run.thread != main:
                 self._beside(run, over)
             elif not holding.ours(run.code or ""):
                 self._stop(run, over)
 
     def _stop(self, run: Run, over: list[Verdict]) -> None:
+        """What it used so far is in the ledger first; a cell that ends meanwhile ends well."""
         from .. import holding
 
-        self._stopped[run.seq] = False
         self.session.writer.flush(FLUSH_S)
-        self.said = holding.stopped(over, time.time())
-        self._note(run, over, self.said)
-        if self.session.outermost(run.thread) is run:
-            interrupt()
-            self._wake()
+        text = holding.stopped(over, time.time())
+        self._stopped[run.seq] = over
+        if self.session.outermost(run.thread) is not run:
+            self._stopped.pop(run.seq, None)
+            return
+        interrupt()
+        self._wake()
+        self.session.watch.happened("stopped", over, text, run.cell_id)
 
     def _wake(self) -> None:
         """A top-level ``await`` heeds its interrupt when the event loop turns: ipykernel's handler does not turn it."""
@@ -146,23 +173,12 @@ class Hold:
         if loop is not None:
             loop.add_callback(lambda: None)
 
-    def _goes_on(self, run: Run, over: list[Verdict]) -> None:
-        """The cell has had a tick's time to end."""
-        from .. import holding
-
-        if not self._stopped[run.seq]:
-            self._stopped[run.seq] = True
-            self._note(run, over, holding.goes_on(over))
-
     def _beside(self, run: Run, over: list[Verdict]) -> None:
         """It runs in a subshell's thread, where no interrupt can reach it."""
         from .. import holding
 
-        self._stopped[run.seq] = True
-        self._note(run, over, holding.not_stopped(over, time.time()))
-
-    def _note(self, run: Run, over: list[Verdict], text: str) -> None:
-        """To be said below the cell, by the panel, and in the ledger."""
+        self._stopped[run.seq] = over
+        text = holding.not_stopped(over, time.time())
         run.notes.append(text)
         self.session.watch.happened("stopped", over, text, run.cell_id)
 

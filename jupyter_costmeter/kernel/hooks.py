@@ -179,13 +179,13 @@ class Hooks:
             run.execution_count = result.execution_count
         self.session.close(run, *_outcome(result))
         runs.pop()  # last: what an interrupt leaves here is closed by the next cell
-        if not runs and (self.session.watch.budgets or run.notes):
+        if not runs and (self.session.watch.budgets or run.notes or self.hold.has(run)):
             self._say(run)
 
     def _say(self, run: Run) -> None:
         """A line below the cell for each budget that it has reached, and why it was interrupted."""
         watch, window = self.session.watch, run.window
-        self.hold.end()
+        self.hold.end(run)
         long = window.end is not None and window.end.t_s - window.start.t_s > LOOK_S
         if not (long or watch.waits or run.notes):
             return

@@ -20,9 +20,9 @@ SINCE = file.compiled(
 )
 
 
-def log(connection: sa.Connection, event: BudgetEvent, start: float) -> bool:
-    """Whether it was noted: it is new, and no warning that somebody gave since ``start``."""
-    if event.kind == "warned" and _warned(connection, event, start):
+def log(connection: sa.Connection, event: BudgetEvent, start: float, by_session: bool) -> bool:
+    """Whether it was noted: it is new, and no warning that somebody (``by_session``: its session) gave since then."""
+    if event.kind == "warned" and _warned(connection, event, start, by_session):
         return False
     row = asdict(event)
     # a number without end is no limit that JSON or a sum can hold; none is written
@@ -30,7 +30,7 @@ def log(connection: sa.Connection, event: BudgetEvent, start: float) -> bool:
     return connection.execute(insert(budget_event).values(row).on_conflict_do_nothing()).rowcount > 0
 
 
-def _warned(connection: sa.Connection, event: BudgetEvent, start: float) -> bool:
+def _warned(connection: sa.Connection, event: BudgetEvent, start: float, by_session: bool) -> bool:
     there = budget_event.c
     query = sa.select(there.id).where(
         there.kind == "warned",
@@ -39,6 +39,8 @@ def _warned(connection: sa.Connection, event: BudgetEvent, start: float) -> bool
         there.threshold == event.threshold,
         there.limit == event.limit,
     )
+    if by_session:
+        query = query.where(there.session_id == event.session_id)
     return connection.execute(query.limit(1)).first() is not None
 
 

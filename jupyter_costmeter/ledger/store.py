@@ -218,13 +218,13 @@ class Ledger:
             found.setdefault(info.id, (info, []))[1].append(record)
         return [(info, records) for info, records in found.values() if not killed.runs(info)]
 
-    def log(self, event: BudgetEvent, start: float = -inf) -> bool:
+    def log(self, event: BudgetEvent, start: float = -inf, by_session: bool = False) -> bool:
         """Note what came of a budget; whether it was noted.
 
-        Not a warning where one of the same budget, threshold and limit is there since ``start`` (seconds since 1970).
+        Not a warning where one of the same budget, threshold and limit (and session) is there since ``start``.
         """
         with self._writing() as connection:
-            return events.log(connection, event, start)
+            return events.log(connection, event, start, by_session)
 
     # Reading
 

@@ -100,8 +100,7 @@ class Desk:
 
     def asking(self, budgets: Sequence[Budget]) -> SessionInfo | None:
         """The session that they are of, where one is of each."""
-        each = any(one.scope == "session" or one.period.kind == "session" for one in budgets)
-        return self.session if each else None
+        return self.session if any(one.by_session for one in budgets) else None
 
     def verdicts(self, budgets: Sequence[Budget], now: float) -> list[Verdict]:
         """Where they stand."""
@@ -129,6 +128,12 @@ class Desk:
         ids = {one.id for one in budgets}
         found = [one for one in self.spending.events(now - EVENT_DAYS * 86400) if one.budget_id in ids]
         return found[::-1][:EVENTS]
+
+    def extensions(self, verdict: Verdict) -> list[BudgetEvent]:
+        """All that its limit is made of in this period."""
+        budget, session = verdict.budget, self.asking([verdict.budget])
+        found = [one for one in self.spending.events(verdict.start) if one.budget_id == budget.id]
+        return [one for one in found if one.kind == "extended" and (session is None or one.session_id == session.id)]
 
     def listed(self) -> wire.Json:
         """All that is to be told."""
@@ -267,8 +272,11 @@ class Extend(Desked):
 def _extend(desk: Desk, named: str) -> wire.Json:
     from ..extending import extend
 
-    info = place.session_info(desk.notebook, desk.settings.project)
-    extend(desk.spending, desk.verdict(named, time.time()), info)
+    verdict = desk.verdict(named, time.time())
+    info = desk.session if verdict.budget.by_session else place.session_info(desk.notebook, desk.settings.project)
+    if info is None:
+        raise UsageError("it is of each session by itself, and this notebook had none yet")
+    extend(desk.spending, verdict, info)
     return desk.listed()
 
 
@@ -334,5 +342,6 @@ def _chart(desk: Desk, named: str, ink: str) -> wire.Json:
     verdict = desk.verdict(named, now)
     found = desk.read(verdict, lambda ledger, book, session: charts.course(ledger, verdict, book, session, now))
     reason = charts.why_not(verdict, found)
-    item = None if reason else charts.item(verdict, found, desk.events([verdict.budget], now), ink, now)
+    granted = [] if reason else desk.extensions(verdict)
+    item = None if reason else charts.item(verdict, found, granted, ink, now)
     return {"schema": wire.SCHEMA, "item": item, "reason": reason}

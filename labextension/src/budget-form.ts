@@ -1,6 +1,5 @@
 /** The form of a budget: what is typed, and what is wrong with it; pure. */
 import type { BudgetScope, Hold, Measure, PeriodKind, Verdict } from './budget.js';
-import { digits } from './budgets.js';
 import type { BudgetRow } from './rest.js';
 import type { Words } from './words.js';
 
@@ -71,7 +70,7 @@ export function draftOf(verdict: Verdict): Draft {
     from: verdict.from ?? '',
     until: verdict.until ?? '',
     hold: verdict.hold,
-    warn: verdict.warn.map(part => digits(100 * part)).join(', '),
+    warn: verdict.warn.map(part => String(Number((100 * part).toPrecision(12)))).join(', '),
     name: verdict.name,
     shared: verdict.shared,
     zone: period.zone,
@@ -80,7 +79,7 @@ export function draftOf(verdict: Verdict): Draft {
 }
 
 const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z'];
-const NUMBER = /^([\d.,]+(?:e\+?\d{1,3})?)\s*([kMGTPEZ]?)(?:FLOPs?)?$/i;
+const NUMBER = /^([\d.,]+(?:e[+-]?\d{1,3})?)\s*([kMGTPEZ]?)(?:FLOPs?)?$/i;
 const GROUPED = /^\d{1,3}([,.]\d{3}){2,}|^\d{1,3},\d{3}(\.\d+)?$/;
 
 /** What a limit says; null is no number, and of FLOPs `1.5 P` is 1.5e15. */

@@ -71,6 +71,8 @@ export interface Verdict {
   left: number | null;
   share: number | null;
   state: State;
+  /** Whether now lies in it: a span may be over, or not have begun. */
+  current: boolean;
   crossed: number | null;
   text: string;
   burn: Burn | null;
@@ -199,6 +201,7 @@ const verdict = object<Verdict>({
   left: orNull(number),
   share: orNull(number),
   state,
+  current: orElse(flag, true),
   crossed: orNull(number),
   text,
   burn: orNull(burn)

@@ -23,11 +23,13 @@ export class BudgetFeed {
   /** A change makes each look that is under way an old one. */
   private life = 0;
 
+  /** @param made - a change of ours is made: who holds to the budgets must know it at once */
   constructor(
     private readonly get: Get,
     private readonly path: () => string,
     wanted: () => boolean,
     private readonly changed: () => void,
+    private readonly made: () => void = () => undefined,
     private readonly clock: () => number = () => performance.now()
   ) {
     this.refresher = new Refresher(() => this.fetch(), wanted);
@@ -71,6 +73,7 @@ export class BudgetFeed {
     const life = (this.life += 1);
     const list = await answer;
     this.settle(life, list, null);
+    this.made();
   }
 
   private async fetch(): Promise<void> {
@@ -160,7 +163,9 @@ const COUNTED = ['ok', 'near', 'over'];
 
 /** The one that is spent furthest; null where none is known. */
 export function tightest(verdicts: readonly Verdict[]): Verdict | null {
-  const known = verdicts.filter(({ state, share }) => COUNTED.includes(state) && share !== null);
+  const known = verdicts.filter(
+    ({ state, share, current }) => current && COUNTED.includes(state) && share !== null
+  );
   const sorted = known.sort((a, b) => (b.share ?? 0) - (a.share ?? 0));
   return sorted[0] ?? null;
 }

@@ -61,7 +61,9 @@ export class NotebookMeter implements IDisposable {
       () => this.ask(),
       notices => following.noticed(this, notices)
     );
-    this.budgets = new NotebookBudgets(get, path, this.model, wanted, words, changed, ink);
+    // the kernel's next cell is held by what has just been set
+    const made = (): void => void (this.model.phase === 'metered' && this.link.introduce());
+    this.budgets = new NotebookBudgets(get, path, this.model, wanted, words, changed, made, ink);
     this.forecast = new CellForecast(get, path, () => wanted() && this.foretells, changed);
     this.selection = new Selection(panel.content, selected => this.forecast.about(selected));
     panel.context.pathChanged.connect(this.onMoved, this);

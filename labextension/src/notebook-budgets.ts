@@ -21,9 +21,10 @@ export class NotebookBudgets {
     wanted: () => boolean,
     words: Words,
     private readonly changed: () => void,
+    made: () => void,
     ink: () => string
   ) {
-    this.feed = new BudgetFeed(get, path, wanted, () => this.onAnswer());
+    this.feed = new BudgetFeed(get, path, wanted, () => this.onAnswer(), made);
     this.desk = new BudgetDesk(this.feed, words, changed);
     this.spent = new SpentView(get, path, changed, ink);
   }
