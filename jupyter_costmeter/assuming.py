@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, timezone
 from pathlib import Path
 
-from . import accounting, assumptions, comparison, cost_pages, pages, placing, sci, supposing, tariffs
+from . import accounting, assumptions, comparison, cost_pages, pages, placing, sci, supposing, tariffs, toml_files
 from .assumptions import ALWAYS, Assumptions, Placed
 from .carbon import hints, snapshot
 from .conditions import Book
@@ -161,7 +161,7 @@ def rates(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     if asked.file and asked.what != "check":
         raise UsageError(f"rates check {asked.file}")
     if asked.what == "check" and not asked.file:
-        raise UsageError(f"which file? rates check {assumptions.NAME}")
+        raise UsageError(f"which file? rates check {toml_files.NAME}")
     declared = assumptions.of_file(Path(asked.file).expanduser()) if asked.file else context.costing.assumptions
     page = rates_page(declared, machines(context.uses(selection_of(asked, context))))
     return replace(page, ok=not (asked.what and declared.problems))

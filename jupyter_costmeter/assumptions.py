@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import get_args
 
-from jupyter_core.paths import jupyter_config_dir, jupyter_config_path
+from jupyter_core.paths import jupyter_config_dir
 
 from . import siting
 from .carbon import snapshot
@@ -25,8 +25,8 @@ from .errors import UsageError
 from .factors import Basis, Factor, Intensity, Kind, Live, PriceUnit, Signal
 from .tables import Document, Row, check_keys, number, printable, read, text
 from .tariffs import Tariff, tariff_of
+from .toml_files import NAME, everywhere
 
-NAME = "jupyter_costmeter.toml"
 #: ``budget`` is read by others.
 TABLES = ("include", "where", "intensity", "live", "embodied", "water", "currency", "rates", "cloud", "budget")
 ALWAYS = (float("-inf"), float("inf"))
@@ -111,8 +111,7 @@ def _span_of(row: Intensity) -> tuple[float, float]:
 
 def files(project: str | None = None) -> tuple[Path, ...]:
     """Where assumptions may stand, the farthest first."""
-    folders = [*reversed(jupyter_config_path()), *([project] if project else [])]
-    return tuple(dict.fromkeys(Path(folder) / NAME for folder in folders))
+    return tuple(dict.fromkeys([*everywhere(), *([Path(project) / NAME] if project else [])]))
 
 
 def load(project: str | None = None) -> Assumptions:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from . import tables
-from .assumptions import NAME
 from .budget import Budget, BudgetScope, applying
 from .budget_pages import title
 from .budgets import SPELLED, budget_of, by_row, place_in
 from .errors import UsageError
 from .placing import own_file
 from .tables import Document, Row
+from .toml_files import NAME
 from .toml_rows import File, rewrite
 
 #: Which keys of a row say which fields of a budget. What says the same as before stays as it is spelled.

@@ -16,10 +16,8 @@ from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from jupyter_core.paths import jupyter_config_path
-
-from . import assumptions, currencies, tables
-from .assumptions import NAME, TABLES
+from . import assumptions, currencies, tables, toml_files
+from .assumptions import TABLES
 from .budget import HOLDS, SCOPES, WARN, Budget, BudgetScope, Hold, Measure, thresholds
 from .errors import UsageError
 from .periods import Period, period_of
@@ -66,21 +64,6 @@ class Place:
     cap: bool = False
 
 
-def files(project: str | None) -> list[Path]:
-    """Where budgets may stand: Jupyter's config directories, the project's folder, and those around it below home."""
-    own = [Path(folder) / NAME for folder in reversed(jupyter_config_path())]
-    return list(dict.fromkeys([*own, *(folder / NAME for folder in _around(project))]))
-
-
-def _around(project: str | None) -> list[Path]:
-    """The farthest first."""
-    if project is None:
-        return []
-    home = Path.home().resolve()
-    outer = [folder for folder in Path(project).parents if folder != home and folder not in home.parents]
-    return [*reversed(outer), Path(project)]
-
-
 def load(project: str | None, caps: Sequence[Cap] = (), warn: tuple[float, ...] = WARN) -> Declared:
     """All budgets that may hold in a project.
 
@@ -90,8 +73,8 @@ def load(project: str | None, caps: Sequence[Cap] = (), warn: tuple[float, ...] 
         warn: when to warn of those that do not say it.
     """
     found, problems = _of_caps(caps, warn)
-    shared = {folder / NAME for folder in _around(project)}
-    looked = files(project)
+    shared = set(toml_files.around(project))
+    looked = toml_files.of_budgets(project)
     for path in looked:
         folder = str(path.parent) if path in shared else None
         budgets, mistakes = of_file(path, folder, warn)
@@ -297,7 +280,7 @@ class Plans:
 
     def of(self, project: str | None) -> Declared:
         """Those of now."""
-        state = tables.state(files(project))
+        state = tables.state(toml_files.of_budgets(project))
         known = self._known.get(project)
         if known is None or known[0] != state:
             known = self._known[project] = (state, load(project, self._caps, self._warn))

@@ -16,9 +16,10 @@ from typing import Any
 
 from jupyter_core.paths import jupyter_config_dir
 
-from .assumptions import NAME, Placed, place_of
+from .assumptions import Placed, place_of
 from .errors import UsageError
 from .tables import Row, printable
+from .toml_files import NAME
 from .toml_rows import File, rewrite
 
 

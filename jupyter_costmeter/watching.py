@@ -15,9 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_core.paths import jupyter_config_path
-
-from . import guard
+from . import guard, toml_files
 from .config import CostMeter
 from .record import CellRecord, SessionInfo
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from .costing import Costing
     from .spending import Spending
 
-FILE = "jupyter_costmeter.toml"
 #: Lines below one cell; more would bury its output.
 LINES = 3
 #: A look is as good as one now for so long, if cells took no more than that since (seconds). Nobody is held by it.
@@ -98,7 +95,7 @@ class Watch:
 
     def _paths(self, project: str | None) -> list[str]:
         if self._known is None or self._known[0] != project:
-            self._known = (project, places(project))
+            self._known = (project, list(map(str, toml_files.of_budgets(project))))
         return self._known[1]
 
     def _read(self, info: SessionInfo) -> tuple[Budget, ...]:
@@ -280,13 +277,3 @@ def _mentions(path: str) -> bool:
         return b"budget" in Path(path).read_bytes()
     except OSError:
         return False
-
-
-def places(project: str | None) -> list[str]:
-    """The files that may declare budgets: Jupyter's, the project's, and those of the folders around it below home."""
-    found = [Path(folder) / FILE for folder in jupyter_config_path()]
-    if project is not None:
-        home = Path.home()
-        around = [folder for folder in Path(project).parents if folder != home and folder not in home.parents]
-        found += [folder / FILE for folder in (Path(project), *around)]
-    return list(map(str, found))

@@ -128,6 +128,9 @@ test('each measure has its way of writing', () => {
   assert.equal(of('amount', 'EUR', 50, 50), '50 EUR');
   assert.equal(of('amount', 'EUR', 0.004, 50), '< 0.01 EUR');
   assert.equal(of('kgco2e', 'kgCO2e', 1.5, 3), '1.5 kg CO₂e');
+  assert.equal(of('kwh', 'kWh', 2.4e-5, 1e-3), '0.024 Wh'); // a small limit, and what is spent of it
+  assert.equal(of('kwh', 'kWh', 2.4e-10, 1e-3), '< 0.0001 Wh');
+  assert.equal(of('gpu_hours', 'GPU-h', 6 / 3600, 0.01), '6 GPU-s');
   assert.deepEqual([1243.4, 99.94, 0.00012, 7, 1e-7].map(digits), [
     '1243',
     '99.9',

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from shell import cell, fill, here, said, session
 
-from jupyter_costmeter.assumptions import NAME
+from jupyter_costmeter.toml_files import NAME
 
 Words = Callable[..., str]
 HOST = socket.gethostname()

@@ -15,9 +15,9 @@ from kernels import Kernel
 from shell import Ran, cell, costmeter, fill, here, said, session
 from test_commands import shows
 
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.carbon import live
 from jupyter_costmeter.carbon.sources.uk import Uk
+from jupyter_costmeter.toml_files import NAME
 
 # What follows
 

@@ -9,7 +9,8 @@ import pytest
 from costing_words import HOST, Words, derived, row
 from shell import costmeter, said
 
-from jupyter_costmeter.assumptions import NAME, load
+from jupyter_costmeter.assumptions import load
+from jupyter_costmeter.toml_files import NAME
 
 # Where
 

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_costmeter import assumptions
-from jupyter_costmeter.assumptions import NAME, TABLES, Assumptions, load, of_file
+from jupyter_costmeter import assumptions, toml_files
+from jupyter_costmeter.assumptions import TABLES, Assumptions, load, of_file
 from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.errors import UsageError
+from jupyter_costmeter.toml_files import NAME
 from jupyter_costmeter.uses import HOUR_S
 
 NOW = 1_790_000_000.0
@@ -134,7 +135,7 @@ def test_nothing_declared_is_nothing_assumed(own: Path) -> None:
 def test_the_nearer_file_wins(own: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "system").mkdir()
     (home / "paper").mkdir()
-    monkeypatch.setattr(assumptions, "jupyter_config_path", lambda: [str(own.parent), str(home / "system")])
+    monkeypatch.setattr(toml_files, "jupyter_config_path", lambda: [str(own.parent), str(home / "system")])
     row = '[[where]]\nregion = "{}"\n[[intensity]]\ng_per_kwh = {}\n[[rates]]\nkwh = {}\ncurrency = "EUR"\n'
     asking = row + '[live]\nsource = "{}"\n'
     (home / "system" / NAME).write_text(asking.format("DE", 1, "0.1", "uk"))

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from jupyter_costmeter import budgeting
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.budget import Budget
 from jupyter_costmeter.budgeting import Here, change, delete, find, pause, set_budget
 from jupyter_costmeter.budgets import load
 from jupyter_costmeter.errors import ReportError, UsageError
+from jupyter_costmeter.toml_files import NAME
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import pytest
 from jupyter_core.paths import jupyter_config_path
 
 from jupyter_costmeter import assumptions, budgets, config
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.budget import Budget
 from jupyter_costmeter.budgets import Declared, Plans, load
+from jupyter_costmeter.toml_files import NAME
 
 Write = Callable[[str], Path]
 

@@ -14,13 +14,13 @@ from carbon_cases import LOST
 from test_spending import BERLIN, HOUR, NOW, ONE, TWO, budget, run
 
 from jupyter_costmeter import charts
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.budget import Budget, BudgetEvent, Burn, Measure, Verdict
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.periods import Period, instant, local, period_of
 from jupyter_costmeter.record import Figure, Total
 from jupyter_costmeter.spending import Spending
+from jupyter_costmeter.toml_files import NAME
 
 MEASURES: tuple[Measure, ...] = ("gpu_hours", "flops", "kwh", "kgco2e", "amount")
 PRICED = '[[where]]\nregion = "FR"\npue = 1.2\n[[rates]]\ngpu_hour = 2\nkwh = 0.2\ncurrency = "EUR"\n'

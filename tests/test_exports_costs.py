@@ -20,12 +20,12 @@ from markdown_it import MarkdownIt
 from shell import cell, fill, session
 
 from jupyter_costmeter import equivalents, report
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.derived import Costs
 from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord
+from jupyter_costmeter.toml_files import NAME
 
 INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 LAB = """\

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_spending import HOUR, NOW, ONE, TWO, budget, run
 
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.budget import Verdict
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.forecasts import Forecast, Leaves
 from jupyter_costmeter.foretelling import Run, foretold, of_progress, of_runs, pricing, spread
 from jupyter_costmeter.record import CellRecord, Figure, SessionInfo, Total, Usage
+from jupyter_costmeter.toml_files import NAME
 
 CODE, OLD = "a" * 64, "b" * 64
 #: No budget of these tests wants it: GPU-hours are in the records.

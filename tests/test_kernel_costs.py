@@ -13,8 +13,8 @@ from shell import costmeter, said
 from test_commands import shows
 
 from jupyter_costmeter import wire
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.ledger.store import Ledger
+from jupyter_costmeter.toml_files import NAME
 
 BUSY = "end = __import__('time').time() + {}\nwhile __import__('time').time() < end: pass"
 

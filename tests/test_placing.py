@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_costmeter import placing, toml_rows
-from jupyter_costmeter.assumptions import NAME, load
+from jupyter_costmeter.assumptions import load
 from jupyter_costmeter.errors import ReportError, UsageError
+from jupyter_costmeter.toml_files import NAME
 
 FILE = """\
 # What we know of our machines.   (tabs\there, too)

@@ -15,8 +15,8 @@ from kernels import Kernel
 from shell import cell, fill, session
 
 from jupyter_costmeter import planning
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.errors import UsageError
+from jupyter_costmeter.toml_files import NAME
 
 # How they are spelled
 

@@ -12,11 +12,11 @@ import pytest
 from serving import API, Answer, Server
 from shell import cell, fill, session
 
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.budget import BudgetEvent
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.record import CellRecord, SessionInfo
 from jupyter_costmeter.runs import code_hash
+from jupyter_costmeter.toml_files import NAME
 
 PATH = "paper/train.ipynb"
 ROW = {

@@ -13,12 +13,13 @@ from serving import API, Answer, Server
 from shell import cell, costmeter, fill, said, session
 
 from jupyter_costmeter import cost_wire
-from jupyter_costmeter.assumptions import NAME, of_file
+from jupyter_costmeter.assumptions import of_file
 from jupyter_costmeter.carbon import snapshot
 from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.costing import costs_of
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.supposing import costs_if, supposition
+from jupyter_costmeter.toml_files import NAME
 
 HOST = socket.gethostname()
 THERE = golden.SESSION.host  # where the made-up sessions ran

@@ -13,11 +13,11 @@ from typing import Any
 import golden
 import pytest
 
-from jupyter_costmeter import budgets, config, guard, watching
+from jupyter_costmeter import budgets, config, guard, toml_files
 from jupyter_costmeter.budget import Budget, BudgetEvent, Verdict
 from jupyter_costmeter.periods import Period
 from jupyter_costmeter.record import CellRecord, Total
-from jupyter_costmeter.watching import Watch, places
+from jupyter_costmeter.watching import Watch
 
 
 def total(value: float | None) -> Total:
@@ -282,15 +282,8 @@ def test_a_file_without_a_budget_loads_nothing(home: Path) -> None:
     folder.mkdir()
     for text in (None, '[[where]]\nregion = "FR"\n'):
         if text:
-            (folder / watching.FILE).write_text(text)
+            (folder / toml_files.NAME).write_text(text)
         ran = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
         )
         assert ran.stdout == "[]\n[]\n"
-
-
-def test_the_places_are_those_that_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(home))
-    for project in (None, str(home), str(home / "lab" / "paper"), "/lab/paper"):
-        assert set(places(project)) == set(map(str, budgets.files(project))), project
-    assert watching.FILE == budgets.NAME

@@ -12,12 +12,12 @@ import pytest
 from carbon_cases import LOST
 from test_spending import HOUR, NOW, ONE, TWO, budget, run
 
-from jupyter_costmeter.assumptions import NAME
 from jupyter_costmeter.budget import MEASURES, Budget, Measure, Verdict
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import Figure
 from jupyter_costmeter.spending import Spending
+from jupyter_costmeter.toml_files import NAME
 from jupyter_costmeter.uses import By
 from jupyter_costmeter.whereabouts import Whereabouts, whereabouts
 

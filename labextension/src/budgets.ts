@@ -203,17 +203,25 @@ const SMALLER: Partial<Record<Verdict['measure'], readonly [number, string]>> = 
   kgco2e: [1 / 1000, `g ${CO2E}`]
 };
 
+/** Less than the least is told as such. */
+const written = (
+  value: number,
+  least: number,
+  factor: number,
+  plain: (value: number) => string
+): string => (value > 0 && value < least ? `< ${digits(least / factor)}` : plain(value / factor));
+
 function writing({ measure, unit }: Pick<Verdict, 'measure' | 'unit'>, limit: number): Writing {
   const smaller = limit > 0 && limit <= LITTLE ? SMALLER[measure] : undefined;
   if (smaller !== undefined) {
-    return { unit: smaller[1], write: value => digits(value / smaller[0]) };
+    const [factor, unit] = smaller;
+    return { unit, write: value => written(value, leastOf(limit), factor, digits) };
   }
   const [factor, prefix] = measure === 'flops' && limit > 0 ? prefixOf(limit) : [1, ''];
   const cents = measure === 'amount' && !(limit > 0 && limit < 1);
   const least = cents ? 0.01 : leastOf(limit);
   const plain = cents ? money : digits;
-  const write = (value: number): string =>
-    value > 0 && value < least ? `< ${decimal(least / factor)}` : plain(value / factor);
+  const write = (value: number): string => written(value, least, factor, plain);
   return { unit: `${prefix}${unit === 'kgCO2e' ? `kg ${CO2E}` : unit}`, write };
 }
 
