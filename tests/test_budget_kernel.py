@@ -218,11 +218,12 @@ def test_a_cell_that_anothers_hook_runs_first_takes_no_hold(start: Start, home: 
     kernel.run("import time; time.sleep(1)\nhooked = []")
     kernel.run("%cost budget pause quota")
     kernel.run(
-        "def hook(info):\n    get_ipython().events.unregister('pre_run_cell', hook)\n"
-        "    get_ipython().run_cell('hooked.append(1)')\nget_ipython().events.register('pre_run_cell', hook)"
+        "def hook(info):\n    if info.raw_cell == 'mine = 1': get_ipython().run_cell('hooked.append(1)')\n"
+        "get_ipython().events.register('pre_run_cell', hook)"
     )
     kernel.run("%cost budget resume quota")
     assert kernel.run("mine = 1", "mine")["ename"] == "BudgetHold"
+    assert kernel.value("hooked") == [1]
 
 
 def test_a_fault_of_ours_never_holds_a_cell(start: Start, home: Path) -> None:
