@@ -341,8 +341,15 @@ def test_a_gpu_in_the_panel(gpu_lab: tuple[Server, SimulatedNvml], page: Page) -
     settled(page, "session", 2)
     settled(page, "notebook", 2)
     shot(page, "gpu")
-    (record,) = [r for r in ledger_of(server).records(Selection("all")) if r.cell_id == "cell-1"]
-    assert figure(page, "session", "gpu_energy_j") == pytest.approx(300 * record.wall_s, rel=0.02)
+    records = list(ledger_of(server).records(Selection("all")))
+    before, record = (next(r for r in records if r.cell_id == f"cell-{i}") for i in (0, 1))
+    joules = {r.id: sum(f.value or 0.0 for f in r.usage.figures if f.name == "gpu_energy_j") for r in records}
+    cell = joules.pop(record.id)
+    assert cell == pytest.approx(300 * record.wall_s, rel=0.02)
+    # the GPU was the kernel's for some of the time between the cells, too: held idle
+    between = sum(joules.values())
+    assert 0 <= between <= 300 * 1.02 * (record.started_at - before.started_at - before.wall_s)
+    assert figure(page, "session", "gpu_energy_j") == pytest.approx(cell + between)
     expect(page.locator(".jp-Costmeter-note[data-kind=gpu]")).to_have_count(0)
 
 
