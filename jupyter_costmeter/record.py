@@ -1,7 +1,7 @@
 """The plain frozen records that flow through everything.
 
 Units are in the names. ``None`` means *not measured*, never zero, and a figure without a
-value says why in ``reason``. Nothing here imports anything of this package.
+value says why in ``reason``. Nothing here imports anything of this package but what a tag is.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
+
+from .tag import Tag
 
 Method = Literal["measured", "modelled", "assumed", "declared"]
 Outcome = Literal["ok", "error", "interrupted", "killed"]
@@ -230,6 +232,8 @@ class CellRecord:
     parent_id: str | None = None
     #: What is no cell's is a record, too: its ``seq`` is that of the cell before it.
     bucket: Bucket = "cell"
+    #: What was said of it, oldest first (of one that is no record yet: while it was made).
+    tags: tuple[Tag, ...] = ()
 
     @property
     def wall_s(self) -> float:

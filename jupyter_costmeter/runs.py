@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .between import Pending
 from .meter import Window
 from .record import Bucket, CellRecord, Outcome, SessionInfo, Total, Usage
+from .tag import tags_of
 
 if TYPE_CHECKING:
     from .reach import Code
@@ -32,6 +33,7 @@ class Run:
     record: CellRecord | None = None  # once settled
     reach: Code | None = None  # what code ran, where that is not a cell's
     notes: list[str] = field(default_factory=list)  # to be said below it when it ends
+    said: dict[str, Any] = field(default_factory=dict)  # what it is: its tags, by their keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +56,15 @@ def clean(text: str | None) -> str | None:
 
 def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> CellRecord:
     """A run's record, of a session in which (``cells_only``) a block outside of every cell is background work."""
-    parent = _id(run.parent, info) if run.parent is not None else None
+    parent = record_id_of(run.parent, info) if run.parent is not None else None
     if parent is None and cells_only and run.code is None:
         parent = f"{info.id}-background"
+    record_id, started_at = record_id_of(run, info), run.window.started_at
     return CellRecord(
-        id=_id(run, info),
+        id=record_id,
         session_id=info.id,
         seq=run.seq,
-        started_at=run.window.started_at,
+        started_at=started_at,
         usage=usage,
         outcome=run.outcome,
         notebook=info.notebook,
@@ -72,10 +75,12 @@ def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> Ce
         label=clean(run.label),
         error_type=clean(run.error_type),
         parent_id=parent,
+        tags=tags_of(record_id, dict(run.said), started_at, "run", info.user, info.host),
     )
 
 
-def _id(run: Run, info: SessionInfo) -> str:
+def record_id_of(run: Run, info: SessionInfo) -> str:
+    """The id that its record has, or will have."""
     return f"{info.id}-{run.seq}"
 
 

@@ -63,6 +63,7 @@ class Session:
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
         self.at_rest: Callable[[], None] = lambda: None  # what may be done while nothing runs
         self.audit: Any = None  # of the next cell's FLOPs (audit.Audit), where one was asked for
+        self.span: dict[str, Any] = {}  # what the cells from here on are said to be (tag.KEYS)
         self.counted: set[str] = set()  # packages whose FLOPs are counted, though they are not everywhere
         self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
         self.overhead = Overhead()
@@ -141,6 +142,8 @@ class Session:
         parent = None if alone or first else self._parent(stack, code is not None)
         window = self.meter.open_window()
         run = Run(window, next(self._seq), thread, code, cell_id, label=label, parent=parent)
+        if parent is None and counts:
+            run.said.update(self.span)
         stack.append(run)
         if parent is None and counts:
             self.gaps.ended(window)

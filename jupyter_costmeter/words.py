@@ -37,7 +37,6 @@ def parser(prog: str) -> Parser:
     words = top.add_subparsers(dest="word", parser_class=Parser, metavar="COMMAND")
     scope = _scope()
     words.add_parser("summary", parents=[scope], help="the totals", add_help=False)
-    words.add_parser("report", parents=[scope], help="the totals and the dearest cells", add_help=False)
     words.add_parser("last", parents=[scope], help="all that is known of the last cell", add_help=False)
     cells = words.add_parser("cells", parents=[scope], help="a line for each of the newest cells", add_help=False)
     cells.add_argument("-n", type=_count, default=20, metavar="COUNT", help="how many (20)")
@@ -51,6 +50,7 @@ def parser(prog: str) -> Parser:
     words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
     _about_costs(words, scope)
     _about_budgets(words, scope)
+    _about_statements(words, scope)
     export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
     export.add_argument("file", metavar="FILE")
     export.add_argument("--force", action="store_true", help="replace a file that is there")
@@ -95,6 +95,33 @@ def _about_budgets(words: argparse._SubParsersAction[Parser], scope: Parser) -> 
     spent.add_argument("--budget", metavar="NAME", help="which budget (the tightest)")
     ahead = words.add_parser("forecast", help="what the next run of each cell will cost", add_help=False)
     ahead.add_argument("--notebook", metavar="PATH", help="another notebook")
+
+
+def _about_statements(words: argparse._SubParsersAction[Parser], scope: Parser) -> None:
+    """The words for what was spent on what, and for papers."""
+    what = "the totals and the dearest cells; with NORM (neurips, arr, cvpr, …): its statement"
+    report = words.add_parser("report", parents=[scope], help=what, add_help=False)
+    report.add_argument("norm", metavar="[NORM …]", nargs="*", help="which norms (with -o and none: all)")
+    report.add_argument("-o", "--output", metavar="FILE", help="write it (.md, .tex, .html, .json, .csv or .yaml)")
+    report.add_argument("--anonymous", action="store_true", help="without hosts, users, paths and notebooks' names")
+    report.add_argument("--force", action="store_true", help="replace a file that is there")
+    what = "say what cells are: CATEGORY method=NAME run=NAME in_paper=yes KEY=VALUE …"
+    tag = words.add_parser("tag", parents=[scope], help=what, add_help=False)
+    tag.add_argument("said", metavar="[CATEGORY] [KEY=VALUE …]", nargs="*", help="what they are")
+    which = tag.add_mutually_exclusive_group()
+    which.add_argument("--cell", action="store_true", help=argparse.SUPPRESS)
+    which.add_argument("--last", type=_count, metavar="N", nargs="?", const=1, help="the last N cells (1)")
+    which.add_argument("--cells", metavar="RANGE", help="by their In [numbers]: 3, 3-7 or -2")
+    which.add_argument("--off", action="store_true", help="end the span that a tag began")
+    which.add_argument("--record", metavar="ID", action="append", help="one record; several may be named")
+    compare = words.add_parser(
+        "compare", parents=[scope], help="ours against a baseline: gain per compute", add_help=False
+    )
+    compare.add_argument("methods", metavar="OURS BASELINE", nargs=2, help="two methods, as they were tagged")
+    compare.add_argument("--metric", metavar="NAME", help="which score (the one that both have)")
+    compare.add_argument("--lower", action="store_true", help="less of the score is better (a loss, an error)")
+    compare.add_argument("-o", "--output", metavar="FILE", help="write it, with the charts (.html)")
+    compare.add_argument("--force", action="store_true", help="replace a file that is there")
 
 
 def number(text: str, name: str = "") -> float:

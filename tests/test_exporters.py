@@ -41,6 +41,7 @@ def test_json_is_the_ledger(ledger: Ledger) -> None:
     body = json.loads(exported(ledger, "json", cell(INFO, 1, label="train"), cell(INFO, 2, None, outcome="error")))
     for made, record in zip(body["cells"], ledger.records(ALL), strict=True):
         kept = asdict(record)
+        kept["tags"] = list(kept["tags"])
         kept.pop("usage")
         assert {**kept, "wall_s": record.wall_s} == {k: v for k, v in made.items() if k not in ("figures", "costs")}
         assert len(made["figures"]) == len(record.usage.figures)

@@ -175,6 +175,22 @@ BUDGETS = (
     "CREATE INDEX cell_of_code ON cell (code_hash, started_at) WHERE code_hash IS NOT NULL",
     "CREATE INDEX cell_of_id ON cell (cell_id, started_at) WHERE cell_id IS NOT NULL",
 )
+# What was said of records.
+TAGS = (
+    """
+    CREATE TABLE tag (
+        id TEXT NOT NULL,
+        record_id TEXT NOT NULL,
+        at FLOAT NOT NULL,
+        "key" TEXT NOT NULL,
+        value TEXT,
+        given TEXT NOT NULL,
+        user TEXT NOT NULL,
+        host TEXT NOT NULL,
+        PRIMARY KEY (id)
+    )""",
+    "CREATE INDEX tag_of_record ON tag (record_id, \"key\", at)",
+)
 
 
 def _run(*statements: str) -> Callable[[sa.Connection], None]:
@@ -190,4 +206,5 @@ MIGRATIONS: list[tuple[str, Callable[[sa.Connection], None]]] = [
     ("buckets", _run(*BUCKETS)),
     ("rollups", _run(*ROLLUPS)),
     ("budgets", _run(*BUDGETS)),
+    ("tags", _run(*TAGS)),
 ]

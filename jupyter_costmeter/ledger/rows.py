@@ -10,9 +10,10 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from ..record import ENERGY, CellRecord, Figure, Provenance, SessionInfo, Usage
+from ..tag import Tag
 
 Row = dict[str, Any]
-CELL_COLUMNS = [f.name for f in fields(CellRecord) if f.name != "usage"]
+CELL_COLUMNS = [f.name for f in fields(CellRecord) if f.name not in ("usage", "tags")]
 
 
 def session_row(info: SessionInfo) -> Row:
@@ -49,10 +50,10 @@ def cell_row(record: CellRecord) -> Row:
     return {**{name: getattr(record, name) for name in CELL_COLUMNS}, **derived}
 
 
-def cell_of(row: Mapping[Any, Any], figures: tuple[Figure, ...]) -> CellRecord:
-    """From the table ``cell``, with its figures."""
+def cell_of(row: Mapping[Any, Any], figures: tuple[Figure, ...], tags: tuple[Tag, ...] = ()) -> CellRecord:
+    """From the table ``cell``, with its figures and tags."""
     usage = Usage(row["wall_s"], figures)
-    return CellRecord(usage=usage, **{name: row[name] for name in CELL_COLUMNS})
+    return CellRecord(usage=usage, tags=tags, **{name: row[name] for name in CELL_COLUMNS})
 
 
 def figure_rows(record: CellRecord) -> list[Row]:
@@ -79,4 +80,5 @@ def journal_record(text: str) -> CellRecord:
     body = json.loads(text)
     usage = body.pop("usage")
     figures = tuple(Figure(f["name"], f["value"], Provenance(**f["provenance"]), f["device"]) for f in usage["figures"])
-    return CellRecord(usage=Usage(usage["wall_s"], figures), **body)
+    tags = tuple(Tag(**tag) for tag in body.pop("tags", ()))
+    return CellRecord(usage=Usage(usage["wall_s"], figures), tags=tags, **body)

@@ -155,3 +155,18 @@ budget_event = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Index("budget_event_of_time", "at"),
 )
+
+# What was said of records: a category, a method, a trial's parameters and scores. Append-only; the newest counts.
+tag = sa.Table(
+    "tag",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("record_id", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("value", sa.Text),  # JSON; NULL takes it back
+    sa.Column("given", sa.Text, nullable=False),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Index("tag_of_record", "record_id", "key", "at"),
+)

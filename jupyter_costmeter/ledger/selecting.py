@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..record import CellRecord, Figure
-from . import Selection, rollup, rows
+from . import Selection, rollup, rows, tags
 from .schema import cell, figure, tally
 
 Where = list[sa.ColumnElement[bool]]
@@ -44,9 +44,10 @@ def _in_folder(column: sa.ColumnElement[Any], folder: str) -> sa.ColumnElement[b
 
 
 def fetched(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> list[CellRecord]:
-    """Rows of ``cell`` as records, with their figures."""
-    figures = _figures(connection, [row.id for row in found])
-    return [rows.cell_of(row._mapping, tuple(figures.get(row.id, ()))) for row in found]
+    """Rows of ``cell`` as records, with their figures and tags."""
+    ids = [row.id for row in found]
+    figures, said = _figures(connection, ids), tags.of(connection, ids)
+    return [rows.cell_of(row._mapping, tuple(figures.get(row.id, ())), said.get(row.id, ())) for row in found]
 
 
 def _figures(connection: sa.Connection, ids: list[str]) -> dict[str, list[Figure]]:

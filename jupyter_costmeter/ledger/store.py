@@ -18,9 +18,11 @@ from sqlalchemy.dialects.sqlite import insert
 from ..budget import BudgetEvent
 from ..errors import LedgerTooNew
 from ..record import CellRecord, SessionInfo, Summary
-from ..uses import By, Use, Using, Went
+from ..tag import Tag
+from ..uses import Use
 from ..version import __version__
-from . import Selection, events, file, history, killed, rollup, rows, schema, selecting, spent, usage, went
+from . import Selection, events, file, killed, rollup, rows, schema, selecting, tags, usage
+from .asking import Asked
 from .migrations import MIGRATIONS
 from .schema import OWN_CELL, cell, figure, open_window, provenance, session, tally
 from .selecting import Where
@@ -37,7 +39,7 @@ _number = schema.migration.c.number
 LATEST = file.compiled(sa.select(_number, schema.migration.c.version).order_by(_number.desc()))
 
 
-class Ledger:
+class Ledger(Asked):
     """One ledger file: append-only but for the journal of open windows.
 
     Raises (every method):
@@ -179,6 +181,7 @@ class Ledger:
             new = killed.not_there(connection, found)
             driver.executemany(ADD_CELL, [rows.cell_row(record) for record in new])
             driver.executemany(ADD_FIGURE, [row for record in new for row in rows.figure_rows(record)])
+            tags.add(driver, (tag for record in found for tag in record.tags))
             tallies = rollup.add(driver, new, self._tallies)
             driver.executemany(END_JOURNAL, [{"id": record.id} for record in found])
         self._known |= origins
@@ -217,6 +220,11 @@ class Ledger:
         for info, record in self.open_windows():
             found.setdefault(info.id, (info, []))[1].append(record)
         return [(info, records) for info, records in found.values() if not killed.runs(info)]
+
+    def tag(self, said: Iterable[Tag]) -> None:
+        """Add what is said of records, each once however often it comes."""
+        with self._writing() as connection:
+            tags.add(file.driver(connection), said)
 
     def log(self, event: BudgetEvent, start: float = -inf, by_session: bool = False) -> bool:
         """Note what came of a budget; whether it was noted.
@@ -305,75 +313,6 @@ class Ledger:
             found = connection.execute(query).scalars().all() if connection else []
         labelled = selecting.where(cell, Selection("all", label=selection.label))
         return [[cell.c.project == project, *labelled] for project in found]
-
-    # What budgets ask
-
-    def base(
-        self, selection: Selection, start: float, end: float, hourly_before: float = inf, memory: bool = True
-    ) -> tuple[dict[str, tuple[SessionInfo, Using]], int]:
-        """What each session used in [start, end), by its id, and the mark from which on later records are ``after``.
-
-        A record over an edge is spread evenly over its time; one that began more than 62 days before ``start`` is
-        left out. All records of the window are read, unless sessions need not be told by the hour (those that began
-        from ``hourly_before`` on), nor memory over time.
-        """
-        with self._reading() as connection:
-            asked = (selection, start, end, hourly_before, memory)
-            return spent.base(connection, *asked) if connection else ({}, 0)
-
-    def began(self, selection: Selection) -> float | None:
-        """When the first of the selected records began (seconds since 1970); ``None`` where there is none."""
-        with self._reading() as connection:
-            return spent.began(connection, selecting.cells(selection)) if connection else None
-
-    def after(self, mark: int) -> tuple[list[tuple[SessionInfo, CellRecord]], int]:
-        """The records that came after a mark, of all scopes, in the order of their coming; and the next mark.
-
-        A page of them: there are more if the mark has moved, inner windows left out.
-        """
-        with self._reading() as connection:
-            return spent.after(connection, mark) if connection else ([], 0)
-
-    def open_windows(self) -> list[tuple[SessionInfo, CellRecord]]:
-        """The windows that are open in any process, as of their last tick; those of killed ones, too."""
-        with self._reading() as connection:
-            return spent.open_windows(connection) if connection else []
-
-    def there(self, ids: Iterable[str]) -> set[str]:
-        """Which of these records are in the file."""
-        with self._reading() as connection:
-            return spent.there(connection, ids) if connection else set()
-
-    def killed(self) -> set[str]:
-        """The records of cells that are taken for killed: only those may be put right, under a new mark."""
-        with self._reading() as connection:
-            return spent.killed(connection) if connection else set()
-
-    def events(self, since: float = -inf) -> list[BudgetEvent]:
-        """What came of budgets, oldest first."""
-        with self._reading() as connection:
-            return events.events(connection, since) if connection else []
-
-    def history(
-        self, cell_id: str | None, code_hash: str | None, notebook: str | None, count: int, project: str | None = None
-    ) -> list[tuple[SessionInfo, CellRecord]]:
-        """A cell's last runs, the newest first: of the same code in its notebook, else in its project.
-
-        Where none of them ended well, the cell's earlier versions come after those. Inner windows are left out.
-        """
-        with self._reading() as connection:
-            return history.runs(connection, cell_id, code_hash, notebook, count, project) if connection else []
-
-    def went(
-        self, selection: Selection, start: float, end: float, by: By, zone: str = "", hourly_before: float = -inf
-    ) -> list[Went]:
-        """Where it went in [start, end): rows that add up to all that was used, in an order that does not change.
-
-        ``zone`` says whose days are meant (``""``: the machine's own); sessions that began before ``hourly_before`` are
-        told by the hour.
-        """
-        with self._reading() as connection:
-            return went.went(connection, selection, start, end, by, zone, hourly_before) if connection else []
 
     def check(self) -> list[str]:
         """What is wrong with the derived tables, one sentence each; reads the whole ledger."""

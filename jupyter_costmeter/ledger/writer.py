@@ -18,6 +18,7 @@ from .. import guard
 from ..errors import LedgerError
 from ..overhead import Overhead
 from ..record import CellRecord, SessionInfo
+from ..tag import Tag
 from . import LedgerState, open_ledger
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Writer:
         self.info = info
         self._inbox: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self._waiting: dict[str, CellRecord] = {}
+        self._said: dict[str, Tag] = {}
         self._message: str | None = None
         self._note: str | None = None
         self._swept = False
@@ -58,11 +60,21 @@ class Writer:
         """The records that are not in the file yet."""
         return list(self._waiting.values())
 
+    @property
+    def _behind(self) -> bool:
+        """Whether something is not in the file yet."""
+        return bool(self._waiting or self._said)
+
     def append(self, records: Iterable[CellRecord]) -> None:
         """Hand over records of windows that have closed."""
         closed = list(records)
         self._waiting.update((r.id, r) for r in closed)
         self._hand_over(_Work(closed=closed))
+
+    def tag(self, tags: Iterable[Tag]) -> None:
+        """Hand over what is said of records that have ended."""
+        self._said.update((tag.id, tag) for tag in tags)
+        self._hand_over(_Work())
 
     def journal(self, records: Iterable[CellRecord]) -> None:
         """Hand over windows that are open, as of now."""
@@ -74,16 +86,16 @@ class Writer:
         Where another process holds the file, it is tried until the time is over.
         """
         if self._thread is None or os.getpid() != self._pid:
-            return not self._waiting
+            return not self._behind
         until = time.monotonic() + timeout_s
         while True:  # once more if a record came while it was waited for
             work = _Work(until=until)
             self._inbox.put(work)
             in_time = work.done.wait(max(0.0, until - time.monotonic()))
-            if not in_time and self._waiting and self._message is None:
+            if not in_time and self._behind and self._message is None:
                 self._message = f"the ledger {self.path} has not taken them in {timeout_s:g} s (a slow disk, or locked)"
-            if not in_time or not self._waiting or self._message is not None:
-                return not self._waiting
+            if not in_time or not self._behind or self._message is not None:
+                return not self._behind
 
     def _hand_over(self, work: _Work) -> None:
         if os.getpid() != self._pid:  # a forked child has no writer, and must not write the parent's records
@@ -111,12 +123,12 @@ class Writer:
 
     def _next(self) -> _Work:
         try:
-            return self._inbox.get(timeout=AGAIN_S if self._waiting else None)
+            return self._inbox.get(timeout=AGAIN_S if self._behind else None)
         except queue.Empty:
             return _Work()
 
     def _write(self, batch: list[_Work]) -> None:
-        if not self._waiting and not any(work.open for work in batch):
+        if not self._behind and not any(work.open for work in batch):
             return
         until = max(work.until for work in batch)
         try:
@@ -147,6 +159,11 @@ class Writer:
             self._swept = True
         if self._waiting:
             self._append(self._ledger)
+        if self._said:  # after the records that they are about
+            said = list(self._said.values())
+            self._ledger.tag(said)
+            for tag in said:
+                self._said.pop(tag.id, None)
         self._note = self._ledger.note or self._note
         closed = {r.id for work in batch for r in work.closed}
         still_open = {r.id: r for work in batch for r in work.open if r.id not in closed}
