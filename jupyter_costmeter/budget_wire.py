@@ -142,7 +142,6 @@ def spent(title: str, found: Whereabouts) -> Json:
         "unit": found.total.unit,
         "rows": [_line(one) for one in found.lines],
         "total": wire.total(found.total),
-        "held_idle": _total(found.held_idle),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -113,7 +114,8 @@ def _probed(settings: config.CostMeter) -> list[Status]:
 
 def _readable(path: Path) -> LedgerState:
     try:
-        open_ledger(path).latest(Selection("all"), 1)
+        with closing(open_ledger(path)) as ledger:
+            ledger.latest(Selection("all"), 1)
     except CostMeterError as error:
         return LedgerState(False, str(path), str(error))
     if path.exists():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def name_of(selection: Selection) -> str:
-    """``this session``, ``notebook train.ipynb``, ``project paper``, ``everything``."""
+    """``session 1a2b3c4d``, ``notebook train.ipynb``, ``project paper``, ``everything in the ledger``."""
     if selection.scope == "session":
         return f"session {(selection.key or '')[:8]}"
     if selection.scope == "all":

@@ -59,7 +59,9 @@ class Spending:
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._bins: dict[Window, Bin] = {}
-        self._unlogged: list[BudgetEvent] = []  # what could not be written yet
+        self._unlogged: list[
+            tuple[BudgetEvent, float, bool]
+        ] = []  # what could not be written yet, as ``log`` was asked
         self._identity: tuple[int, int] | None = None
         self._killed: set[str] = set()  # records that may be put right
         self._events: list[BudgetEvent] = []
@@ -103,19 +105,23 @@ class Spending:
         """
         with self._lock:
             try:
-                self._write_rest(start)
+                self._write_rest()
                 return self._open().log(event, start, by_session)
             except LedgerError:
-                rest = [one for one in self._unlogged if not by_session or one.session_id == event.session_id]
+                rest = [one for one in self._waiting if not by_session or one.session_id == event.session_id]
                 known = any(_same_warning(event, one) and one.at >= start for one in rest)
                 if not known:
-                    self._unlogged.append(event)
+                    self._unlogged.append((event, start, by_session))
                 return not known
 
-    def _write_rest(self, start: float) -> None:
+    def _write_rest(self) -> None:
         while self._unlogged:
-            self._open().log(self._unlogged[0], start)
+            self._open().log(*self._unlogged[0])
             del self._unlogged[0]
+
+    @property
+    def _waiting(self) -> list[BudgetEvent]:
+        return [event for event, _, _ in self._unlogged]
 
     def events(self, since: float = -inf) -> list[BudgetEvent]:
         """What came of budgets since then (seconds since 1970), oldest first; what is known where it cannot be read."""
@@ -124,7 +130,7 @@ class Spending:
                 found = self._open().events(since)
             except LedgerError:
                 found = [event for event in self._events if event.at >= since]
-            return [*found, *(event for event in self._unlogged if event.at >= since)]
+            return [*found, *(event for event in self._waiting if event.at >= since)]
 
     def close(self) -> None:
         """Let go of the file; a later look opens it again."""
@@ -245,7 +251,7 @@ class Spending:
         return self._priced[1]
 
     def _granted(self, budget: Budget, start: float, end: float, session: SessionInfo | None) -> float:
-        known = (*self._events, *self._unlogged)
+        known = (*self._events, *self._waiting)
         mine = [event for event in known if event.kind == "extended" and event.budget_id == budget.id]
         if budget.by_session and session is not None:
             mine = [event for event in mine if event.session_id == session.id]

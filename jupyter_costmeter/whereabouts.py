@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .conditions import Book
     from .ledger.store import Ledger
 
-RUNNING, HELD_IDLE = "running now", "held idle"
+RUNNING = "running now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,11 @@ class Whereabouts:
 
     Args:
         total: of all lines.
-        held_idle: of what was held between cells; ``None`` where nothing was, or no line tells it.
     """
 
     by: By
     lines: tuple[Line, ...]
     total: Total
-    held_idle: Total | None
 
 
 def whereabouts(ledger: Ledger, verdict: Verdict, by: By, book: Book | None, session_id: str | None) -> Whereabouts:
@@ -67,8 +65,7 @@ def whereabouts(ledger: Ledger, verdict: Verdict, by: By, book: Book | None, ses
     if by != "day":
         lines.sort(key=lambda line: line.amount.value or 0.0, reverse=True)
     total = amounts.added([line.amount for line in lines] or [amounts.nothing(budget.measure, budget.currency)])
-    idle = next((line.amount for line in lines if by not in ("day", "device") and line.went.name == HELD_IDLE), None)
-    return Whereabouts(by, tuple(lines), total, idle)
+    return Whereabouts(by, tuple(lines), total)
 
 
 def window_of(verdict: Verdict, session_id: str | None) -> Window:

@@ -23,8 +23,7 @@ const rows = (by, value) => ({
       id: null
     }
   ],
-  total: total(value),
-  held_idle: null
+  total: total(value)
 });
 
 function setup() {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -39,6 +40,16 @@ def tracked() -> list[Path]:
     words = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [p for name in listed.split("\0") if name and (p := ROOT / name).is_file()]
+
+
+def test_each_module_is_in_a_row_of_who_may_import_whom() -> None:
+    """One that is in none could import anything."""
+    found = configparser.ConfigParser()
+    found.read(ROOT / "setup.cfg")
+    rows = re.split(r"[\s|:]+", found["importlinter:contract:rows"]["layers"].strip())
+    there = {path.stem for path in (ROOT / "jupyter_costmeter").glob("*.py")}
+    there |= {path.parent.name for path in (ROOT / "jupyter_costmeter").glob("*/__init__.py")}
+    assert sorted(rows) == sorted(f"jupyter_costmeter.{name}" for name in there - {"__init__"})
 
 
 def test_no_file_names_a_registrys_host() -> None:

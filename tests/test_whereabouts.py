@@ -72,8 +72,6 @@ def test_of_cells_the_dearest_come_first_with_how_they_ended(told: Told, ledger:
         ("In [3]", 1, "error", 0.25),
         ("running now", 1, None, 0.125),
     ]
-    assert found.held_idle is not None
-    assert found.held_idle.value == 2.0
 
 
 def test_days_stay_in_their_order(told: Told, ledger: Ledger) -> None:
@@ -81,7 +79,6 @@ def test_days_stay_in_their_order(told: Told, ledger: Ledger) -> None:
     _, found = told(budget(per="7d"), "day")
     names = [line.went.name for line in found.lines if line.went.name != "running now"]
     assert names == sorted(names)
-    assert found.held_idle is None  # it counts in its day
 
 
 def test_what_was_not_read_is_said_and_no_nought(told: Told, ledger: Ledger) -> None:
@@ -105,7 +102,7 @@ def test_of_each_session_it_is_of_that_one(told: Told, ledger: Ledger) -> None:
 
 def test_nothing_was_used(told: Told) -> None:
     _, found = told(budget())
-    assert (found.lines, found.total.value, found.held_idle) == ((), 0.0, None)
+    assert (found.lines, found.total.value) == ((), 0.0)
 
 
 def test_a_running_cell_that_has_just_ended_counts_once(told: Told, ledger: Ledger) -> None:

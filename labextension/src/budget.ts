@@ -156,7 +156,6 @@ export interface Spent {
   unit: string;
   rows: SpentRow[];
   total: Total;
-  held_idle: Total | null;
 }
 
 /** What BokehJS embeds. */
@@ -277,8 +276,7 @@ export const spent = object<Spent>({
   by: text,
   unit: text,
   rows: list(spentRow),
-  total,
-  held_idle: orNull(total)
+  total
 });
 
 /** What there is to draw, or why there is nothing. */

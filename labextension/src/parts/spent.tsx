@@ -92,13 +92,9 @@ function Tabs({ by, choose }: { by: By; choose: (by: By) => void }): React.JSX.E
   );
 }
 
-/** What was held between cells, where it has a row of its own. */
-const isIdle = ({ name }: SpentRow): boolean => name === 'held idle';
-
 function Rows(props: SpentProps & { answer: Answer }): React.JSX.Element {
-  const { answer, verdict } = props;
+  const { rows } = props.answer;
   const { words } = useView();
-  const { rows, held_idle } = answer;
   return (
     <ol className="jp-Costmeter-dearest" role="tabpanel">
       {rows.length === 0 && (
@@ -109,17 +105,6 @@ function Rows(props: SpentProps & { answer: Answer }): React.JSX.Element {
           <Row {...props} row={row} />
         </li>
       ))}
-      {held_idle !== null && held_idle.value !== 0 && !rows.some(isIdle) && (
-        <li className="jp-Costmeter-cell jp-Costmeter-idle" data-row="held_idle">
-          <span
-            className="jp-Costmeter-name"
-            title={words.__('Of it, while GPUs were held and no cell ran')}
-          >
-            {words.__('held idle')}
-          </span>
-          <Amount verdict={verdict} total={held_idle} />
-        </li>
-      )}
     </ol>
   );
 }
