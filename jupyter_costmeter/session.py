@@ -219,8 +219,10 @@ class Session:
         closed = list(self._closed)  # what ends from here on is not looked at yet
         self._read_on(closed, follow)
         self.writer.append([gap_record(*found, self.info) for found in self.gaps.settled(self._usage)])
-        records = [r for _ in closed if (r := self._settled(self._closed.popleft())) is not None]
+        records = [r for run in closed if (r := run.record or self._settled(run)) is not None]
         self.writer.append(records)
+        for _ in closed:  # only now: an interrupt until here leaves them to the next settling
+            self._closed.popleft()
         running = self._running(self.meter.sample())
         self.watch.look([*(record for record, _ in running), *self.unsettled_records()])
         self._tell(Event(running, tuple(records)))

@@ -235,3 +235,27 @@ def test_a_failure_of_ours_while_reading_on_costs_no_record(
         session.settle()
     assert [r.seq for r in writer.records if r.bucket == "cell"] == [1, 2]
     assert session.unsettled == 0
+
+
+def test_an_interrupt_while_records_are_handed_over_loses_none(
+    machine: Machine, kept: tuple[Session, Kept], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of ``%cost`` on the user's thread, say: they are made again with the next settling, and count once."""
+    session, writer = kept
+    whole = writer.append
+
+    def interrupted(records: list[CellRecord]) -> None:
+        if records and records[0].bucket == "cell":
+            monkeypatch.setattr(writer, "append", whole)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer, "append", interrupted)
+    for _ in range(2):
+        run = session.open(code="1")
+        machine.pass_(1.0, 60.0, 1.0)
+        session.close(run, "ok")
+    with pytest.raises(KeyboardInterrupt):
+        session.settle()
+    session.settle()
+    assert [r.seq for r in writer.records if r.bucket == "cell"] == [1, 2]
+    assert (session.unsettled, session.summary().cells) == (0, 2)
