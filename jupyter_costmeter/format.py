@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from math import floor, isfinite, log10
+from typing import Any
 
 from .record import COUNTED, LEADING, Bucket, Total
+from .tag import Tagged
 
 PREFIXES = (
     (1e18, "E"),
@@ -146,3 +149,18 @@ def total_text(total: Total, with_uncertainty: bool = False) -> str:
         return "—"
     text = ("≥ " if total.incomplete else "") + MARK[total.method] + quantity(total.value, total.unit)
     return " ".join(filter(None, [text, uncertainty(total) if with_uncertainty else ""]))
+
+
+def in_words(said: Tagged) -> str:
+    """``hpo, method ours, run seed-3, in the paper; lr=0.0003; accuracy 0.912``; nothing where nothing is said."""
+    paper = {True: "in the paper", False: "not in the paper", None: None}[said.in_paper]
+    names = [said.category, said.method and f"method {said.method}", said.run and f"run {said.run}", paper]
+    params = ", ".join(f"{name}={_shown(value)}" for name, value in said.params.items())
+    scores = ", ".join(f"{name} {value:g}" for name, value in said.scores.items())
+    return "; ".join(filter(None, [", ".join(filter(None, names)), params, scores]))
+
+
+def _shown(value: Any) -> str:
+    """A parameter, shortened."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:59]}…"
