@@ -121,6 +121,9 @@ def parser() -> Parser:
         add_help=False,
     )
     demo.add_argument("--folder", metavar="FOLDER", help="where its notebook goes, and stays (a temporary one)")
+    strip = words.add_parser("strip", help="take the costs out of notebooks' files", add_help=False)
+    strip.add_argument("notebook", metavar="NOTEBOOK …", nargs="+", help="several, or - from stdin to stdout")
+    strip.add_argument("--check", action="store_true", help="change nothing; exit status 1 where there are some")
     for word, what in (("enable", "meter every IPython kernel of this user from now on"), ("disable", "no longer")):
         sub = words.add_parser(word, help=what, add_help=False)
         sub.add_argument("--profile", default="default", metavar="NAME", help="the IPython profile (default)")
@@ -161,6 +164,22 @@ def _demo(asked: argparse.Namespace, ledger: str | None) -> int:
     return run_demo(asked.folder, asked.for_lab, ledger, partial(print, flush=True))
 
 
+def _strip(asked: argparse.Namespace, ledger: str | None) -> int:
+    from . import stripping
+
+    if "-" not in asked.notebook:
+        lines, found = stripping.strip([Path(name) for name in asked.notebook], asked.check)
+        print("\n".join(lines))
+        return FAILED if asked.check and found else 0
+    if len(asked.notebook) > 1:
+        raise UsageError("- is stdin, and stands alone")
+    content, found = stripping.stripped(sys.stdin.buffer.read(), "stdin")
+    if not asked.check:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    return FAILED if asked.check and found else 0
+
+
 def _enable(asked: argparse.Namespace, ledger: str | None) -> int:
     from .startup import enable
 
@@ -178,6 +197,7 @@ def _disable(asked: argparse.Namespace, ledger: str | None) -> int:
 OWN: dict[str, Callable[[argparse.Namespace, str | None], int]] = {
     "run": _run_notebook,
     "demo": _demo,
+    "strip": _strip,
     "enable": _enable,
     "disable": _disable,
 }

@@ -8,13 +8,14 @@ up when a field changes its meaning or goes; a new field does not count.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import accounting
 from .ledger import LedgerState
 from .record import CellRecord, Figure, Held, SessionInfo, Status, Summary, Total, Usage
+from .tag import Tag, Tagged, category_of, tagged
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -106,9 +107,21 @@ def cell(record: CellRecord, derive: Derive = NOTHING) -> Json:
         "outcome": record.outcome,
         "error_type": record.error_type,
         "code_hash": record.code_hash,
+        **said_of(record.outcome, record.tags),
         "totals": [total(t) for t in accounting.cell_totals(record.usage)],
         "figures": [figure(f) for f in record.usage.figures],
     }
+
+
+def said(one: Tagged) -> Json:
+    """What was said of a record."""
+    return {"category": one.category, "method": one.method, "run": one.run, "in_paper": one.in_paper}
+
+
+def said_of(outcome: str, tags: Iterable[Tag]) -> Json:
+    """What a record counts as: what was said of it, and that it failed."""
+    found = tagged(tags)
+    return {**said(found), "category": category_of(outcome, found)}
 
 
 def running(
@@ -120,7 +133,7 @@ def running(
 ) -> Json:
     """A cell that still runs: like ``cell`` as of now, with the power since the last tick; what it will cost."""
     told = {"outcome": None, "power": power and total(power), "progress": progress, "forecast": forecast}
-    return {**cell(record, derive), **told}
+    return {**cell(record, derive), **said(tagged(record.tags)), **told}
 
 
 def progress(one: Progress | None) -> Json | None:
@@ -210,8 +223,9 @@ def scopes(
     dearest: dict[str, list[CellRecord]],
     ledger: Json,
     session_cells: int | None = None,
+    tags: Mapping[str, tuple[str, Iterable[Tag]]] | None = None,
 ) -> Json:
-    """What the server's ledger knows of a notebook and its project."""
+    """What the server's ledger knows of a notebook and its project; of a session's records their outcomes and tags."""
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -221,6 +235,7 @@ def scopes(
         "scopes": {name: one and summary(*one) for name, one in summaries.items()},
         "dearest": {name: cells(records) for name, records in dearest.items()},
         "session_cells": session_cells,
+        "tagged": {record_id: said_of(*one) for record_id, one in (tags or {}).items()},
         "ledger": ledger,
     }
 

@@ -26,6 +26,7 @@ from jupyter_costmeter.progressing import Progress
 from jupyter_costmeter.recent import summary_of
 from jupyter_costmeter.record import Bucket, CellRecord, Figure, Held, Provenance, SessionInfo, Status, Total, Usage
 from jupyter_costmeter.supposing import costs_if, supposition
+from jupyter_costmeter.tag import Tagged, tagged, tags_of
 from jupyter_costmeter.tariffs import tariff_of
 from jupyter_costmeter.uses import Went, of_records
 from jupyter_costmeter.whereabouts import Line, Whereabouts
@@ -90,9 +91,15 @@ def between(seq: int, wall_s: float, bucket: Bucket, **joules_and_seconds: float
                    usage=Usage(wall_s, figures))  # fmt: skip
 
 
+#: Said in a cell's first line, and again when it had ended.
+SAID = (
+    *tags_of("r1", {"category": "hpo", "in_paper": True, "method": "ours"}, 1.0, "run", "ada", "host"),
+    *tags_of("r1", {"category": "train", "run": "seed-3"}, 2.0, "later", "ada", "host", "ab#"),
+)
 FIRST = record(1, 12.5, 3600.0, label="train")
+TAGGED = replace(FIRST, tags=SAID[:3])
 SECOND = record(2, 2.0, None, outcome="error", error_type="ValueError")
-OPEN = record(3, 4.0, 1000.0)
+OPEN = record(3, 4.0, 1000.0, tags=tags_of("r3", {"category": "ablation"}, 3.0, "run", "ada", "host"))
 IDLING = between(
     1, 40.0, "held_idle", gpu_energy_j=2200.0, gpu_idle_energy_j=2200.0, gpu_reserved_s=40.0, gpu_busy_s=0.0
 )
@@ -193,7 +200,7 @@ def message() -> wire.Json:
         "s1",
         7,
         [wire.running(OPEN, power, DERIVE, wire.progress(PROGRESS), budget_wire.forecast(FORECAST))],
-        [FIRST, IDLING, SECOND, AFTER],
+        [TAGGED, IDLING, SECOND, AFTER],
         SUMMARY,
         (),
         LEDGER,
@@ -209,7 +216,7 @@ def told_of(verdicts: list[Verdict]) -> list[wire.Json]:
 
 
 def reply() -> wire.Json:
-    records = [FIRST, IDLING, SECOND, AFTER]
+    records = [TAGGED, IDLING, SECOND, AFTER]
     derived = (DERIVE, costs(LAB, *records), told_of(VERDICTS[:2]))
     return wire.reply(SESSION, 7, [], records, SUMMARY, HELD, SENSORS, LEDGER, *derived)
 
@@ -219,8 +226,10 @@ def totals() -> wire.Json:
         "/home/ada/paper/train.ipynb",
         "/home/ada/paper",
         {name: (SUMMARY, costs(NOWHERE, FIRST, SECOND, IDLING, AFTER)) for name in ("notebook", "project")},
-        {"notebook": [FIRST, SECOND], "project": [FIRST]},
+        {"notebook": [TAGGED, SECOND], "project": [FIRST]},
         LEDGER,
+        2,
+        {"r1": ("ok", SAID)},
     )
 
 
@@ -252,8 +261,15 @@ def spent() -> wire.Json:
     ]
     amounts = [gpu_hours(10.0), gpu_hours(5.0, 1, "the GPU is lost"), gpu_hours(2.5)]
     lines = [Line(row, one, (one.value or 0.0) / 17.5) for row, one in zip(rows, amounts, strict=True)]
-    found = Whereabouts("cell", tuple(lines), gpu_hours(17.5, 1, "the GPU is lost"), amounts[-1])
+    found = Whereabouts("cell", tuple(lines), gpu_hours(17.5, 1, "the GPU is lost"))
     return budget_wire.spent("GPU quota", found)
+
+
+def tags() -> wire.Json:
+    """What the form of tags asks for."""
+    said = wire.said(tagged(SAID))
+    cells = {"cell-1": {"runs": 3, "said": said}, "cell-2": {"runs": 1, "said": wire.said(Tagged())}}
+    return {"schema": wire.SCHEMA, "methods": ["ours", "baseline"], "runs": ["seed-3"], "cells": cells}
 
 
 def forecast() -> wire.Json:
@@ -263,7 +279,7 @@ def forecast() -> wire.Json:
 
 EXAMPLES = {
     "message": message, "reply": reply, "totals": totals, "places": places, "budgets": budgets, "spent": spent,
-    "forecast": forecast,
+    "forecast": forecast, "tags": tags,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -18,8 +18,11 @@ from jupyter_costmeter.place import process_started, session_info
 
 ENDPOINTS = ["totals", "export"]
 BUDGETS = ["budgets", "extend", "forecast", "spent", "chart", "bokeh/bokeh.min.js"]
-ALL_ENDPOINTS = [*ENDPOINTS, "place", "regions", "what_if", *BUDGETS]
-METHODS = {"budgets": ["GET", "PUT", "DELETE"], "extend": ["POST"], "forecast": ["POST"], "place": ["GET", "PUT"]}
+ALL_ENDPOINTS = [*ENDPOINTS, "tags", "place", "regions", "what_if", *BUDGETS]
+METHODS = {
+    "budgets": ["GET", "PUT", "DELETE"], "extend": ["POST"], "forecast": ["POST"], "place": ["GET", "PUT"],
+    "tags": ["GET", "POST"],
+}  # fmt: skip
 VERBS = [(what, method) for what in ALL_ENDPOINTS for method in METHODS.get(what, ["GET"])]
 
 
@@ -105,11 +108,12 @@ def test_nothing_without_the_token(what: str, method: str, token: str, filled: S
 
 def test_every_endpoint_is_tried_without_the_token() -> None:
     from jupyter_costmeter import server as door
-    from jupyter_costmeter.server import base, bokeh, budgets, costs, totals
+    from jupyter_costmeter.server import base, bokeh, budgets, costs, tags, totals
 
     named = [what.partition("/")[0] for what in (*door.HANDLERS, *ALL_ENDPOINTS)]
     assert sorted(named) == sorted(2 * [what.partition("/")[0] for what in ALL_ENDPOINTS])
-    found = {v for module in (bokeh, budgets, costs, totals) for v in vars(module).values() if isinstance(v, type)}
+    modules = (bokeh, budgets, costs, tags, totals)
+    found = {v for module in modules for v in vars(module).values() if isinstance(v, type)}
     made = {v for v in found if issubclass(v, base.Handler) and v not in (base.Handler, budgets.Desked)}
     assert made == set(door.HANDLERS.values())
     spoken = {(name, method) for name, one in door.HANDLERS.items() for method in _methods(one)}

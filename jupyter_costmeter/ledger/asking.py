@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from math import inf
 
@@ -10,8 +11,9 @@ import sqlalchemy as sa
 
 from ..budget import BudgetEvent
 from ..record import CellRecord, SessionInfo
+from ..tag import Tag, Tagged, tagged
 from ..uses import By, Using, Went
-from . import Selection, events, history, selecting, spent, went
+from . import Selection, events, history, selecting, spent, tags, went
 
 
 class Asked:
@@ -87,3 +89,29 @@ class Asked:
         """
         with self._reading() as connection:
             return went.went(connection, selection, start, end, by, zone, hourly_before) if connection else []
+
+    def runs_of(self, notebook: str, cell_ids: Sequence[str], newest: bool) -> list[str]:
+        """The records of a notebook's cells: of all their runs, or of each one's newest. Inner windows are left out."""
+        with self._reading() as connection:
+            found = tags.runs_of(connection, notebook, cell_ids) if connection else {}
+        return [one for runs in found.values() for one in (runs[:1] if newest else runs)]
+
+    def said_of(self, notebook: str, cell_ids: Sequence[str]) -> dict[str, tuple[int, Tagged]]:
+        """How often each of these cells has run, and what is said of its newest run; only those that have."""
+        with self._reading() as connection:
+            if connection is None:
+                return {}
+            found = tags.runs_of(connection, notebook, cell_ids)
+            said = tags.of(connection, [runs[0] for runs in found.values()])
+        return {cell_id: (len(runs), tagged(said.get(runs[0], ()))) for cell_id, runs in found.items()}
+
+    def said_in(self, session: str, count: int = 1000) -> dict[str, tuple[str, tuple[Tag, ...]]]:
+        """What was said of a session's newest cells by the records' ids, with their outcome; only where there is."""
+        with self._reading() as connection:
+            return tags.said_in(connection, session, count) if connection else {}
+
+    def in_use(self, key: str, count: int = 100) -> list[str]:
+        """Names that are in use under a key (``method``, ``run``), the one that was said last first."""
+        with self._reading() as connection:
+            found = tags.values(connection, key, count) if connection else []
+        return [value for value in map(json.loads, found) if isinstance(value, str)]

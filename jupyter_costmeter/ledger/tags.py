@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from ..tag import Tag
 from . import file
-from .schema import tag
+from .schema import OWN_CELL, cell, tag
 
 ADD_TAG = file.compiled(insert(tag).on_conflict_do_nothing())
 _COLUMNS = [tag.c[field.name] for field in fields(Tag)]
+#: Ids that one statement asks for: older SQLites take no more than 999.
+SOME = 500
 
 
 def add(driver: sqlite3.Connection, tags: Iterable[Tag]) -> None:
@@ -24,8 +27,41 @@ def add(driver: sqlite3.Connection, tags: Iterable[Tag]) -> None:
 
 def of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[Tag, ...]]:
     """What was said of these records, oldest first; records of which nothing was said are left out."""
-    query = sa.select(*_COLUMNS).where(tag.c.record_id.in_(ids)).order_by(tag.c.record_id, tag.c.at, tag.c.id)
+    query = sa.select(*_COLUMNS).order_by(tag.c.record_id, tag.c.at, tag.c.id)
     found: dict[str, list[Tag]] = {}
-    for row in connection.execute(query) if ids else ():
+    for row in _in_parts(connection, query, tag.c.record_id, ids):
         found.setdefault(row.record_id, []).append(Tag(*row))
     return {record_id: tuple(tags) for record_id, tags in found.items()}
+
+
+def runs_of(connection: sa.Connection, notebook: str, cell_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The records of a notebook's cells by the cells' ids, the newest first; inner windows are left out."""
+    query = sa.select(cell.c.cell_id, cell.c.id).where(cell.c.notebook == notebook, OWN_CELL)
+    query = query.order_by(cell.c.started_at.desc(), cell.c.id.desc())
+    found: dict[str, list[str]] = {}
+    for cell_id, record_id in _in_parts(connection, query, cell.c.cell_id, list(dict.fromkeys(cell_ids))):
+        found.setdefault(cell_id, []).append(record_id)
+    return found
+
+
+def said_in(connection: sa.Connection, session: str, count: int) -> dict[str, tuple[str, tuple[Tag, ...]]]:
+    """Of a session's newest cells their outcome and what was said of them, by the records' ids; only where there is."""
+    query = sa.select(cell.c.id, cell.c.outcome).where(cell.c.session_id == session, cell.c.bucket == "cell")
+    newest = connection.execute(query.order_by(cell.c.seq.desc()).limit(count))
+    outcomes = {row.id: row.outcome for row in newest}
+    return {record_id: (outcomes[record_id], tags) for record_id, tags in of(connection, list(outcomes)).items()}
+
+
+def values(connection: sa.Connection, key: str, count: int) -> list[str]:
+    """What was said under a key, as JSON: each once, what was said last first."""
+    last = sa.func.max(tag.c.at)
+    query = sa.select(tag.c.value).where(tag.c.key == key, tag.c.value.is_not(None)).group_by(tag.c.value)
+    return list(connection.execute(query.order_by(last.desc()).limit(count)).scalars())
+
+
+def _in_parts(
+    connection: sa.Connection, query: sa.Select[Any], column: sa.ColumnElement[Any], ids: Sequence[str]
+) -> Iterator[Any]:
+    """The query's rows that have these ids in that column: a part of the ids after the other."""
+    for start in range(0, len(ids), SOME):
+        yield from connection.execute(query.where(column.in_(ids[start : start + SOME])))

@@ -13,11 +13,13 @@ from .. import wire
 from .bokeh import BokehJS
 from .budgets import Budgets, Chart, Extend, Forecasts, Spent
 from .costs import Place, Regions, WhatIf
+from .tags import Tags
 from .totals import Export, Totals
 
 HANDLERS = {
     "totals": Totals,
     "export": Export,
+    "tags": Tags,
     "place": Place,
     "regions": Regions,
     "what_if": WhatIf,

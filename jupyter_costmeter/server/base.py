@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from jupyter_server.base.handlers import APIHandler
 from traitlets.config import Config
@@ -16,6 +17,7 @@ from .. import config, guard, place
 from ..costing import INTENSITIES, Costing
 from ..errors import CostMeterError, LedgerError, UsageError
 from ..ledger import Selection
+from ..wire import Json
 
 H = TypeVar("H", bound="Handler")
 P = ParamSpec("P")
@@ -44,6 +46,20 @@ class Handler(APIHandler):
     def say(self, status: int, message: str) -> None:
         self.set_status(status)
         self.finish(json.dumps({"message": message}))
+
+    def body(self) -> Mapping[str, Any]:
+        """What was sent."""
+        try:
+            found = json.loads(self.request.body or b"{}")
+        except ValueError:
+            raise UsageError("the body is no JSON") from None
+        if not isinstance(found, dict):
+            raise UsageError("the body wants an object, {…}")
+        return found
+
+    async def answer(self, make: Callable[..., Json], *given: object) -> None:
+        """In a thread, lest other requests wait."""
+        self.finish(json.dumps(await asyncio.to_thread(make, *given)))
 
     def settings_now(self) -> config.CostMeter:
         found, problems = config.load(Config(self.config or {}))

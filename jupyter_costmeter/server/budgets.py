@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import atexit
-import json
 import os
 import re
 import time
@@ -160,20 +158,6 @@ class Desked(Handler):
     def desk(self) -> Desk:
         settings, notebook = self.settings_now(), self.notebook()
         return Desk(settings, notebook, place.project_of(notebook, settings.project))
-
-    def body(self) -> Mapping[str, Any]:
-        """What was sent."""
-        try:
-            found = json.loads(self.request.body or b"{}")
-        except ValueError:
-            raise UsageError("the body is no JSON") from None
-        if not isinstance(found, dict):
-            raise UsageError("the body wants an object, {…}")
-        return found
-
-    async def answer(self, make: Callable[..., wire.Json], *given: object) -> None:
-        """In a thread, lest other requests wait."""
-        self.finish(json.dumps(await asyncio.to_thread(make, *given)))
 
 
 class Budgets(Desked):

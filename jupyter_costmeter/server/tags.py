@@ -1,0 +1,72 @@
+"""What cells are said to be: said of their runs after they have ended, and the names that are in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from .. import config, place, wire
+from ..errors import UsageError
+from ..ledger import open_ledger
+from .base import Handler, answered
+
+#: The runs of the cells that are meant.
+WHICH = ("all", "newest")
+#: No notebook has more cells than that, nor has a request.
+MOST = 10_000
+
+
+class Tags(Handler):
+    @web.authenticated
+    @authorized
+    @answered
+    async def get(self) -> None:
+        """What is said of cells, and the names that can be chosen from."""
+        await self.answer(_known, self.settings_now(), self.notebook(), self.get_query_arguments("cell"))
+
+    @web.authenticated
+    @authorized
+    @answered
+    async def post(self) -> None:
+        """Say what cells are."""
+        await self.answer(_tag, self.settings_now(), self.notebook(), self.body())
+
+
+def _known(settings: config.CostMeter, notebook: str, cells: Sequence[str]) -> wire.Json:
+    with closing(open_ledger(settings.ledger_file)) as ledger:
+        found = ledger.said_of(notebook, cells)
+        return {
+            "schema": wire.SCHEMA,
+            "methods": ledger.in_use("method"),
+            "runs": ledger.in_use("run"),
+            "cells": {cell_id: {"runs": runs, "said": wire.said(said)} for cell_id, (runs, said) in found.items()},
+        }
+
+
+def _tag(settings: config.CostMeter, notebook: str, sent: Mapping[str, Any]) -> wire.Json:
+    from .. import tagging
+
+    cells, which, said = _cells(sent), sent.get("which", "all"), sent.get("said")
+    if which not in WHICH:
+        raise UsageError(f"which = {which!r}: it wants one of {', '.join(WHICH)}")
+    if not isinstance(said, dict):
+        raise UsageError("said wants an object: {category, method, run, in_paper}")
+    checked = tagging.checked(said)
+    here = place.session_info(notebook, settings.project)
+    with closing(open_ledger(settings.ledger_file)) as ledger:
+        records = ledger.runs_of(notebook, cells, which == "newest")
+        done = tagging.tag(ledger, records, checked, here.user, here.host) if records else 0
+    return {"schema": wire.SCHEMA, "tagged": done}
+
+
+def _cells(sent: Mapping[str, Any]) -> list[str]:
+    found = sent.get("cells")
+    if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
+        raise UsageError("cells wants the ids of the cells, at least one")
+    if len(found) > MOST:
+        raise UsageError(f"cells has {len(found)} ids; it takes {MOST}")
+    return found
