@@ -152,6 +152,16 @@ class Verdict:
         return "over" if share >= 1.0 else "near" if share >= near else "ok"
 
     @property
+    def counts(self) -> bool:
+        """Whether what runs now is spent of it."""
+        return self.current and not self.budget.paused
+
+    @property
+    def has_pace(self) -> bool:
+        """Whether its pace leads anywhere: of a rolling window as much drops out as comes in."""
+        return self.current and self.budget.period.kind != "rolling" and self.state in ("ok", "near")
+
+    @property
     def holds(self) -> bool:
         """Whether no more may be spent."""
         return self.current and self.budget.holds and self.state == "over"

@@ -8,7 +8,7 @@ from math import inf, isfinite
 
 from . import currencies
 from .budget import Budget, Measure, Verdict
-from .format import MARK, percent, plain, quantity
+from .format import mark, percent, plain, quantity
 from .periods import UNIT_S, Period, local
 
 DAY_S = 86400.0
@@ -79,17 +79,13 @@ def _of(verdict: Verdict, spent: float) -> str:
     used, limit = amount_said(spent, budget), amount_said(verdict.limit, budget)
     number, _, unit = used.partition(" ")
     granted = f" (with {amount_said(verdict.granted, budget)} granted)" if verdict.granted else ""
-    return f"{_mark(verdict)}{number if limit.endswith(f' {unit}') else used} of {limit}{granted}"
+    return f"{mark(verdict.spent)}{number if limit.endswith(f' {unit}') else used} of {limit}{granted}"
 
 
 def spent_said(verdict: Verdict) -> str:
     """``≥ ~12.4 GPU-h``; ``—`` where it is not known."""
     spent = verdict.spent.value
-    return "—" if spent is None else f"{_mark(verdict)}{amount_said(spent, verdict.budget)}"
-
-
-def _mark(verdict: Verdict) -> str:
-    return ("≥ " if verdict.spent.incomplete else "") + MARK[verdict.spent.method]
+    return "—" if spent is None else f"{mark(verdict.spent)}{amount_said(spent, verdict.budget)}"
 
 
 def _left(verdict: Verdict) -> str:
@@ -121,11 +117,7 @@ def _at(when: float, zone: str) -> str:
 def burn_said(verdict: Verdict, now: float) -> str:
     """``at this week's pace it is spent on Thursday``, else what is spent by its end; empty where neither is known."""
     burn, budget = verdict.burn, verdict.budget
-    if burn is None or burn.per_day <= 0 or verdict.state in ("over", "paused", "unknown"):
-        return ""
-    if not verdict.current:
-        return ""
-    if budget.period.kind == "rolling":  # at a steady pace as much drops out as comes in
+    if burn is None or burn.per_day <= 0 or not verdict.has_pace:
         return ""
     pace = f"at {PACE.get(budget.period.kind, 'its pace so far')}"
     if burn.ends_at is not None:

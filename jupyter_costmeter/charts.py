@@ -128,8 +128,7 @@ def limits(verdict: Verdict, events: Iterable[BudgetEvent], start: float, end: f
 def ahead(verdict: Verdict, now: float) -> Points:
     """Where the pace so far leads: to the limit, or to the period's end; empty where that says nothing."""
     burn, spent, end = verdict.burn, verdict.spent.value, verdict.end
-    quiet = verdict.budget.period.kind == "rolling" or verdict.state in ("over", "paused", "unknown")
-    if burn is None or spent is None or burn.per_day <= 0 or quiet:
+    if burn is None or spent is None or burn.per_day <= 0 or not verdict.has_pace:
         return []
     if burn.ends_at is not None:
         return [(now, spent), (burn.ends_at, verdict.limit)] if isfinite(end) else []
@@ -193,13 +192,14 @@ def item(verdict: Verdict, found: Course, events: Sequence[BudgetEvent], ink: st
     )  # fmt: skip
     _lines(plot, verdict, found, limit, now)
     marks = ticks(found.start, found.end, verdict.budget.period.zone)
-    _mark(plot.xaxis, marks)
-    _mark(plot.yaxis, _heights(verdict, highest))
-    _colour(plot, ink)
+    mark(plot.xaxis, marks)
+    mark(plot.yaxis, _heights(verdict, highest))
+    colour(plot, ink)
     return {**json_item(plot)}
 
 
-def _mark(axis: Any, marks: dict[float, str]) -> None:
+def mark(axis: Any, marks: dict[float, str]) -> None:
+    """Ticks there, and nowhere else."""
     from bokeh.models import FixedTicker
 
     axis.ticker, axis.major_label_overrides = FixedTicker(ticks=list(marks)), marks
@@ -231,7 +231,7 @@ def _lines(plot: Any, verdict: Verdict, found: Course, limit: Points, now: float
             plot.line(x=x, y=y, color=LIMIT if dash == "solid" else USED, line_dash=dash, line_width=1.5)
 
 
-def _colour(plot: Any, ink: str) -> None:
+def colour(plot: Any, ink: str) -> None:
     """On whatever colour the page has."""
     plot.background_fill_color = plot.border_fill_color = plot.outline_line_color = None
     plot.grid.grid_line_color, plot.grid.grid_line_alpha = ink, 0.12

@@ -88,7 +88,7 @@ def of_runs(
     left = tuple(
         leaves(v, _mean([amount_of(v.budget, *run) for run in chosen]), v.spent.value)
         for v in verdicts
-        if v.state != "paused" and v.current
+        if v.counts
     )
     device = _device(*chosen[0])
     said = f"{_took(len(chosen), basis, energy, wall)} on {device}{elsewhere}{_left_out(energies)}"
@@ -263,7 +263,7 @@ def of_progress(
     found = {name: _whole(_figure(name, record), _figure(name, began), since) for name in ("wall_s", "energy_j")}
     left = []
     for verdict in verdicts:
-        if verdict.state != "paused" and verdict.current:
+        if verdict.counts:
             now, then = amount_of(verdict.budget, info, record), amount_of(verdict.budget, info, began)
             left.append(leaves(verdict, _whole(now, then, since), without(verdict, now).spent.value))
     said = _will_cost(done, found["energy_j"], found["wall_s"], verdicts, left)

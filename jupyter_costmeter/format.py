@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from math import floor, isfinite, log10
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .record import COUNTED, LEADING, Bucket, Total
 from .tag import Tagged
+
+if TYPE_CHECKING:
+    from .derived import Bill
 
 PREFIXES = (
     (1e18, "E"),
@@ -143,11 +146,16 @@ def half_width(relative: float) -> str:
     return f"±{_digits(100 * relative, 2) if relative < 0.1 else round(100 * relative)} %"
 
 
+def mark(known: Total | Bill) -> str:
+    """``≥`` before what lacks parts, ``~`` before what was not measured."""
+    return ("≥ " if known.incomplete else "") + MARK[known.method]
+
+
 def total_text(total: Total, with_uncertainty: bool = False) -> str:
     """``~3.42 kJ``; ``≥`` before a sum that lacks parts; ``—`` where nothing is known."""
     if total.value is None:
         return "—"
-    text = ("≥ " if total.incomplete else "") + MARK[total.method] + quantity(total.value, total.unit)
+    text = mark(total) + quantity(total.value, total.unit)
     return " ".join(filter(None, [text, uncertainty(total) if with_uncertainty else ""]))
 
 

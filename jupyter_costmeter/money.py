@@ -162,8 +162,7 @@ def text(bill: Bill) -> str:
     """``3.12 EUR ±5.0 %``; ``≥`` before a bill that lacks parts, ``~`` before one not measured, ``—`` for none."""
     if bill.amount is None:
         return "—"
-    mark = ("≥ " if bill.incomplete else "") + format.MARK[bill.method]
-    return f"{mark}{currencies.amount(bill.amount, bill.currency)} {_uncertainty(bill)}".strip()
+    return f"{format.mark(bill)}{currencies.amount(bill.amount, bill.currency)} {_uncertainty(bill)}".strip()
 
 
 def _uncertainty(bill: Bill) -> str:

@@ -17,11 +17,11 @@ from typing import Any, Literal
 from . import accounting, breakdown, speed
 from .format import (
     BUCKETS,
-    MARK,
     NAMES,
     about,
     gpu_times,
     half_width,
+    mark,
     percent,
     quantity,
     total_text,
@@ -172,17 +172,13 @@ def used_of_held(summary: Summary) -> list[str]:
         return []
     used_s = found.busy.value if found.busy and found.share is not None else None
     held, used = gpu_times(found.held.value or 0.0, used_s)
-    head = f"GPU held {_marked(found.held, held)}"
+    head = f"GPU held {mark(found.held)}{held}"
     if found.busy is None or found.share is None:
         reasons = [*(found.busy.reasons if found.busy else ()), *found.held.reasons]
         why = f" ({'; '.join(reasons)})" if reasons else ""
         return [f"{head}; how much of it was used is not known{why}"]
     bound = f"{found.bound} " if found.bound else ""
-    return [f"{head}, used {_marked(found.busy, used)} ({bound}{percent(found.share)}, {found.method})"]
-
-
-def _marked(total: Total, text: str) -> str:
-    return ("≥ " if total.incomplete else "") + MARK[total.method] + text
+    return [f"{head}, used {mark(found.busy)}{used} ({bound}{percent(found.share)}, {found.method})"]
 
 
 TOTAL_COLUMNS = ("figure", "value", "±", "how", "source")

@@ -15,7 +15,7 @@ from .context import Context, selection_of, title_of
 from .errors import UsageError
 from .forecasts import Forecast
 from .foretelling import Run, leaves, of_runs, pricing, spread
-from .format import MARK, percent
+from .format import mark, percent
 from .ledger import Selection
 from .pages import Page, Table
 from .periods import Period
@@ -111,7 +111,7 @@ def _line(one: Line, budget: Budget) -> list[str]:
 def _used(amount: Total, budget: Budget) -> str:
     if amount.value is None:
         return "—"
-    return f"{'≥ ' if amount.missing else ''}{MARK[amount.method]}{amount_said(amount.value, budget)}"
+    return f"{mark(amount)}{amount_said(amount.value, budget)}"
 
 
 def _notes(verdict: Verdict, found: Whereabouts) -> list[str]:
@@ -129,7 +129,7 @@ def forecast(asked: argparse.Namespace, context: Context, known: Parser) -> Page
     """What the next run of each of a notebook's cells will cost, by its last ones."""
     selection = Selection("notebook", _notebook(asked, context))
     stand = context.verdicts(planning.here(context), time.time())
-    verdicts = [v for v in stand if v.state != "paused" and v.current]
+    verdicts = [v for v in stand if v.counts]
     found = _forecasts(selection, context, verdicts)
     if not found:
         return Page(f"{title_of(selection)}: forecast", notes=["No cell of it has run to its end yet."])
