@@ -1,6 +1,7 @@
 """What each notebook cell costs: time, GPU, energy, memory.
 
 In a notebook ``%load_ext jupyter_costmeter``; in a script ``with jupyter_costmeter.measure("eval") as cost: …``.
+``with jupyter_costmeter.trial(method="ours", lr=3e-4) as t: …; t.score("accuracy", 0.912)`` is one run.
 ``jupyter_costmeter.count_flops(model, x)`` counts the FLOPs of one call, and
 ``jupyter_costmeter.progress(3, 100)`` says how far the cell is that runs.
 This file is the list of doors: each imports its room when it is opened.
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from .counting import count_flops as count_flops
     from .measuring import measure as measure
     from .progressing import progress as progress
+    from .trials import score as score
+    from .trials import trial as trial
 
-__all__ = ["__version__", "count_flops", "measure", "progress"]
+__all__ = ["__version__", "count_flops", "measure", "progress", "score", "trial"]
 
 
 def load_ipython_extension(ip: Any) -> None:
@@ -55,4 +58,8 @@ def __getattr__(name: str) -> Any:
         from .progressing import progress
 
         return progress
+    if name in ("trial", "score"):
+        from . import trials
+
+        return getattr(trials, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

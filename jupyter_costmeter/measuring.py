@@ -114,13 +114,17 @@ class measure:
         totals = accounting.cell_totals(self.record.usage) if self.record else ()
         return next((t for t in totals if t.name == name), None)
 
+    @property
+    def _name(self) -> str:
+        return f"measure {self.label or ''}"
+
     def __repr__(self) -> str:
         if self.record is None:
-            return f"<measure {self.label or ''}: not measured>"
+            return f"<{self._name}: not measured>"
         energy = self.total("energy_j")
         spent = total_text(energy) if energy else "energy not measured"
         work = f", {total_text(flops)}" if (flops := self.total("flops")) else ""
-        return f"<measure {self.label or ''}: {quantity(self.record.wall_s, 's')}, {spent}{work}>"
+        return f"<{self._name}: {quantity(self.record.wall_s, 's')}, {spent}{work}>"
 
 
 def _outcome(kind: type[BaseException] | None) -> Outcome:

@@ -10,7 +10,7 @@ import itertools
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from .reading import WAIT_S, Sample
 from .record import CellRecord, Held, Outcome, SessionInfo, Status, Summary, Total, Usage
 from .runs import Event, Run, clean, gap_record, record_of
 from .sampler import Sampler
+from .tag import Tag
 from .tally import Tally
 from .watching import Watch
 
@@ -199,6 +200,11 @@ class Session:
         stack = self._stacks.get(threading.get_ident())
         return stack[-1] if stack else None
 
+    def cells_here(self) -> list[Run]:
+        """The cells that this thread is in, the outermost first; of a thread of the user's own, what runs."""
+        own = [run for run in self._stacks.get(threading.get_ident(), ()) if run.code is not None]
+        return own or ([self._top] if self._top is not None else [])
+
     # Off it
 
     def settle(self, follow: bool = True) -> None:
@@ -350,6 +356,14 @@ class Session:
 
     def cells(self) -> list[CellRecord]:
         return self.tally.cells()
+
+    def say(self, tags: Sequence[Tag]) -> None:
+        """More is said of records that have ended: to the ledger, to what is remembered, and to the listeners."""
+        self.writer.tag(tags)
+        self.tally.tag(tags)
+        about = {tag.record_id for tag in tags}
+        if self.listeners:
+            self._tell(Event(self.running(), tuple(record for record in self.cells() if record.id in about)))
 
     def count_jax(self, on: bool) -> Status:
         """Count JAX's FLOPs from now on, or no longer; the status says what that costs, or why it cannot be."""

@@ -42,6 +42,18 @@ def said_of(words: Sequence[str]) -> dict[str, Any]:
     return checked(said)
 
 
+def scores_of(words: Sequence[str]) -> dict[str, float]:
+    """What ``accuracy=0.912 loss=0.3`` says, by the keys of ``tag``.
+
+    Raises:
+        UsageError: a word without a value, or a value that is no finite number.
+    """
+    if not all(word.partition("=")[2] for word in words) or not words:
+        raise UsageError("a score is NAME=VALUE, as in accuracy=0.912")
+    pairs = [word.removeprefix(SCORE).partition("=") for word in words]
+    return {SCORE + name.strip(): _score(name, _parsed(text.strip())) for name, _, text in pairs}
+
+
 def _one(name: str, text: str) -> tuple[str, Any]:
     """One ``KEY=VALUE``; any key that is no other's is a parameter."""
     key = "category" if name == "tag" else name
@@ -130,10 +142,9 @@ def _truth(value: Any) -> bool:
 
 
 def _clean(key: str, value: Any) -> str:
-    """A name that every ledger, page and message can hold."""
     if not isinstance(value, str):
         raise UsageError(f"{key} wants a text")
-    text = " ".join(_storable(value).split())
+    text = name_of(value)
     if len(text) > LONGEST:
         raise UsageError(f"{key}: {len(text)} characters; a name has up to {LONGEST}")
     return text
@@ -158,18 +169,23 @@ def score_of(name: str, value: Any) -> tuple[str, float]:
     """
     if not isinstance(name, str):
         raise TypeError(f"a score's name is a text, not {type(name).__name__}")
-    text = " ".join(_storable(name).split())
+    text = name_of(name)
     if not text or len(text) > LONGEST:
         raise ValueError(f"a score's name has from 1 to {LONGEST} characters")
     if isinstance(value, (str, bytes)) or value is None:
         raise TypeError(f"score {text}: {value!r} is no number")
     try:
-        number = float(value)
-    except (TypeError, ValueError, RuntimeError, OverflowError):  # torch: of several elements
+        number = float(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError, RuntimeError, OverflowError, AttributeError):  # torch: of several elements
         raise TypeError(f"score {text}: {type(value).__name__} is not one number") from None
     if not isfinite(number):
         raise ValueError(f"score {text}: {number} is no finite number")
     return SCORE + text, number
+
+
+def name_of(text: str) -> str:
+    """A name that every ledger, page and message can hold: on one line."""
+    return " ".join(_storable(str(text)).split())
 
 
 def plain(value: Any) -> Any:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
 
 from . import accounting
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, Summary, Usage
+from .tag import Tag
 from .uses import Using
 
 #: What a front end that has just come is told of: so many newest cells, and so many dearest.
@@ -22,6 +25,7 @@ class Tally:
         self._parts: dict[Bucket, list[accounting.Part]] = {}
         self._wall_s: dict[Bucket, float] = {}
         self._cells, self._failed = 0, 0
+        self._said: dict[str, list[Tag]] = {}  # of records that had ended
         self.using = Using()
 
     def add_cell(self, record: CellRecord) -> None:
@@ -38,6 +42,11 @@ class Tally:
         self.using.add(started_at, usage)
         self._parts[bucket] = accounting.merged([*self._parts.get(bucket, ()), *accounting.parts(usage.figures)])
         self._wall_s[bucket] = self._wall_s.get(bucket, 0.0) + usage.wall_s
+
+    def tag(self, tags: Iterable[Tag]) -> None:
+        """What is said of records that have ended."""
+        for tag in tags:
+            self._said.setdefault(tag.record_id, []).append(tag)
 
     def _remember(self, record: CellRecord) -> None:
         """Among the dearest, if it is."""
@@ -60,4 +69,8 @@ class Tally:
     def cells(self) -> list[CellRecord]:
         """The newest cells and the dearest, oldest first."""
         found = {r.id: r for r in [*(r for _, _, r in self._dearest), *self._newest]}
-        return sorted(found.values(), key=lambda r: r.seq)
+        return sorted(map(self._tagged, found.values()), key=lambda r: r.seq)
+
+    def _tagged(self, record: CellRecord) -> CellRecord:
+        said = self._said.get(record.id)
+        return replace(record, tags=(*record.tags, *said)) if said else record

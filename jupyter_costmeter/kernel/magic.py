@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.error import UsageError as IPythonUsageError
@@ -26,27 +28,69 @@ class CostMagics(Magics):
     def cost(self, line: str, cell: str | None = None) -> None:
         """What this session's cells cost so far; ``%cost help`` lists the words.
 
-        ``%%cost LABEL`` in a cell's first line labels the cell.
+        ``%%cost LABEL`` in a cell's first line labels the cell, ``%%cost tag=hpo method=ours`` tags it.
         """
         if cell is not None:  # pragma: no cover - the input transformer has taken the cell's form
             raise IPythonUsageError("%%cost LABEL belongs in the first line of a cell")
+        word, _, rest = line.strip().partition(" ")
+        own: dict[str, Callable[[str], bool | None]]
+        own = {"label": self._label, "tag": self._tag, "score": self._score, "progress": progress_of}
+        quick = own.get(word)
         try:
-            if line.split(maxsplit=1)[:1] == ["label"]:
-                self._label(line.partition("label")[2].strip())  # as it stands: "don't stop" is a label, too
-                return
-            if line.split(maxsplit=1)[:1] == ["progress"]:
-                progress_of(line.partition("progress")[2])  # it may be called in a loop
-                return
-            from .. import commands, context  # a report's imports stay off %load_ext's path, and off a labelled cell's
-
-            page = commands.run(shlex.split(line), context.of_session(self.session))
+            if quick is None or quick(rest.strip()) is False:
+                self._answer(shlex.split(line))
         except (errors.CostMeterError, ValueError) as error:
             raise IPythonUsageError(str(error)) from None
-        display(page)  # type: ignore[no-untyped-call]
+
+    def _answer(self, words: list[str]) -> None:
+        """A report's imports stay off %load_ext's path, and off those of cells that are labelled or tagged."""
+        from .. import commands, context
+
+        display(commands.run(words, context.of_session(self.session)))  # type: ignore[no-untyped-call]
 
     def _label(self, label: str) -> None:
+        """As it stands: "don't stop" is a label, too."""
         if not label:
             raise errors.UsageError("%%cost LABEL wants a label; for the session's cost, use %cost with one %")
         run = self.session.innermost()
         if run is not None:
             run.label = label
+
+    def _tag(self, rest: str) -> bool:
+        """What the cell that runs is, or all from it on; whether that was all that was asked."""
+        words = shlex.split(rest)
+        if words == ["--off"]:
+            return self._off()
+        alone = words[:1] == ["--cell"]
+        if not words or any(word.startswith("-") for word in words[alone:]):
+            return False
+        from .. import spans, tagging
+
+        said = tagging.said_of(words[alone:])
+        if alone:
+            spans.of_cell(self.session, said)
+        else:
+            _print(spans.begin(self.session, said))
+        return True
+
+    def _off(self) -> bool:
+        from .. import spans
+
+        _print(spans.end(self.session))
+        return True
+
+    def _score(self, rest: str) -> bool:
+        """A score of what runs; whether that was all that was asked."""
+        words = shlex.split(rest)
+        if not words or any(word.startswith("-") for word in words):
+            return False
+        from .. import spans, tagging
+
+        for key, value in tagging.scores_of(words).items():
+            spans.score(self.session, key, value)
+        return True
+
+
+def _print(text: str) -> None:
+    """A page would load what shows tables."""
+    sys.stdout.write(f"{text}\n")

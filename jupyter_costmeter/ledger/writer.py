@@ -52,13 +52,19 @@ class Writer:
         waiting = len(self._waiting)
         if self._message is None:
             return LedgerState(True, str(self.path), self._note, waiting)
-        kept = f"metering goes on, and {waiting} records wait in memory until it can be written"
+        tags = f", and {len(self._said)} tags of earlier ones," if self._said else ""
+        kept = f"metering goes on, and {waiting} records{tags} wait in memory until it can be written"
         return LedgerState(False, str(self.path), f"{self._message}; {kept}", waiting)
 
     @property
     def waiting(self) -> list[CellRecord]:
         """The records that are not in the file yet."""
         return list(self._waiting.values())
+
+    @property
+    def said(self) -> list[Tag]:
+        """What is said of records that have ended, and is not in the file yet."""
+        return list(self._said.values())
 
     @property
     def _behind(self) -> bool:
@@ -160,7 +166,7 @@ class Writer:
         if self._waiting:
             self._append(self._ledger)
         if self._said:  # after the records that they are about
-            said = list(self._said.values())
+            said = self.said
             self._ledger.tag(said)
             for tag in said:
                 self._said.pop(tag.id, None)
