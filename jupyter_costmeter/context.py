@@ -169,7 +169,8 @@ def title_of(selection: Selection) -> str:
 
 def remembered(session: Session) -> Recent:
     """The session's own cells, from memory."""
-    return Recent(session.info, session.cells(), session.summary(), session.derived.using)
+    whole, between = session.derived.using, dict(session.tally.between)
+    return Recent(session.info, session.cells(), session.summary(), whole, between)
 
 
 def noted(page: Page, notes: Sequence[str]) -> Page:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import Protocol
 
 from . import accounting
+from .grouping import Groups, Kind
 from .ledger import Selection
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Summary
 from .uses import Use, Using, of_records
@@ -28,16 +30,25 @@ class Reader(Protocol):
 
     def latest(self, selection: Selection, count: int) -> list[CellRecord]: ...
 
+    def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups: ...
+
+    def at_once(self) -> AbstractContextManager[None]: ...
+
     def close(self) -> None: ...
 
 
 class Recent:
-    """One session's newest and dearest cells; ``summary`` and ``whole`` (what it used) count all of them."""
+    """One session's newest and dearest cells; ``summary`` and ``whole`` (what it used) count all of them.
+
+    ``between`` is what it used between them, by bucket.
+    """
 
     def __init__(
-        self, info: SessionInfo, cells: list[CellRecord], summary: Summary, whole: Using | None = None
-    ) -> None:
+        self, info: SessionInfo, cells: list[CellRecord], summary: Summary, whole: Using | None = None,
+        between: Mapping[Bucket, Using] | None = None,
+    ) -> None:  # fmt: skip
         self._info, self._cells, self._summary, self._whole = info, cells, summary, whole
+        self._between = between or {}
 
     def summary(self, selection: Selection) -> Summary:
         found = list(selected(self._cells, selection))
@@ -63,6 +74,30 @@ class Recent:
 
     def latest(self, selection: Selection, count: int) -> list[CellRecord]:
         return self._cells_of(selection)[-count:]
+
+    def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups:
+        """By what they are said to be; of what lies between cells only the whole session's is remembered."""
+        groups, found = Groups(infos={self._info.id: self._info}), list(selected(self._cells, selection))
+        groups.add(self._cells, found)
+        if len(found) == len(self._cells):
+            self._add_between(groups)
+            self._note_forgotten(groups, sum(r.parent_id is None and r.bucket == "cell" for r in found))
+        return groups
+
+    def _add_between(self, groups: Groups) -> None:
+        for bucket, using in self._between.items():
+            total = self._summary.bucket(bucket)
+            (group,) = groups.of(Kind(bucket), None)
+            group.runs, group.wall_s = using.count, total.wall_s if total else 0.0
+            group.usings[self._info.id] = using
+
+    def _note_forgotten(self, groups: Groups, count: int) -> None:
+        if count < self._summary.cells:
+            what = f"the {count} newest and dearest cells of {self._summary.cells}"
+            groups.notes.append(f"The ledger could not be read, and only {what} are remembered one by one.")
+
+    def at_once(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def close(self) -> None:
         pass

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 def name_of(selection: Selection) -> str:
     """``session 1a2b3c4d``, ``notebook train.ipynb``, ``project paper``, ``everything in the ledger``."""
-    if selection.scope == "session":
-        return f"session {(selection.key or '')[:8]}"
-    if selection.scope == "all":
-        return "everything in the ledger"
-    return f"{selection.scope} {os.path.basename(selection.key or '')}"
+    return selection.name
 
 
 def formats() -> list[str]:

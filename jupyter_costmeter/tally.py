@@ -10,7 +10,7 @@ from dataclasses import replace
 from . import accounting
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, Summary, Usage
 from .tag import Tag
-from .uses import Using
+from .uses import WANTED, Using
 
 #: What a front end that has just come is told of: so many newest cells, and so many dearest.
 NEWEST, DEAREST = 200, 20
@@ -27,6 +27,7 @@ class Tally:
         self._cells, self._failed = 0, 0
         self._said: dict[str, list[Tag]] = {}  # of records that had ended
         self.using = Using()
+        self.between: dict[Bucket, Using] = {}  # what else than cells used, with FLOPs and busy time
 
     def add_cell(self, record: CellRecord) -> None:
         """A cell or a block."""
@@ -40,6 +41,8 @@ class Tally:
     def add(self, bucket: Bucket, started_at: float, usage: Usage) -> None:
         """What belongs to a bucket."""
         self.using.add(started_at, usage)
+        if bucket != "cell":
+            self.between.setdefault(bucket, Using(names=WANTED)).add(started_at, usage)
         self._parts[bucket] = accounting.merged([*self._parts.get(bucket, ()), *accounting.parts(usage.figures)])
         self._wall_s[bucket] = self._wall_s.get(bucket, 0.0) + usage.wall_s
 

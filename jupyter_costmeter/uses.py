@@ -180,7 +180,7 @@ class Using:
     def add(self, started_at: float, usage: Usage) -> None:
         """What was used in one record."""
         self.count += 1
-        for figure in self._wanted(usage):
+        for figure in wanted(usage, self._names):
             device = (figure.device or "") if figure.name == "gpu_reserved_s" else ""
             (part,) = accounting.parts([figure])
             self.spread(started_at, usage.wall_s, device, part)
@@ -206,13 +206,15 @@ class Using:
             return [self._whole.use(info, models)]
         return [found.use(info, models, hour) for hour, found in sorted(self._hours.items())]
 
-    def _wanted(self, usage: Usage) -> Iterator[Figure]:
-        for figure in usage.figures:
-            if figure.name in self._names:
-                yield figure
-            elif figure.name == "peak_rss_bytes":
-                held = None if figure.value is None else figure.value * usage.wall_s
-                yield replace(figure, name=MEMORY, value=held)
+
+def wanted(usage: Usage, names: Collection[str]) -> Iterator[Figure]:
+    """A record's figures of these names, and its peak memory over its time."""
+    for figure in usage.figures:
+        if figure.name in names:
+            yield figure
+        elif figure.name == "peak_rss_bytes":
+            held = None if figure.value is None else figure.value * usage.wall_s
+            yield replace(figure, name=MEMORY, value=held)
 
 
 def _sum(whole: Part, found: list[Part]) -> Part:

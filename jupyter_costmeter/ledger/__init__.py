@@ -6,6 +6,7 @@ the writer's thread. ``Writer`` is what a kernel uses; ``open_ledger`` what read
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,15 @@ class Selection:
     scope: Scope
     key: str | None = None
     label: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``session 1a2b3c4d``, ``notebook train.ipynb``, ``project paper``, ``everything in the ledger``."""
+        if self.scope == "session":
+            return f"session {(self.key or '')[:8]}"
+        if self.scope == "all":
+            return "everything in the ledger"
+        return f"{self.scope} {os.path.basename(self.key or '')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from math import inf
 import sqlalchemy as sa
 
 from ..budget import BudgetEvent
+from ..grouping import Groups
 from ..record import CellRecord, SessionInfo
 from ..tag import Tag, Tagged, tagged
 from ..uses import By, Using, Went
@@ -89,6 +90,13 @@ class Asked:
         """
         with self._reading() as connection:
             return went.went(connection, selection, start, end, by, zone, hourly_before) if connection else []
+
+    def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups:
+        """The selected records by what they are said to be; sessions that began before that time by the hour."""
+        groups = Groups(infos={info.id: info for info in self.sessions(selection)})  # type: ignore[attr-defined]
+        every = list(self.records(Selection("all")))  # type: ignore[attr-defined]
+        groups.add(every, self.records(selection))  # type: ignore[attr-defined]
+        return groups
 
     def runs_of(self, notebook: str, cell_ids: Sequence[str], newest: bool) -> list[str]:
         """The records of a notebook's cells: of all their runs, or of each one's newest. Inner windows are left out."""

@@ -1,0 +1,120 @@
+"""What some runs used and cost together, as a statement says it: totals in hours, FLOPs, kWh and kg, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypedDict
+
+from . import accounting
+from .accounting import Part
+from .conditions import Book
+from .costing import costs_of
+from .derived import Costs
+from .grouping import Group, Groups
+from .record import Summary, Total
+from .statement import Spent
+from .units import J_PER_KWH
+from .uses import HOUR_S, Use
+
+#: Names and units of a statement's totals, and the figures that they are made of, with how many of their unit are one.
+FIGURES = {
+    "gpu_hours": ("GPU-h", "gpu_reserved_s", HOUR_S),
+    "gpu_busy_hours": ("busy GPU-h", "gpu_busy_s", HOUR_S),
+    "cpu_hours": ("CPU-h", "cpu_s", HOUR_S),
+    "flops": ("FLOP", "flops", 1.0),
+    "energy_kwh": ("kWh", "energy_j", J_PER_KWH),
+}
+DERIVED = {
+    "electricity_kwh": ("kWh", "electricity_wh", 1000.0),
+    "emissions_kg": ("kgCO2e", "emissions_g", 1000.0),
+    "embodied_kg": ("kgCO2e", "embodied_g", 1000.0),
+}
+#: Why there is none of it, where no record has such a figure.
+LACKING = {
+    "gpu_busy_hours": "how busy the GPU was could not be read",
+    "cpu_hours": "CPU time was not read",
+    "flops": "no FLOPs were counted",
+    "energy_kwh": "no energy was read",
+    "electricity_kwh": "no energy was read",
+    "emissions_kg": "no energy was read",
+}
+
+
+class Peaks(TypedDict):
+    """The highest of any run, in bytes."""
+
+    peak_rss_bytes: float | None
+    peak_gpu_bytes: float | None
+
+
+def peaks_of(groups: Iterable[Group]) -> Peaks:
+    """The highest of all records in some groups."""
+    found = list(groups)
+    rss, gpu = (
+        max((group.peaks[name] for group in found if name in group.peaks), default=None)
+        for name in ("peak_rss_bytes", "peak_gpu_bytes")
+    )
+    return {"peak_rss_bytes": rss, "peak_gpu_bytes": gpu}
+
+
+def spent_of(
+    uses: Sequence[Use], book: Book, *, runs: int, failed: int = 0, wall_s: float = 0.0,
+    peak_rss_bytes: float | None = None, peak_gpu_bytes: float | None = None,
+) -> Spent:  # fmt: skip
+    """What some runs used, under these conditions.
+
+    Args:
+        uses: with their ``work``; those of several groups of records may be put together.
+        book: the conditions.
+        runs: how many.
+        failed: how many of them did not end well.
+        wall_s: their seconds.
+        peak_rss_bytes: the highest of any run.
+        peak_gpu_bytes: the same of one GPU's memory.
+    """
+    totals = accounting.totals(part for use in uses for part in _parts(use))
+    costs = costs_of(uses, book, elsewhere=False)
+    peaks: Peaks = {"peak_rss_bytes": peak_rss_bytes, "peak_gpu_bytes": peak_gpu_bytes}
+    return _spent(totals, costs, runs, failed, wall_s, peaks)
+
+
+def whole_of(summary: Summary, costs: Costs, groups: Groups) -> Spent:
+    """What everything of a scope came to, by its summary; the groups know of runs inside others, and of peaks."""
+    runs, failed = summary.cells + groups.inside, summary.failed + groups.inside_failed
+    return _spent(summary.totals, costs, runs, failed, summary.wall_s, peaks_of(groups.kinds.values()))
+
+
+def _parts(use: Use) -> Iterator[Part]:
+    yield from use.energy
+    yield from use.cpu_s
+    yield from use.work
+    yield from (part for _, part in use.gpu_s)
+
+
+def _spent(totals: Sequence[Total], costs: Costs, runs: int, failed: int, wall_s: float, peaks: Peaks) -> Spent:
+    known = {total.name: total for total in (*totals, *costs.footprint.totals)}
+    held = known.get("gpu_reserved_s")
+    used = {name: _scaled(name, *how, known, runs) for name, how in (*FIGURES.items(), *DERIVED.items())}
+    if held is None or not (held.value or held.missing):  # nothing held is nothing used
+        used |= {name: _nothing(name) for name in ("gpu_hours", "gpu_busy_hours")}
+    embodied = used.pop("embodied_kg") if "embodied_g" in known else None
+    used.pop("embodied_kg", None)
+    return Spent(runs, failed, wall_s, **used, embodied_kg=embodied, bills=costs.bills, **peaks)
+
+
+def _scaled(name: str, unit: str, figure: str, per: float, known: dict[str, Total], runs: int) -> Total:
+    found = known.get(figure)
+    if found is None:
+        return _lacking(name, unit, runs)
+    value, width = (None if one is None else one / per for one in (found.value, found.uncertainty))
+    return replace(found, name=name, unit=unit, value=value, uncertainty=width)
+
+
+def _nothing(name: str) -> Total:
+    return Total(name, FIGURES[name][0], 0.0, None, None, 0, None)
+
+
+def _lacking(name: str, unit: str, runs: int) -> Total:
+    """No record has such a figure: not a zero."""
+    return Total(name, unit, None, None, None, runs, None, (), (LACKING[name],) if name in LACKING else ())
