@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import assuming, cost_pages, pages, planning, report, spending_pages
+from . import assuming, comparing_pages, cost_pages, pages, planning, report, spending_pages
 from .context import Context, noted, remembered, selection_of, title_of, unsaved
 from .errors import LedgerError, UsageError
 from .format import quantity
@@ -265,6 +265,7 @@ COMMANDS: dict[str, Command] = {
     "what-if": assuming.what_if,
     "budget": planning.budget,
     "spent": spending_pages.spent,
+    "compare": comparing_pages.answer,
     "forecast": spending_pages.forecast,
     "doctor": _doctor,
     "export": _export,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -67,10 +68,21 @@ def export(
     summary = ledger.summary(selection)
     if not summary.cells and not summary.buckets:  # a file of nothing would pass for an export that worked
         raise UsageError(f"nothing was metered in {name_of(selection)}, so {path} was not written")
+    with whole_file(path) as out:
+        write(ledger, selection, suffix, out, costing)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[str]]:
+    """Write a file whole or not at all; one that is there stays as it is until then.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("w", encoding="utf-8", newline="") as out:
-            write(ledger, selection, suffix, out, costing)
+            yield out
         os.replace(part, path)
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,156 @@
+"""A comparison's charts show what an independent calculation says, and names in them stay names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from math import log10
+from typing import Any
+
+import pytest
+from compared import DODGE, failed, runs, statement, trial, with_params
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_costmeter import comparing_charts as charts
+from jupyter_costmeter.comparing import MEASURES, Comparison, Measure, compare
+from jupyter_costmeter.statement import Trial
+
+HOURS = (0.5, 1.0, 2.0, 4.0, 2.5)
+PER: dict[Measure, float] = {"gpu_hours": 1.0, "kwh": 0.3, "flops": 1e15}
+
+
+def of(*more: Trial) -> Comparison:
+    ours = [trial("ours", score, hours, id=f"o{hours}") for score, hours in zip(DODGE, HOURS, strict=True)]
+    return compare(statement(*ours, *runs("baseline", [0.6, 0.74], 0.1), *more), "ours", "baseline")
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects in what BokehJS embeds."""
+    if isinstance(value, dict):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(part)
+
+
+def named(item: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
+    assert item is not None
+    return [node["attributes"] for node in nodes(item["doc"]) if node.get("name") == name]
+
+
+def glyphs(item: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
+    """What is drawn by glyphs of that name, each once."""
+    drawn = [renderer["glyph"] for renderer in named(item, "GlyphRenderer")]
+    return [glyph["attributes"] for glyph in drawn if glyph["name"] == name]
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_points_are_the_runs(measure: Measure) -> None:
+    columns = charts.points(of(), measure, of().ours.scored)
+    assert columns["compute"] == pytest.approx([hours * PER[measure] for hours in HOURS])
+    assert columns["score"] == list(DODGE)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_curve_is_dodges_at_n_times_the_mean(measure: Measure) -> None:
+    columns = charts.curve(of(failed("ours", 5.0)).ours, measure)
+    assert columns["compute"] == pytest.approx([n * 3.0 * PER[measure] for n in range(1, 6)])  # 10 + 5 hours, 5 scored
+    assert columns["expected"] == pytest.approx([0.756, 0.780, 0.792, 0.798624, 0.8025216])
+    sd = [0.0431740663, 0.0361109402, 0.0283407833, 0.022062335, 0.0172151542]
+    high = [min(0.81, mean + one) for mean, one in zip(columns["expected"], sd, strict=True)]
+    low = [max(0.70, mean - one) for mean, one in zip(columns["expected"], sd, strict=True)]
+    assert columns["high"] == pytest.approx(high)
+    assert columns["low"] == pytest.approx(low)
+
+
+def test_too_few_runs_draw_no_curve() -> None:
+    assert charts.curve(of().baseline, "kwh") == {}
+    few = compare(statement(*runs("ours", [0.8]), *runs("baseline", [0.7])), "ours", "baseline")
+    item = charts.item(few)
+    assert glyphs(item, "Scatter")
+    assert not glyphs(item, "VArea")
+    assert len(glyphs(charts.item(of()), "VArea")) == len(MEASURES)  # of ours only
+
+
+def test_each_measure_that_is_known_has_a_tab() -> None:
+    assert [tab["title"] for tab in named(charts.item(of()), "TabPanel")] == ["GPU-hours", "kWh", "FLOPs"]
+    none = [*runs("ours", DODGE, 0.0), *runs("baseline", [0.7], 1.0)]
+    assert charts.shown(compare(statement(*none), "ours", "baseline")) == ()
+    alone = charts.item(compare(statement(*none), "ours", "baseline"))
+    assert [tab["title"] for tab in named(alone, "TabPanel")] == ["runs"]
+    assert charts.item(compare(statement(*none[-2:]), "ours", "baseline")) is None
+
+
+def test_the_front_is_drawn_through_who_is_beaten_by_nobody() -> None:
+    (steps, *_) = glyphs(charts.item(of(trial("other", 0.9, 8.0))), "Step")
+    assert steps["mode"] == "after"
+    front = of(trial("other", 0.9, 8.0)).front("gpu_hours")
+    assert [one.score for one in front] == [0.74, 0.75, 0.81, 0.9]
+
+
+@pytest.mark.parametrize(("said", "dash"), [("random", []), ("bayesian", [6])])
+def test_a_search_that_was_not_random_is_dashed(said: str, dash: list[int]) -> None:
+    ours = with_params(runs("ours", DODGE), [{"lr": 0.1 + at**1.5, "search": said} for at in range(5)])
+    item = charts.item(compare(statement(*ours, *runs("baseline", [0.7])), "ours", "baseline"))
+    assert [line.get("line_dash", []) for line in glyphs(item, "Line")] == [dash] * len(MEASURES)
+    assert ("not known to be random" in json.dumps(item)) == (said != "random")
+
+
+# Ticks
+
+
+@given(st.lists(st.floats(1e-6, 1e25), min_size=1, max_size=5), st.sampled_from(MEASURES))
+def test_ticks_of_a_logarithm_are_few_and_around(values: list[float], measure: Measure) -> None:
+    marks = charts.ticks(values, measure)
+    assert min(marks) <= min(values) <= max(values) <= max(marks) * 10**charts.TICKS
+    shown = [mark for mark in marks if min(values) / 1.5 <= mark <= max(values) * 1.5]
+    assert len(shown) <= 3 * (charts.DECADES + 1)
+    assert len(set(marks.values())) == len(marks)
+    assert log10(max(values)) - log10(min(values)) > 3 or shown or max(values) / min(values) < 2
+
+
+@given(st.floats(1e-6, 1e25), st.sampled_from(MEASURES))
+def test_even_ticks_are_few_and_reach_the_end(most: float, measure: Measure) -> None:
+    marks = charts.even_ticks(most, measure)
+    assert 3 <= len(marks) <= charts.EVEN + 2
+    assert min(marks) == 0 <= most <= max(marks) * (1 + 1e-9)
+    assert len(set(marks.values())) == len(marks)
+
+
+@pytest.mark.parametrize(
+    ("most", "measure", "labels"),
+    [
+        (29.3, "gpu_hours", ["0", "5", "10", "15", "20", "25", "30"]),
+        (3e-5, "kwh", ["0", "5.00 mWh", "10.0 mWh", "15.0 mWh", "20.0 mWh", "25.0 mWh", "30.0 mWh"]),
+        (2e15, "flops", ["0", "500 TFLOP", "1.00 PFLOP", "1.50 PFLOP", "2.00 PFLOP"]),
+    ],
+)
+def test_ticks_are_read_in_their_unit(most: float, measure: Measure, labels: list[str]) -> None:
+    assert list(charts.even_ticks(most, measure).values())[: len(labels)] == labels
+
+
+# Names
+
+
+HOSTILE = ["$$x^2$$", r"\(x\)", r"\[x\]", "</script><script>alert(1)</script>", "@run{safe}"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_no_formula(name: str) -> None:
+    """Bokeh would take it for TeX, and fetch what sets it."""
+    trials = [*runs(name, DODGE, metric=name), *runs("baseline", DODGE, metric=name)]
+    item = charts.item(compare(statement(*trials), name, "baseline", name))
+    said = [title["text"] for title in named(item, "Title")]
+    said += [axis["axis_label"] for kind in ("LogAxis", "LinearAxis") for axis in named(item, kind)]
+    said += [one["label"]["value"] for one in named(item, "LegendItem")]
+    assert len(said) > 20
+    assert not [text for text in said if any(mark in text for mark in charts.TEX)]
+
+
+def test_a_long_name_is_cut_in_the_legend() -> None:
+    long = "a method of a very long name indeed, version 17"
+    trials = [*runs(long, DODGE), *runs("baseline", DODGE)]
+    labels = [
+        one["label"]["value"] for one in named(charts.item(compare(statement(*trials), long, "baseline")), "LegendItem")
+    ]
+    assert all(len(label) <= charts.LEGEND + len(" (not known to be random)") for label in labels)
