@@ -109,6 +109,22 @@ class Costing:
         return [(region, self.grid.refresh(region, hours)) for region, hours in _hours(uses, book).items()]
 
 
+class Settled(Costing):
+    """Derives costs by one book, whatever is declared meanwhile: for a file that must agree with itself."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__(None, Path("."))
+        self._settled = book
+
+    @property
+    def assumptions(self) -> Assumptions:
+        return self._settled.assumptions
+
+    @property
+    def book(self) -> Book:
+        return self._settled
+
+
 def _hours(uses: Iterable[Use], book: Book) -> dict[str, list[int]]:
     """The hours in which something was used, by declared region."""
     found: dict[str, set[int]] = {}

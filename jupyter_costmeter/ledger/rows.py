@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
+from .. import chain
 from ..record import ENERGY, CellRecord, Figure, Provenance, SessionInfo, Usage
 from ..tag import Tag
 
 Row = dict[str, Any]
 CELL_COLUMNS = [f.name for f in fields(CellRecord) if f.name not in ("usage", "tags")]
+#: The columns in the order of the record's fields.
+TAKEN = ["wall_s" if f.name == "usage" else f.name for f in fields(CellRecord) if f.name != "tags"]
 
 
 def session_row(info: SessionInfo) -> Row:
@@ -26,11 +29,7 @@ def session_of(row: Mapping[Any, Any]) -> SessionInfo:
     return SessionInfo(**{**row, "environment": json.loads(row["environment"])})
 
 
-@functools.lru_cache(maxsize=1024)
-def provenance_id(origin: Provenance) -> str:
-    """The same for the same provenance on every machine, so ledgers can be merged."""
-    text = json.dumps([origin.method, origin.source, origin.uncertainty, origin.reason, origin.absent])
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+provenance_id = functools.lru_cache(maxsize=1024)(chain.provenance_id)
 
 
 def provenance_row(origin: Provenance) -> Row:
@@ -39,8 +38,11 @@ def provenance_row(origin: Provenance) -> Row:
 
 
 def provenance_of(row: Mapping[str, Any]) -> Provenance:
-    """From the table ``provenance``."""
-    return Provenance(row["method"], row["source"], row["uncertainty"], row["reason"], bool(row["absent"]))
+    """From the table ``provenance``; the same object for the same row, as far as it is remembered."""
+    return _provenance(row["method"], row["source"], row["uncertainty"], row["reason"], bool(row["absent"]))
+
+
+_provenance = functools.lru_cache(maxsize=1024)(Provenance)
 
 
 def cell_row(record: CellRecord) -> Row:
@@ -54,6 +56,17 @@ def cell_of(row: Mapping[Any, Any], figures: tuple[Figure, ...], tags: tuple[Tag
     """From the table ``cell``, with its figures and tags."""
     usage = Usage(row["wall_s"], figures)
     return CellRecord(usage=usage, tags=tags, **{name: row[name] for name in CELL_COLUMNS})
+
+
+def taker(columns: Sequence[str]) -> Callable[[Sequence[Any], tuple[Figure, ...], tuple[Tag, ...]], CellRecord]:
+    """The same for rows with these columns: what is looked up once is not looked up for each row."""
+    pick = operator.itemgetter(*map(columns.index, TAKEN))
+
+    def take(row: Sequence[Any], figures: tuple[Figure, ...], tags: tuple[Tag, ...]) -> CellRecord:
+        record_id, session_id, seq, started_at, wall_s, *rest = pick(row)
+        return CellRecord(record_id, session_id, seq, started_at, Usage(wall_s, figures), *rest, tags)
+
+    return take
 
 
 def figure_rows(record: CellRecord) -> list[Row]:

@@ -90,6 +90,9 @@ class Ledger(Asked):
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
         """What this thread reads in it is read from one state of the file, and sooner than one after the other."""
+        if self._held is not None:
+            yield
+            return
         with self._reading() as connection:
             if connection is not None:
                 connection.begin()
@@ -264,17 +267,26 @@ class Ledger(Asked):
         size = max(PAGE // max(1, len(parts)), LEAST)
         return heapq.merge(*(self._pages(where, size) for where in parts), key=_start)
 
-    def _pages(self, where: Where, size: int) -> Iterator[CellRecord]:
-        page = self._page(where, size)
-        while page:
-            yield from page
-            after = sa.tuple_(cell.c.started_at, cell.c.id) > sa.tuple_(*_start(page[-1]))
-            page = self._page([*where, cell.c.started_at >= page[-1].started_at, after], size)
+    def count(self, selection: Selection) -> int:
+        """How many those are."""
+        query = sa.select(sa.func.count()).select_from(cell).where(*selecting.cells(selection))
+        with self._reading() as connection:
+            found: int = connection.execute(query).scalar_one() if connection else 0
+            return found
 
-    def _page(self, where: Where, size: int) -> list[CellRecord]:
+    def _pages(self, where: Where, size: int) -> Iterator[CellRecord]:
+        last, page = self._page(where, size)
+        while last is not None:
+            yield from page
+            after = sa.tuple_(cell.c.started_at, cell.c.id) > sa.tuple_(*_start(last))
+            last, page = self._page([*where, cell.c.started_at >= last.started_at, after], size)
+
+    def _page(self, where: Where, size: int) -> tuple[sa.Row[Any] | None, Iterator[CellRecord]]:
+        """The last of a page's rows, and its records."""
         query = sa.select(cell).where(*where).order_by(cell.c.started_at, cell.c.id).limit(size)
         with self._reading() as connection:
-            return selecting.fetched(connection, connection.execute(query).all()) if connection else []
+            found = connection.execute(query).all() if connection else []
+            return (found[-1], selecting.each(connection, found)) if connection and found else (None, iter(()))
 
     def dearest(self, selection: Selection, count: int) -> list[CellRecord]:
         """The cells that took the most energy (then time), dearest first; inner windows left out."""
