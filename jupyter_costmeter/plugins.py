@@ -15,8 +15,9 @@ from .record import Channel, DeviceUse, Figure, Reading, Status, Usage
 
 if TYPE_CHECKING:
     from .derived import Content
+    from .statement import Form, Statement
 
-Family = Literal["sensors", "late", "tracers", "models", "exporters"]
+Family = Literal["sensors", "late", "tracers", "models", "exporters", "norms"]
 
 
 class Sensor(Protocol):
@@ -134,6 +135,12 @@ class Exporter(Protocol):
     def write(self, out: IO[str], content: Content) -> None: ...
 
 
+class Norm(Protocol):
+    """What a conference or a standard asks for. It knows no other, and never fills in what the ledger does not know."""
+
+    def form(self, statement: Statement) -> Form: ...
+
+
 BUILT_IN: dict[Family, dict[str, str]] = {
     "sensors": {
         "process": "jupyter_costmeter.sensors.process:ProcessSensor",
@@ -159,6 +166,16 @@ BUILT_IN: dict[Family, dict[str, str]] = {
         "json": "jupyter_costmeter.exporters.json:JsonExporter",
         "csv": "jupyter_costmeter.exporters.csv:CsvExporter",
         "md": "jupyter_costmeter.exporters.markdown:MarkdownExporter",
+    },
+    "norms": {
+        "neurips": "jupyter_costmeter.norms.neurips:NeurIPS",
+        "arr": "jupyter_costmeter.norms.arr:ARR",
+        "cvpr": "jupyter_costmeter.norms.cvpr:CVPR",
+        "reproducibility": "jupyter_costmeter.norms.reproducibility:Reproducibility",
+        "aaai": "jupyter_costmeter.norms.aaai:AAAI",
+        "model-card": "jupyter_costmeter.norms.model_card:ModelCard",
+        "sci": "jupyter_costmeter.norms.sci_score:SCI",
+        "boamps": "jupyter_costmeter.norms.boamps:BoAmps",
     },
 }
 
