@@ -135,9 +135,12 @@ def show_panel(page: Page) -> None:
 
 
 def run_cell(page: Page, index: int) -> None:
-    """Run the cell; again if the kernel was not connected yet, which JupyterLab forgets."""
+    """Run the cell; again if the kernel was not connected yet, which JupyterLab forgets, or asks which one."""
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(index)
+    which_kernel = page.locator(".jp-Dialog", has_text="Select Kernel").locator(".jp-mod-accept")
     for _ in range(12):
+        if which_kernel.is_visible():
+            which_kernel.click()
         cell.locator(".cm-content").click()
         page.keyboard.press("Control+Enter")
         try:
