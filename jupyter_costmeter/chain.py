@@ -45,7 +45,7 @@ def canonical(body: Any) -> str:
     return _text(_plain(body))
 
 
-def number(value: float | None) -> float | int | None:
+def number(value: float | int | None) -> float | int | None:
     """As it is written: 2 for 2.0, 1e+20 for an int of 21 digits; ``None`` stays."""
     if value is None or not -WHOLE < value < WHOLE:
         return float(value) if isinstance(value, int) and -LARGEST <= value <= LARGEST else value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 from .factors import Intensity, PriceUnit
 from .record import CellRecord, Method, SessionInfo, Summary, Total
@@ -107,10 +107,23 @@ def _unknown(record: CellRecord) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the verifiable file holds beside records and totals: what follows from them, and by what.
+
+    ``factors`` are JSON (``bookkeeping``), ``statement`` a ``Statement``, ``forms`` are the norms' ``Form``s.
+    """
+
+    factors: Mapping[str, Any] | None = None
+    statement: Any = None
+    forms: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What an exporter writes. ``cells`` gives the records anew each time, and may give a million.
 
     ``costs`` are of all of them, ``costs_of`` of one; ``problems`` are what was wrong with the assumptions.
+    ``evidence`` makes what else the verifiable file holds.
     """
 
     title: str
@@ -120,3 +133,4 @@ class Content:
     costs: Costs | None = None
     costs_of: Callable[[CellRecord], Costs | None] = _unknown
     problems: tuple[str, ...] = ()
+    evidence: Callable[[], Evidence] = Evidence

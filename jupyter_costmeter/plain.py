@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import cache
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -52,8 +52,9 @@ def _of(kind: Any, body: Any) -> Any:
     """Of a type as a field's annotation says it."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
-        types_of = _types(kind)
-        return kind(**{name: _of(types_of[name], value) for name, value in body.items() if name in types_of})
+        make = cast(Any, kind)
+        types_of = _types(make)
+        return make(**{name: _of(types_of[name], value) for name, value in body.items() if name in types_of})
     if origin in (typing.Union, types.UnionType):
         return None if body is None else _of(next(one for one in inner if one is not type(None)), body)
     if origin is tuple:
@@ -78,5 +79,5 @@ def _simple(kind: Any, body: Any) -> Any:
 
 
 @cache
-def _types(kind: type) -> dict[str, Any]:
+def _types(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from . import plugins
+from . import bars, plugins
 from .derived import Content
 from .errors import ReportError, UsageError
+from .evidence import evidence
 from .ledger import Selection
 
 if TYPE_CHECKING:
+    from .anonymous import Names
     from .costing import Costing
     from .recent import Reader
+    from .record import CellRecord
 
 
 def name_of(selection: Selection) -> str:
@@ -29,21 +32,45 @@ def formats() -> list[str]:
     return list(plugins.BUILT_IN["exporters"])
 
 
-def write(ledger: Reader, selection: Selection, suffix: str, out: IO[str], costing: Costing | None = None) -> None:
+def write(
+    ledger: Reader, selection: Selection, suffix: str, out: IO[str], costing: Costing | None = None,
+    bar: bars.Bar[CellRecord] = bars.none, anonymous: bool = False, norms: Sequence[str] = (),
+) -> None:  # fmt: skip
     """The selected records in the format of that suffix, streamed; with what they cost, if there is who derives it.
+
+    All of it is of one state of the ledger, however many kernels write to it meanwhile. ``anonymous`` leaves out whose
+    records they are; ``norms`` are those whose forms the verifiable file holds (all, unless said).
 
     Raises:
         UsageError: there is no such format.
     """
     if suffix not in formats():
         raise UsageError(f"there is no format {suffix!r}; there are {', '.join(formats())}")
-    exporter = plugins.load("exporters", suffix)
+    with ledger.at_once():
+        content = content_of(ledger, selection, costing, bar, norms)
+        if anonymous:
+            content = _veiled(content, ledger.names(selection))
+        plugins.load("exporters", suffix).write(out, content)
+
+
+def content_of(
+    ledger: Reader, selection: Selection, costing: Costing | None = None, bar: bars.Bar[CellRecord] = bars.none,
+    norms: Sequence[str] = (),
+) -> Content:  # fmt: skip
+    """What an exporter writes of a selection."""
     title, sessions = f"Cost of {name_of(selection)}", tuple(ledger.sessions(selection))
-    content = Content(title, ledger.summary(selection), sessions, lambda: ledger.records(selection))
-    exporter.write(out, content if costing is None else _costed(content, ledger, selection, costing))
+    count = ledger.count(selection)
+
+    def cells() -> Iterator[CellRecord]:
+        return iter(bar(ledger.records(selection), count, "exporting"))
+
+    content = Content(title, ledger.summary(selection), sessions, cells)
+    return content if costing is None else _costed(content, ledger, selection, costing, norms)
 
 
-def _costed(content: Content, ledger: Reader, selection: Selection, costing: Costing) -> Content:
+def _costed(
+    content: Content, ledger: Reader, selection: Selection, costing: Costing, norms: Sequence[str] = ()
+) -> Content:
     """With what the records cost, all of them under the assumptions of now, also if these change meanwhile."""
     infos, book = {info.id: info for info in content.sessions}, costing.book
     costs = costing.of(ledger.uses(selection, **costing.wants), book)
@@ -52,12 +79,21 @@ def _costed(content: Content, ledger: Reader, selection: Selection, costing: Cos
         costs=costs,
         problems=book.assumptions.problems,
         costs_of=lambda record: costing.of_record(record, infos[record.session_id], book),
+        evidence=lambda: evidence(ledger, selection, book, names=norms),
     )
 
 
+def _veiled(content: Content, names: Names) -> Content:
+    """Without whose records they are."""
+    from .anonymous import Veil
+
+    return Veil(names).content(content)
+
+
 def export(
-    ledger: Reader, selection: Selection, path: Path, force: bool = False, costing: Costing | None = None
-) -> None:
+    ledger: Reader, selection: Selection, path: Path, force: bool = False, costing: Costing | None = None,
+    bar: bars.Bar[CellRecord] = bars.shown, anonymous: bool = False, norms: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Write the selection to a file, whole or not at all; one that is there is kept unless ``force``.
 
     Raises:
@@ -65,11 +101,16 @@ def export(
         ReportError: it cannot be written.
     """
     suffix = suffix_of(path, force)
-    summary = ledger.summary(selection)
-    if not summary.cells and not summary.buckets:  # a file of nothing would pass for an export that worked
-        raise UsageError(f"nothing was metered in {name_of(selection)}, so {path} was not written")
+    refuse_nothing(ledger, selection, path)
     with whole_file(path) as out:
-        write(ledger, selection, suffix, out, costing)
+        write(ledger, selection, suffix, out, costing, bar, anonymous, norms)
+
+
+def refuse_nothing(ledger: Reader, selection: Selection, path: Path) -> None:
+    """Raises ``UsageError`` where nothing was metered: a file of nothing would pass for an export that worked."""
+    summary = ledger.summary(selection)
+    if not summary.cells and not summary.buckets:
+        raise UsageError(f"nothing was metered in {name_of(selection)}, so {path} was not written")
 
 
 @contextmanager
@@ -91,16 +132,16 @@ def whole_file(path: Path) -> Iterator[IO[str]]:
             part.unlink(missing_ok=True)
 
 
-def suffix_of(path: Path, force: bool = False) -> str:
-    """The format that a file's name asks for.
+def suffix_of(path: Path, force: bool = False, known: Sequence[str] = ()) -> str:
+    """The format that a file's name asks for: of an export, unless others are ``known``.
 
     Raises:
         UsageError: there is none such, or the file is there.
     """
-    suffix = path.suffix.lstrip(".").lower()
-    if suffix not in formats():
-        known = ", ".join(f".{f}" for f in formats())
-        raise UsageError(f"cannot tell the format of {path.name!r} by its suffix; use one of {known}")
+    suffix, there = path.suffix.lstrip(".").lower(), known or formats()
+    if suffix not in there:
+        suffixes = ", ".join(f".{f}" for f in there)
+        raise UsageError(f"cannot tell the format of {path.name!r} by its suffix; use one of {suffixes}")
     if path.exists() and not force:
         raise UsageError(f"{path} is there already; --force replaces it")
     return suffix

@@ -7,20 +7,35 @@ import io
 import json
 import re
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
+import export_schema
 import golden
+import jsonschema
 import pytest
+import stated
 from kernels import ALL
 from shell import cell, session
 
-from jupyter_costmeter import report
+from jupyter_costmeter import chain, report, verifiable
 from jupyter_costmeter.format import quantity
 from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import SUMMED, CellRecord, Figure, Provenance
 
 INFO = session("aaa1", "/home/ada/paper/train.ipynb")
+SCHEMA = export_schema.PATH
+
+
+@pytest.fixture(scope="module")
+def golden_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The golden ledger's export, with all that one can have."""
+    folder = tmp_path_factory.mktemp("golden")
+    ledger = stated.golden_ledger(folder / "ledger.sqlite")
+    report.export(ledger, Selection("all"), folder / "all.json", costing=stated.golden_costing(folder))
+    ledger.close()
+    return folder / "all.json"
 
 
 def exported(ledger: Ledger, suffix: str, *records: CellRecord, selection: Selection = ALL) -> str:
@@ -43,24 +58,75 @@ def test_json_is_the_ledger(ledger: Ledger) -> None:
         kept = asdict(record)
         kept["tags"] = list(kept["tags"])
         kept.pop("usage")
-        assert {**kept, "wall_s": record.wall_s} == {k: v for k, v in made.items() if k not in ("figures", "costs")}
-        assert len(made["figures"]) == len(record.usage.figures)
+        assert {**kept, "wall_s": record.wall_s} == {
+            k: v for k, v in made.items() if k not in ("figures", "number", "hash")
+        }
         for shown, figure in zip(made["figures"], record.usage.figures, strict=True):
-            facts = {"name": figure.name, "device": figure.device, "value": figure.value, "unit": figure.unit}
-            assert shown == {**facts, **asdict(figure.provenance)}
+            assert (shown["name"], shown["device"], shown["value"]) == (figure.name, figure.device, figure.value)
+            assert body["provenances"][shown["provenance"]] == asdict(figure.provenance)
+            assert body["units"][shown["name"]] == figure.unit
     assert body["sessions"] == [{**asdict(INFO)}]
     assert body["summary"] == json.loads(json.dumps(asdict(ledger.summary(ALL))))
 
 
 def test_each_figure_in_json_says_how_it_is_known(ledger: Ledger) -> None:
     body = json.loads(exported(ledger, "json", cell(INFO, 1, None)))
-    figures = {f["name"]: f for f in body["cells"][0]["figures"]}
+    figures = {f["name"]: {**f, **body["provenances"][f["provenance"]]} for f in body["cells"][0]["figures"]}
     assert figures["cpu_s"]["method"] == "measured"
     assert figures["cpu_energy_j"]["source"].startswith("TDP 120 W")
     assert figures["cpu_energy_j"]["uncertainty"] == 0.5
     assert figures["gpu_energy_j"]["value"] is None
     assert figures["gpu_energy_j"]["reason"] == "the GPU is lost"
     assert figures["gpu_energy_j"]["device"] == "GPU-1"
+
+
+def test_json_has_a_record_a_line_and_a_chain_over_them(ledger: Ledger) -> None:
+    text = exported(ledger, "json", cell(INFO, 1), cell(INFO, 2, None), cell(INFO, 3))
+    body = json.loads(text)
+    written = [json.loads(line.rstrip(",")) for line in text.splitlines() if line.startswith('  {"bucket"')]
+    assert written == body["cells"]
+    assert (body["chain"]["head"], body["chain"]["records"]) == chain.head_of(ledger.records(ALL))
+    assert body["cells"][-1]["hash"] == body["chain"]["head"]
+    assert body["chain"]["whole"] == verifiable.whole(body["chain"]["head"], body)
+
+
+def test_json_is_as_its_schema_says(golden_file: Path, ledger: Ledger) -> None:
+    checker = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    checker.check_schema(checker.schema)
+    for body in (json.loads(golden_file.read_text()), json.loads(exported(ledger, "json", *in_buckets()))):
+        assert [error.message for error in checker.iter_errors(body)] == []
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["schema", "chain", "sessions", "summary", "factors", "statement", "provenances", "cells.0.hash", "cells.0.figures",
+     "cells.0.figures.0.value", "cells.0.tags", "statement.whole", "statement.whole.flops", "forms.0.items",
+     "factors.conditions.0.pue", "chain.head", "costs.bills.0.amount", "costs.applied.0.source"],
+)  # fmt: skip
+def test_the_schema_knows_what_there_must_be(where: str, golden_file: Path) -> None:
+    checker, body = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())), json.loads(golden_file.read_text())
+    part: Any = body
+    *path, last = [int(step) if step.isdecimal() else step for step in where.split(".")]
+    for step in path:
+        part = part[step]
+    kept = part[last]
+    for other in (["wrong"], {"wrong": 1}):
+        part[last] = other
+        if type(other) is not type(kept):
+            assert not checker.is_valid(body), other
+    del part[last]
+    assert not checker.is_valid(body)
+
+
+def test_the_schema_is_of_the_records_as_they_are_now() -> None:
+    """Else: ``python tests/export_schema.py``, and a new number if a reader of the old one would stumble."""
+    assert SCHEMA.read_text() == export_schema.text()
+
+
+def test_the_schema_names_no_place_of_ours() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    assert schema["$id"] == "urn:jupyter-costmeter:export:2"
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 @pytest.mark.parametrize("suffix", ["json", "csv", "md"])

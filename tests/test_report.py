@@ -32,7 +32,7 @@ def few(ledger: Ledger) -> Ledger:
 def test_the_suffix_tells_the_format(name: str, few: Ledger, home: Path) -> None:
     report.export(few, ALL, home / name)
     start = (home / name).read_text()[:200]
-    kinds = {"json": start.startswith('{\n "schema": 1'), "csv": start.startswith("id,"), "md": start.startswith("# ")}
+    kinds = {"json": start.startswith('{\n "schema": 2'), "csv": start.startswith("id,"), "md": start.startswith("# ")}
     assert kinds[name.rpartition(".")[2].lower()]
     assert [p.name for p in home.iterdir() if p.is_file()] == [name]
 

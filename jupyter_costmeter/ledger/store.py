@@ -93,14 +93,21 @@ class Ledger(Asked):
         if self._held is not None:
             yield
             return
+        failed: BaseException | None = None
         with self._reading() as connection:
             if connection is not None:
                 connection.begin()
             self._held = connection
             try:
                 yield
+            except (sa.exc.DatabaseError, sqlite3.DatabaseError):
+                raise
+            except BaseException as error:  # what is done with what was read is no fault of the ledger's file
+                failed = error
             finally:
                 self._held = None
+        if failed is not None:
+            raise failed
 
     def _begun(self) -> bool:
         """Whether it has tables; brings an older one up to date first. A new one may be in the making elsewhere."""
