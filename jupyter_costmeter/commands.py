@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import assuming, comparing_pages, cost_pages, pages, planning, report, spending_pages
-from .context import Context, noted, remembered, selection_of, title_of, unsaved
+from . import assuming, comparing_pages, cost_pages, pages, planning, report, spending_pages, tag_pages
+from .context import Context, noted, remembered, selection_of, title_of, together, unsaved
 from .errors import LedgerError, UsageError
 from .format import quantity
 from .ledger import Selection
@@ -96,7 +96,7 @@ def _hint(selection: Selection, context: Context) -> list[str]:
 def _report(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     summary, selection = _summary(asked, context, known), selection_of(asked, context)
     outer = [r for r in unsaved(selection, context) if r.parent_id is None]
-    dearest = _together(context.ledger.dearest(selection, 10), outer)
+    dearest = together(context.ledger.dearest(selection, 10), outer, context)
     if not dearest:
         return summary
     dearest = _weighty(sorted(dearest, key=dearness, reverse=True)[:10])
@@ -125,7 +125,7 @@ def _of_several(selection: Selection) -> bool:
 
 def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = selection_of(asked, context)
-    records = _together(context.ledger.latest(selection, 1), unsaved(selection, context))
+    records = together(context.ledger.latest(selection, 1), unsaved(selection, context), context)
     if records:
         costs = context.costs_of(records[-1:]).get(records[-1].id)
         page = pages.cell_page(records[-1], _speed(records[-1], context), {"energy_j": cost_pages.rows(costs)})
@@ -142,16 +142,11 @@ def _speed(record: CellRecord, context: Context) -> Rates | None:
     return rates(record.usage, names, context.peak_flops)
 
 
-def _together(saved: list[CellRecord], unsaved: list[CellRecord]) -> list[CellRecord]:
-    """Both, each once, oldest first."""
-    return sorted({r.id: r for r in [*saved, *unsaved]}.values(), key=lambda r: (r.started_at, r.seq))
-
-
 def _cells(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = selection_of(asked, context)
     pick = context.ledger.dearest if asked.dearest else context.ledger.latest
     waiting = unsaved(selection, context)
-    records = _together(pick(selection, asked.n + 1), waiting)
+    records = together(pick(selection, asked.n + 1), waiting, context)
     if asked.dearest:
         records = sorted(records, key=dearness, reverse=True)
     shown = records[: asked.n] if asked.dearest else records[-asked.n :]
@@ -267,6 +262,8 @@ COMMANDS: dict[str, Command] = {
     "spent": spending_pages.spent,
     "compare": comparing_pages.answer,
     "forecast": spending_pages.forecast,
+    "tag": tag_pages.tag,
+    "score": tag_pages.score,
     "doctor": _doctor,
     "export": _export,
     "help": _help,

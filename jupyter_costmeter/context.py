@@ -23,6 +23,7 @@ from .recent import Reader, Recent, selected
 from .record import CellRecord, Status
 from .session import Session
 from .spending import Spending
+from .tag import Tag
 from .uses import Use
 
 
@@ -159,6 +160,15 @@ def unsaved(selection: Selection, context: Context) -> list[CellRecord]:
     """The cells that the ledger's file could not take yet."""
     waiting = selected(context.session.writer.waiting, selection) if context.session else ()
     return [record for record in waiting if record.bucket == "cell"]
+
+
+def together(saved: list[CellRecord], unsaved: list[CellRecord], context: Context) -> list[CellRecord]:
+    """Both, each once, oldest first, with what was said of them and is not in the ledger's file yet."""
+    said: dict[str, list[Tag]] = {}
+    for one in context.session.writer.said if context.session else ():
+        said.setdefault(one.record_id, []).append(one)
+    found = sorted({r.id: r for r in [*saved, *unsaved]}.values(), key=lambda r: (r.started_at, r.seq))
+    return [replace(r, tags=(*r.tags, *said[r.id])) if r.id in said else r for r in found]
 
 
 def title_of(selection: Selection) -> str:

@@ -30,6 +30,12 @@ class Reader(Protocol):
 
     def latest(self, selection: Selection, count: int) -> list[CellRecord]: ...
 
+    def chosen(
+        self, selection: Selection, count: int | None = None, numbers: tuple[int, int] | None = None
+    ) -> list[str]: ...
+
+    def called(self, name: str) -> list[str]: ...
+
     def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups: ...
 
     def at_once(self) -> AbstractContextManager[None]: ...
@@ -74,6 +80,18 @@ class Recent:
 
     def latest(self, selection: Selection, count: int) -> list[CellRecord]:
         return self._cells_of(selection)[-count:]
+
+    def chosen(
+        self, selection: Selection, count: int | None = None, numbers: tuple[int, int] | None = None
+    ) -> list[str]:
+        return chosen(self._cells_of(selection), count, numbers)
+
+    def called(self, name: str) -> list[str]:
+        start, dash, number = name.rpartition("-")
+        ids = [record.id for record in self._cells_of(Selection("all"))]
+        if not dash:
+            return [one for one in ids if one.startswith(name)]
+        return [one for one in ids if one.startswith(start) and one.endswith(dash + number)]
 
     def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups:
         """By what they are said to be; of what lies between cells only the whole session's is remembered."""
@@ -132,6 +150,14 @@ def _in_scope(record: CellRecord, selection: Selection) -> bool:
     return (
         selection.scope == "all" or key == {"session": record.session_id, "notebook": record.notebook}[selection.scope]
     )
+
+
+def chosen(records: Iterable[CellRecord], count: int | None, numbers: tuple[int, int] | None) -> list[str]:
+    """The ids of cells in the order of these: the last so many, or those of some In [numbers]; inner ones left out."""
+    first, last = numbers or (-inf, inf)
+    outer = [record for record in records if record.parent_id is None]
+    found = [r.id for r in outer if numbers is None or first <= (r.execution_count or 0) <= last]
+    return found if count is None else found[-count:]
 
 
 def dearness(record: CellRecord) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import NoReturn, get_args
 
 from .errors import UsageError
+from .tag import Category
 from .uses import By
 
 #: What a budget may say.
@@ -21,6 +22,30 @@ BUDGET_KEYS = (
     " session, total or 7d; from=DATE until=DATE; zone=Europe/Berlin. Whose: scope=project, notebook, session or user;"
     " project=PATH, notebook=PATH. At the limit: hold=warn, ask or stop; warn=50,80,100 (percent). And name=TEXT,"
     " shared=yes (into the project's folder)."
+)
+
+
+#: What each category means.
+CATEGORY_TEXTS: dict[Category, str] = {
+    "train": "training from scratch, for results that may be reported",
+    "finetune": "training that goes on from weights that somebody has trained",
+    "distill": "training a model on another one's outputs",
+    "hpo": "search for hyperparameters or architectures: all its trials, good or bad",
+    "ablation": "the same without a part of it, to see what that part does",
+    "inference": "evaluation and use of a trained model",
+    "prep": "downloads, preprocessing, features",
+    "failed": "what came to nothing: by itself, from an error or interrupt, unless tagged afterwards",
+    "other": "none of these",
+}
+TAG_KEYS = "\n".join(
+    [
+        "In a notebook, without --last and so on: of the cell that runs and all from it on, until the next tag (which",
+        "says all of it anew) or --off. Of one cell: %%cost tag=hpo method=ours in its first line. KEY= takes back.",
+        "What was said stays in the ledger, and the newest counts. Any other KEY=VALUE is a parameter.",
+        "",
+        "categories:",
+        *(f"  {name:10} {text}" for name, text in CATEGORY_TEXTS.items()),
+    ]
 )
 
 
@@ -53,6 +78,7 @@ def parser(prog: str) -> Parser:
     _about_statements(words, scope)
     export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
     export.add_argument("file", metavar="FILE")
+    export.add_argument("--anonymous", action="store_true", help="without hosts, users, paths and notebooks' names")
     export.add_argument("--force", action="store_true", help="replace a file that is there")
     about = words.add_parser("help", help="this list, or all about one command", add_help=False)
     about.add_argument("command", metavar="[COMMAND]", nargs="?")
@@ -106,14 +132,17 @@ def _about_statements(words: argparse._SubParsersAction[Parser], scope: Parser) 
     report.add_argument("--anonymous", action="store_true", help="without hosts, users, paths and notebooks' names")
     report.add_argument("--force", action="store_true", help="replace a file that is there")
     what = "say what cells are: CATEGORY method=NAME run=NAME in_paper=yes KEY=VALUE …"
-    tag = words.add_parser("tag", parents=[scope], help=what, add_help=False)
+    tag = words.add_parser(
+        "tag", parents=[scope], help=what, epilog=TAG_KEYS, formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )  # fmt: skip
     tag.add_argument("said", metavar="[CATEGORY] [KEY=VALUE …]", nargs="*", help="what they are")
-    which = tag.add_mutually_exclusive_group()
-    which.add_argument("--cell", action="store_true", help=argparse.SUPPRESS)
-    which.add_argument("--last", type=_count, metavar="N", nargs="?", const=1, help="the last N cells (1)")
-    which.add_argument("--cells", metavar="RANGE", help="by their In [numbers]: 3, 3-7 or -2")
-    which.add_argument("--off", action="store_true", help="end the span that a tag began")
-    which.add_argument("--record", metavar="ID", action="append", help="one record; several may be named")
+    _which(tag).add_argument("--off", action="store_true", help="end the span that a tag began")
+    score = words.add_parser(
+        "score", parents=[scope], help="how good the cell or trial was: accuracy=0.912", add_help=False
+    )
+    score.add_argument("said", metavar="NAME=VALUE", nargs="+", help="a number; of several of one name the last counts")
+    _which(score)
     compare = words.add_parser(
         "compare", parents=[scope], help="ours against a baseline: gain per compute", add_help=False
     )
@@ -122,6 +151,15 @@ def _about_statements(words: argparse._SubParsersAction[Parser], scope: Parser) 
     compare.add_argument("--lower", action="store_true", help="less of the score is better (a loss, an error)")
     compare.add_argument("-o", "--output", metavar="FILE", help="write it, with the charts (.html)")
     compare.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
+def _which(word: Parser) -> argparse._MutuallyExclusiveGroup:
+    """Which cells that have ended."""
+    which = word.add_mutually_exclusive_group()
+    which.add_argument("--last", type=_count, metavar="N", nargs="?", const=1, help="the last N cells (1)")
+    which.add_argument("--cells", metavar="RANGE", help="by their In [numbers]: 3, 3-7, or from the newest: -2, -3..-1")
+    which.add_argument("--record", metavar="ID", action="append", help="one record; several may be named")
+    return which
 
 
 def number(text: str, name: str = "") -> float:
@@ -176,7 +214,25 @@ def parse(words: Sequence[str], known: Parser) -> argparse.Namespace:
     if not words or words[0].startswith("-"):
         words = ["summary", *words]
     check_word(words[0], known)
-    return known.parse_args(list(words))
+    return known.parse_args(_in_order(list(words)) if words[0] in ("tag", "score") else list(words))
+
+
+#: Options that what is said may follow: those of the others would be taken for it.
+_BARE = ("--last", "--off", "--all")
+
+
+def _in_order(words: list[str]) -> list[str]:
+    """What is said comes first, as argparse wants it, and ``--cells -2`` is no option's name."""
+    said, rest = words[:1], list[str]()
+    for before, word in zip(words, words[1:], strict=False):
+        free = not before.startswith("--") or "=" in before or before in _BARE
+        if before == "--cells" and word.startswith("-"):
+            rest[-1] = f"--cells={word}"
+        elif not word.startswith("-") and free and not (before == "--last" and word.isdecimal()):
+            said.append(word)
+        else:
+            rest.append(word)
+    return [*said, *rest]
 
 
 def check_word(word: str, known: Parser) -> None:

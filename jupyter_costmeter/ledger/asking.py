@@ -14,7 +14,7 @@ from ..grouping import Groups
 from ..record import CellRecord, SessionInfo
 from ..tag import Tag, Tagged, tagged
 from ..uses import By, Using, Went
-from . import Selection, events, history, selecting, spent, tags, went
+from . import Selection, choosing, events, history, selecting, spent, tags, went
 
 
 class Asked:
@@ -117,6 +117,18 @@ class Asked:
         """What was said of a session's newest cells by the records' ids, with their outcome; only where there is."""
         with self._reading() as connection:
             return tags.said_in(connection, session, count) if connection else {}
+
+    def chosen(
+        self, selection: Selection, count: int | None = None, numbers: tuple[int, int] | None = None
+    ) -> list[str]:
+        """The ids of cells, oldest first: the newest so many, or those of In [first] to In [last]; no inner ones."""
+        with self._reading() as connection:
+            return choosing.cells(connection, selection, count, numbers) if connection else []
+
+    def called(self, name: str) -> list[str]:
+        """The cells and blocks whose ids begin like that; ``ab12-7`` is number 7 of the session that begins so."""
+        with self._reading() as connection:
+            return list(choosing.called(connection, name)) if connection else []
 
     def in_use(self, key: str, count: int = 100) -> list[str]:
         """Names that are in use under a key (``method``, ``run``), the one that was said last first."""
