@@ -311,3 +311,24 @@ test('budgets stay as they were last told, and are forgotten with their kernel',
   model.reset('looking');
   assert.equal(model.budgets, null);
 });
+
+test('what has ended while messages were lost is told once, and an old history is not', () => {
+  const { model } = setup();
+  assert.deepEqual(model.learn(reply()), []); // it was there before us
+  assert.equal(model.hear(message({ seq: 9, closed: [] })), 'gap');
+  const missed = cell('r7', 5, 1);
+  const ended = model.learn(reply({ seq: 9, cells: [...golden('reply').cells, missed] }));
+  assert.deepEqual(
+    ended.map(({ id }) => id),
+    ['r7']
+  );
+  assert.deepEqual(model.learn(reply({ seq: 9, cells: [missed] })), []);
+  assert.equal(model.cell('r7').wall_s, 1);
+  assert.equal(model.cell('r99'), null);
+});
+
+test('a message before the first history makes no old cell new', () => {
+  const { model } = setup();
+  model.hear(message({ closed: [] }));
+  assert.deepEqual(model.learn(reply({ seq: 8 })), []);
+});

@@ -6,12 +6,12 @@
  * does not use (a cell's single figures, the session's environment) is not read at all.
  */
 import {
-  Check,
   Fields,
   WireError,
   fields,
   flag,
   list,
+  map,
   number,
   object,
   oneOf,
@@ -45,11 +45,13 @@ import {
   type Spent,
   type Verdict
 } from './budget.js';
-import { method, total, totalOf, type Method, type Total } from './total.js';
+import { rates, type Bound, type Rates } from './rates.js';
+import { saids, tagKnown, type Said, type TagKnown } from './tags.js';
+import { total, totalOf, type Method, type Total } from './total.js';
 
 export { WireError, totalOf };
 export type { Bill, Costs, Kind, Place, Region, WhatIf } from './costs.js';
-export type { Method, Notice, Total, Verdict };
+export type { Bound, Method, Notice, Rates, Said, Total, Verdict };
 
 export const SCHEMA = 1;
 /** One well-known comm, so that no handshake is needed and any number of front ends may listen. */
@@ -58,8 +60,6 @@ export const REQUEST = 'costmeter_request';
 /** What the panel's button runs in the kernel: the very words of its sentence. */
 export const LOAD = '%load_ext jupyter_costmeter';
 
-/** `≥` is a lower bound, `≤` an upper one. */
-export type Bound = '' | '≥' | '≤';
 export type Outcome = 'ok' | 'error' | 'interrupted' | 'killed';
 
 /** Where what is used belongs: to a cell, to a GPU held while none runs, to threads and children that go on. */
@@ -79,37 +79,16 @@ export const PRECISIONS = [
   'int'
 ] as const;
 
-/** How fast a cell computed; null is not known. MFU is the share of the devices' peak, 0 to 1. */
-export interface Rates {
-  flops_per_s_wall: number | null;
-  /** Per second in which a GPU was busy. */
-  flops_per_s_busy: number | null;
-  flops_per_j: number | null;
-  mfu_wall: number | null;
-  mfu_busy: number | null;
-  /** Why the MFU is not known. */
-  why: string | null;
-  /** Whose peak it is against. */
-  source: string | null;
-  method: Method | null;
-  busy_method: Method | null;
-  /** Of FLOP/s, which no peak is needed for. */
-  wall_method: Method | null;
-  busy_speed_method: Method | null;
-  per_j_method: Method | null;
-  /** More was done than was counted: all are lower bounds, unless their own bound says otherwise. */
-  incomplete: boolean;
-  mfu_bound: Bound;
-  per_j_bound: Bound;
-}
-
-interface Run {
+/** What a cell is said to be: of the running one as of its start; that it failed comes by itself. */
+interface Run extends Said {
   id: string;
   seq: number;
   parent_id: string | null;
   cell_id: string | null;
   execution_count: number | null;
   label: string | null;
+  /** Seconds since 1970. */
+  started_at: number;
   wall_s: number;
   totals: Total[];
   /** Where FLOPs were counted. */
@@ -207,28 +186,10 @@ export interface Totals {
   scopes: { notebook: Summary; project: Summary | null };
   /** How many cells of the session that was named are in the ledger. */
   session_cells: number | null;
+  /** What is said of that session's records by now. */
+  tagged: ReadonlyMap<string, Said>;
   ledger: Ledger;
 }
-
-const bound = oneOf('', '≥', '≤');
-
-const rates: Check<Rates> = object<Rates>({
-  flops_per_s_wall: orNull(number),
-  flops_per_s_busy: orNull(number),
-  flops_per_j: orNull(number),
-  mfu_wall: orNull(number),
-  mfu_busy: orNull(number),
-  why: orNull(text),
-  source: orNull(text),
-  method,
-  busy_method: method,
-  wall_method: method,
-  busy_speed_method: method,
-  per_j_method: method,
-  incomplete: flag,
-  mfu_bound: bound,
-  per_j_bound: bound
-});
 
 const run = {
   id: text,
@@ -237,8 +198,10 @@ const run = {
   cell_id: orNull(text),
   execution_count: orNull(number),
   label: orNull(text),
+  started_at: number,
   wall_s: number,
   totals: list(total),
+  ...saids,
   rates: orElse(orNull(rates), null),
   costs
 };
@@ -318,6 +281,7 @@ const totals = object<Totals>({
   project_name: orNull(text),
   scopes: object<Totals['scopes']>({ notebook: summary, project: orNull(summary) }),
   session_cells: orElse(orNull(number), null),
+  tagged: orElse<ReadonlyMap<string, Said>>(map(object<Said>(saids)), new Map()),
   ledger
 });
 
@@ -347,6 +311,14 @@ export function parseReply(value: unknown): Reply {
 
 export function parseTotals(value: unknown): Totals {
   return totals(sameSchema(value, 'totals'), 'totals');
+}
+
+export function parseTags(value: unknown): TagKnown {
+  return tagKnown(sameSchema(value, 'tags'), 'tags');
+}
+
+export function parseTagged(value: unknown): number {
+  return number(sameSchema(value, 'tagged').tagged, 'tagged.tagged');
 }
 
 export function parsePlace(value: unknown): Place {

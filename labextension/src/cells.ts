@@ -1,5 +1,6 @@
 /** A cell of a notebook by its id, which is what the kernel calls it by. */
 import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import type { Cells } from './tag-desk.js';
 
 const LINE = 80;
 
@@ -7,11 +8,25 @@ function indexOf(panel: NotebookPanel, id: string | null): number {
   return id === null ? -1 : panel.content.widgets.findIndex(cell => cell.model.id === id);
 }
 
+/** The cell with that id, if it is still there. */
+export function findCell(panel: NotebookPanel, id: string | null) {
+  return panel.content.widgets[indexOf(panel, id)];
+}
+
 /** Its first line that says something, or null where the cell is gone. */
 export function firstLine(panel: NotebookPanel, id: string | null): string | null {
   const source = panel.content.widgets[indexOf(panel, id)]?.model.sharedModel.getSource();
   const line = source?.split('\n').find(one => one.trim() !== '');
   return source === undefined ? null : (line ?? '').trim().slice(0, LINE);
+}
+
+/** The selected code cells, the active one among them. */
+export function chosenCells({ content }: NotebookPanel): Cells {
+  const chosen = content.widgets.filter(
+    cell => cell.model.type === 'code' && content.isSelectedOrActive(cell)
+  );
+  const line = chosen[0]?.model.sharedModel.getSource().trim().split('\n', 1)[0] ?? '';
+  return { ids: chosen.map(cell => cell.model.id), title: line.slice(0, LINE) };
 }
 
 /** Scroll to it and make it the active one. */

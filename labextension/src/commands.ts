@@ -3,15 +3,17 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { showErrorMessage } from '@jupyterlab/apputils';
 import { MenuSvg } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { chosenCells } from './cells.js';
 import { reason } from './feed.js';
 import type { Follower } from './follow.js';
 import { PANEL_ID, type OpenMenu } from './panel.js';
-import { FORMATS, SCOPES, type Format, type Get, type Scope } from './rest.js';
+import { FORMATS, SCOPES, fetchExport, type Format, type Get, type Scope } from './rest.js';
 import { download } from './server.js';
 import type { Words } from './words.js';
 
 export const OPEN = 'jupyter-costmeter:open';
 export const EXPORT = 'jupyter-costmeter:export';
+export const TAG = 'jupyter-costmeter:tag';
 
 export function addOpen(app: JupyterFrontEnd, words: Words): void {
   app.commands.addCommand(OPEN, {
@@ -77,9 +79,27 @@ export function addExport(app: JupyterFrontEnd, follower: Follower, get: Get, wo
       }
       const selection = { ...selected(args), path: meter.path(), session: meter.model.sessionId };
       try {
-        await download(get, selection);
+        download(await fetchExport(get, selection));
       } catch (error) {
         await showErrorMessage(words.__('The costs were not exported'), reason(error));
+      }
+    }
+  });
+}
+
+/** Say what the selected cells are, in the panel's form. */
+export function addTag(app: JupyterFrontEnd, follower: Follower, words: Words): void {
+  const chosen = () => (follower.current === null ? null : chosenCells(follower.current.panel));
+  app.commands.addCommand(TAG, {
+    label: words.__('Tag Cells…'),
+    caption: words.__('Say what the selected cells are: training, a search, an ablation …'),
+    isEnabled: () => (chosen()?.ids.length ?? 0) > 0,
+    describedBy: { args: { type: 'object', properties: {} } },
+    execute: async () => {
+      const [meter, cells] = [follower.current, chosen()];
+      if (meter !== null && cells !== null && cells.ids.length > 0) {
+        await app.commands.execute(OPEN);
+        await meter.tags.open(cells);
       }
     }
   });

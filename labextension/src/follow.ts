@@ -3,7 +3,7 @@ import type { Contents } from '@jupyterlab/services';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
-import type { Notice } from './api.js';
+import type { Cell, Notice, Said } from './api.js';
 import { ink } from './charts.js';
 import { LedgerFeed } from './feed.js';
 import { CellForecast } from './forecast.js';
@@ -12,6 +12,8 @@ import { SessionModel } from './model.js';
 import { NotebookBudgets } from './notebook-budgets.js';
 import type { Get } from './rest.js';
 import { Selection } from './selection.js';
+import { StatementDesk } from './statement.js';
+import { TagDesk } from './tag-desk.js';
 import type { Words } from './words.js';
 
 /** What a notebook's meter asks of the one who follows it. */
@@ -21,6 +23,7 @@ interface Following {
   wanted: (meter: NotebookMeter) => boolean;
   changed: () => void;
   noticed: (meter: NotebookMeter, notices: readonly Notice[]) => void;
+  ended: (meter: NotebookMeter, cells: readonly Cell[]) => void;
 }
 
 /** All that is known of one notebook's cost: its kernel's session, and the ledger's totals. */
@@ -30,6 +33,8 @@ export class NotebookMeter implements IDisposable {
   readonly link: KernelLink;
   readonly budgets: NotebookBudgets;
   readonly forecast: CellForecast;
+  readonly tags: TagDesk;
+  readonly statement: StatementDesk;
   /** The button's attempt to load the meter: under way, and why the last one failed. */
   loading = false;
   loadError: Error | null = null;
@@ -58,13 +63,15 @@ export class NotebookMeter implements IDisposable {
       panel.sessionContext,
       this.model,
       () => this.feed.totals?.notebook ?? null,
-      () => this.ask(),
+      ended => this.onEnd(ended),
       notices => following.noticed(this, notices)
     );
     // the kernel's next cell is held by what has just been set
     const made = (): void => void (this.model.phase === 'metered' && this.link.introduce());
     this.budgets = new NotebookBudgets(get, path, this.model, wanted, words, changed, made, ink);
     this.forecast = new CellForecast(get, path, () => wanted() && this.foretells, changed);
+    this.tags = new TagDesk(get, path, words, changed, () => this.feed.request());
+    this.statement = new StatementDesk(changed);
     this.selection = new Selection(panel.content, selected => this.forecast.about(selected));
     panel.context.pathChanged.connect(this.onMoved, this);
   }
@@ -74,6 +81,11 @@ export class NotebookMeter implements IDisposable {
     this.feed.request();
     this.budgets.feed.request();
     this.forecast.request();
+  }
+
+  /** What a run is said to be: in the ledger, as it may have been said after its end. */
+  said(cell: Cell): Said {
+    return this.feed.totals?.tagged.get(cell.id) ?? cell;
   }
 
   /** Nothing is foretold of a notebook that is not metered and has no budget. */
@@ -121,7 +133,15 @@ export class NotebookMeter implements IDisposable {
     this.following.changed();
   }
 
+  private onEnd(cells: readonly Cell[]): void {
+    this.ask();
+    if (cells.length > 0) {
+      this.following.ended(this, cells);
+    }
+  }
+
   private onMoved(): void {
+    this.tags.cancel();
     this.feed.moved();
     this.budgets.moved();
     this.forecast.request();
@@ -151,6 +171,8 @@ export class Follower {
   private readonly signal = new Signal<this, void>(this);
   /** Something has happened to a budget, in whichever notebook. */
   readonly noticed = new Signal<this, { meter: NotebookMeter; notices: readonly Notice[] }>(this);
+  /** Cells have ended, in whichever notebook. */
+  readonly ended = new Signal<this, { meter: NotebookMeter; cells: readonly Cell[] }>(this);
   private shown = false;
 
   constructor(
@@ -208,7 +230,9 @@ export class Follower {
     const { get, words } = this;
     const noticed = (from: NotebookMeter, notices: readonly Notice[]): void =>
       this.noticed.emit({ meter: from, notices });
-    const meter = new NotebookMeter(panel, path, { get, words, wanted, changed, noticed });
+    const ended = (from: NotebookMeter, cells: readonly Cell[]): void =>
+      this.ended.emit({ meter: from, cells });
+    const meter = new NotebookMeter(panel, path, { get, words, wanted, changed, noticed, ended });
     this.meters.set(panel, meter);
     panel.disposed.connect(() => {
       meter.dispose();

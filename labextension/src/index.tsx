@@ -12,16 +12,28 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { IFormRendererRegistry } from '@jupyterlab/ui-components';
 import { followNotices } from './alerts.js';
 import { Charts } from './charts.js';
-import { addExport, addOpen, exportMenu, OPEN } from './commands.js';
+import { Carrying } from './carrying.js';
+import { addExport, addOpen, addTag, exportMenu, OPEN, TAG } from './commands.js';
 import { Follower } from './follow.js';
-import { CostPanel } from './panel.js';
+import { CostPanel, type Deeds } from './panel.js';
 import { Places } from './places.js';
 import { addRegionField } from './region-field.js';
-import { getter } from './server.js';
+import { fetchStatement, type Get } from './rest.js';
+import { download, getter } from './server.js';
 import { Settings } from './settings.js';
 import { addStatus } from './status.js';
 
 const ID = 'jupyter-costmeter:panel';
+
+/** What the panel's buttons do outside of it. */
+function deedsOf(app: JupyterFrontEnd, get: Get): Deeds {
+  return {
+    openMenu: exportMenu(app),
+    tag: () => void app.commands.execute(TAG),
+    statement: async ({ path, model }, order) =>
+      download(await fetchStatement(get, { ...order, path: path(), session: model.sessionId }))
+  };
+}
 
 /** JupyterLab's tokens that Notebook 7 lacks are optional, so that the panel lives there too. */
 function activate(
@@ -44,12 +56,17 @@ function activate(
 
   addOpen(app, words);
   addExport(app, follower, get, words);
+  addTag(app, follower, words);
   const charts = new Charts(serverSettings.baseUrl);
-  const panel = new CostPanel(follower, settings, words, exportMenu(app), places, get, charts);
+  const deeds = deedsOf(app, get);
+  const panel = new CostPanel(follower, settings, words, places, get, charts, deeds);
+  new Carrying(tracker, follower, settings, words);
   followNotices(app, follower, settings, words);
   app.shell.add(panel, 'right', { rank: 900, type: 'Cost Meter' });
   restorer?.add(panel, panel.id);
-  palette?.addItem({ command: OPEN, category: words.__('Cost Meter') });
+  for (const command of [OPEN, TAG]) {
+    palette?.addItem({ command, category: words.__('Cost Meter') });
+  }
   if (statusBar !== null) {
     addStatus(statusBar, follower, settings, words, () => void app.commands.execute(OPEN));
   }

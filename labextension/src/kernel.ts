@@ -10,6 +10,7 @@ import {
   isOurs,
   parseMessage,
   parseReply,
+  type Cell,
   type Message,
   type Notice
 } from './api.js';
@@ -39,14 +40,14 @@ export class KernelLink implements IDisposable {
 
   /**
    * @param notebook - the notebook's absolute path, where it is known
-   * @param news - cells have ended, so the ledger has more
+   * @param news - cells have ended, so the ledger has more; those that we did not know of are told
    * @param noticed - something has happened to a budget
    */
   constructor(
     private readonly context: ISessionContext,
     private readonly model: SessionModel,
     private readonly notebook: () => string | null,
-    private readonly news: () => void,
+    private readonly news: (ended: readonly Cell[]) => void,
     private readonly noticed: (notices: readonly Notice[]) => void
   ) {
     context.iopubMessage.connect(this.onMessage, this);
@@ -207,8 +208,7 @@ export class KernelLink implements IDisposable {
       return false;
     }
     try {
-      this.model.learn(parseReply(answer));
-      this.news();
+      this.news(this.model.learn(parseReply(answer)));
     } catch (error) {
       this.model.fail(String(error));
     }
@@ -253,7 +253,7 @@ export class KernelLink implements IDisposable {
       this.noticed(message.notices);
     }
     if (message.closed.length > 0) {
-      this.news();
+      this.news(message.closed);
     }
     this.behind ||= heard === 'gap';
     void this.catchUp();

@@ -201,10 +201,12 @@ export class SessionModel {
     return heard;
   }
 
-  /** The kernel's answer: all that it remembers. */
-  learn(reply: Reply): void {
+  /** The kernel's answer: all that it remembers. Returns which of it has ended since we knew all of this session. */
+  learn(reply: Reply): Cell[] {
     const same = reply.session.id === this.sessionId;
     const newer = same && this.seq > reply.seq; // a message has overtaken the answer
+    const knew = this.session?.id === reply.session.id;
+    const ended = knew ? reply.cells.filter(({ id }) => !this.cells.has(id)) : [];
     const known = same ? [...this.cells.values()].map(cell => this.upToDate(cell)) : [];
     this.cells = new Map([...known, ...reply.cells].map(cell => [cell.id, cell]));
     this.outdated = false;
@@ -216,6 +218,12 @@ export class SessionModel {
     this.sensors = reply.sensors;
     this.phase = 'metered';
     this.changed();
+    return ended;
+  }
+
+  /** A cell's run that is known. */
+  cell(id: string): Cell | null {
+    return this.cells.get(id) ?? null;
   }
 
   /** Other assumptions hold from now on: the costs of cells that the kernel does not tell again are not known. */

@@ -13,6 +13,7 @@ import { ExportButton } from './parts/export.js';
 import { NextRun } from './parts/forecast.js';
 import { HeldNote } from './parts/held.js';
 import { GpuNote, Warnings } from './parts/notices.js';
+import { Paper } from './parts/paper.js';
 import { Running } from './parts/running.js';
 import { Load, Stand } from './parts/state.js';
 import { Totals, type Row } from './parts/totals.js';
@@ -21,8 +22,9 @@ import { WhatIf } from './parts/whatif.js';
 import { WherePart } from './parts/where.js';
 import { useView, ViewContext } from './parts/view.js';
 import type { Places } from './places.js';
-import type { Get, Where } from './rest.js';
+import { SCOPES, type Get, type Scope, type Where } from './rest.js';
 import type { Settings } from './settings.js';
+import type { Order } from './statement.js';
 import { Supposing } from './supposing.js';
 import type { Words } from './words.js';
 
@@ -30,6 +32,13 @@ export const PANEL_ID = 'jupyter-costmeter';
 
 /** Opens the menu of exports at an element. */
 export type OpenMenu = (anchor: HTMLElement) => void;
+
+/** What buttons of the panel do outside of it, for a notebook. */
+export interface Deeds {
+  openMenu: OpenMenu;
+  tag: () => void;
+  statement: (meter: NotebookMeter, order: Order) => Promise<void>;
+}
 
 export class CostPanel extends ReactWidget {
   private drawnVisible = false;
@@ -40,10 +49,10 @@ export class CostPanel extends ReactWidget {
     private readonly follower: Follower,
     private readonly settings: Settings,
     private readonly words: Words,
-    private readonly openMenu: OpenMenu,
     private readonly places: Places,
     get: Get,
-    private readonly charts: Charts
+    private readonly charts: Charts,
+    private readonly deeds: Deeds
   ) {
     super();
     this.supposing = new Supposing(get, () => this.redraw());
@@ -88,7 +97,7 @@ export class CostPanel extends ReactWidget {
 
   protected override render(): React.JSX.Element {
     const meter = this.follower.current;
-    const { settings, places, supposing, charts, words } = this;
+    const { settings, places, supposing, charts, words, deeds } = this;
     const { energyUnit, showMoney } = settings;
     return (
       <ViewContext.Provider value={{ words, energyUnit, showMoney }}>
@@ -100,9 +109,8 @@ export class CostPanel extends ReactWidget {
         ) : (
           <Notebook
             meter={meter}
-            {...{ places, settings, supposing, charts }}
+            {...{ places, settings, supposing, charts, deeds }}
             ticks={this.follower.visible}
-            openMenu={this.openMenu}
           />
         )}
       </ViewContext.Provider>
@@ -116,8 +124,8 @@ interface NotebookProps {
   places: Places;
   supposing: Supposing;
   charts: Charts;
+  deeds: Deeds;
   ticks: boolean;
-  openMenu: OpenMenu;
 }
 
 function Notebook(props: NotebookProps): React.JSX.Element {
@@ -125,7 +133,7 @@ function Notebook(props: NotebookProps): React.JSX.Element {
   return (
     <>
       <Header path={props.meter.path()}>
-        {model.phase === 'metered' && <ExportButton openMenu={props.openMenu} />}
+        {model.phase === 'metered' && <ExportButton openMenu={props.deeds.openMenu} />}
       </Header>
       {model.phase === 'metered' ? <Metered {...props} /> : <Unmetered {...props} />}
     </>
@@ -167,9 +175,11 @@ function Metered(props: NotebookProps): React.JSX.Element {
       <Running cells={model.running} source={source} elapsed={elapsed} ticks={ticks} />
       <MeterBudgets {...props} />
       <MeterTotals {...props} />
+      <MeterPaper {...props} />
       <Dearest
         ranked={model.dearest(settings.dearestCount)}
         source={source}
+        said={cell => meter.said(cell)}
         reveal={cell => void reveal(panel, cell.cell_id)}
       />
     </>
@@ -194,6 +204,7 @@ function Unmetered(props: NotebookProps): React.JSX.Element {
         </>
       )}
       {past && <MeterTotals {...props} />}
+      {(past || meter.tags.cells !== null) && <MeterPaper {...props} />}
     </>
   );
 }
@@ -213,6 +224,22 @@ function MeterBudgets({ meter, charts, ticks }: NotebookProps): React.JSX.Elemen
       notebook={answer?.notebook ?? feed.totals?.notebook ?? model.session?.notebook ?? null}
       source={cellId => firstLine(panel, cellId)}
       reveal={cellId => void reveal(panel, cellId)}
+    />
+  );
+}
+
+function MeterPaper({ meter, deeds }: NotebookProps): React.JSX.Element {
+  const { tags, statement, feed, model } = meter;
+  const there: Record<Scope, boolean> = {
+    session: model.sessionId !== null,
+    notebook: true,
+    project: feed.totals?.project != null
+  };
+  return (
+    <Paper
+      {...{ tags, statement, tag: deeds.tag }}
+      scopes={SCOPES.filter(scope => there[scope])}
+      download={order => deeds.statement(meter, order)}
     />
   );
 }

@@ -6,6 +6,8 @@ import {
   parsePlace,
   parseRegions,
   parseSpent,
+  parseTagged,
+  parseTags,
   parseTotals,
   parseWhatIf,
   type Kind,
@@ -25,6 +27,7 @@ import type {
   Spent
 } from './budget.js';
 import type { Fields } from './shape.js';
+import type { Said, TagKnown } from './tags.js';
 
 export const SCOPES = ['session', 'notebook', 'project'] as const;
 export const FORMATS = ['json', 'csv', 'md'] as const;
@@ -237,18 +240,72 @@ export async function fetchChart(
   return parseChart(await response.json());
 }
 
+export async function fetchTags(
+  get: Get,
+  path: string,
+  cells: readonly string[]
+): Promise<TagKnown> {
+  const named = new URLSearchParams([['path', path], ...cells.map(cell => ['cell', cell])]);
+  return parseTags(await (await ask(get, `${ROOT}/tags?${named.toString()}`)).json());
+}
+
+/** What is to be said of the runs of some cells; what is null is taken back, and what is not there stays. */
+export interface Tagging {
+  cells: readonly string[];
+  which: 'all' | 'newest';
+  said: Partial<Said>;
+  /** The category, too, of runs that failed. */
+  failed: boolean;
+}
+
+/** How many runs they were. */
+export async function postTags(get: Get, path: string, tagging: Tagging): Promise<number> {
+  const response = await ask(get, `${ROOT}/tags${query({ path })}`, sent('POST', tagging));
+  return parseTagged(await response.json());
+}
+
+/** A statement for a paper: of which norms (none: of all), and with or without names. */
+export interface Statement {
+  path: string;
+  scope: Scope;
+  session: string | null;
+  norms: readonly string[];
+  format: string;
+  anonymous: boolean;
+}
+
+export function statementUrl({ norms, anonymous, session, ...selection }: Statement): string {
+  const named = new URLSearchParams(selection);
+  norms.forEach(norm => named.append('norm', norm));
+  if (session !== null) {
+    named.set('session', session);
+  }
+  if (anonymous) {
+    named.set('anonymous', '1');
+  }
+  return `${ROOT}/statement?${named.toString()}`;
+}
+
+/** A file that the server makes, and its name. */
+export interface Made {
+  name: string;
+  blob: Blob;
+}
+
+export async function fetchStatement(get: Get, statement: Statement): Promise<Made> {
+  const response = await ask(get, statementUrl(statement));
+  return { name: fileName(response, statement), blob: await response.blob() };
+}
+
 /** The name that the server gives the file, or one made of the selection. */
-function fileName(response: Response, { scope, format }: Selection): string {
+function fileName(response: Response, { scope, format }: { scope: Scope; format: string }): string {
   const header = response.headers.get('Content-Disposition') ?? '';
   const encoded = /filename\*=(?:UTF-8'')?([^;]+)/i.exec(header)?.[1];
   const plain = /filename="?([^";]+)"?/i.exec(header)?.[1];
   return encoded ? decodeURIComponent(encoded) : (plain ?? `cost-${scope}.${format}`);
 }
 
-export async function fetchExport(
-  get: Get,
-  selection: Selection
-): Promise<{ name: string; blob: Blob }> {
+export async function fetchExport(get: Get, selection: Selection): Promise<Made> {
   const response = await ask(get, exportUrl(selection));
   return { name: fileName(response, selection), blob: await response.blob() };
 }

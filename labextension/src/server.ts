@@ -1,7 +1,7 @@
 /** The Jupyter server, with its token and base URL. */
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
-import { fetchExport, type Get, type Selection } from './rest.js';
+import type { Get, Made } from './rest.js';
 
 export function getter(settings: ServerConnection.ISettings): Get {
   return (path, init) =>
@@ -12,9 +12,8 @@ export function getter(settings: ServerConnection.ISettings): Get {
     );
 }
 
-/** Fetched by us rather than by a link, so that the token goes along and an error can be shown. */
-export async function download(get: Get, selection: Selection): Promise<void> {
-  const { name, blob } = await fetchExport(get, selection);
+/** Hand a file to the browser. Fetched by us rather than by a link: the token goes along, and an error can be shown. */
+export function download({ name, blob }: Made): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(blob);
   link.download = name;

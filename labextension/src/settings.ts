@@ -12,6 +12,8 @@ export class Settings {
   showMoney = true;
   /** Whether budgets may say something outside of the panel. */
   budgetNotifications = true;
+  /** Whether a cell's costs are written into its notebook. */
+  notebookCosts = false;
   private registered: ISettingRegistry.ISettings | null = null;
   private readonly signal = new Signal<this, void>(this);
 
@@ -44,6 +46,7 @@ export class Settings {
     this.askWhere = composite.askWhere !== false;
     this.showMoney = composite.showMoney !== false;
     this.budgetNotifications = composite.budgetNotifications !== false;
+    this.notebookCosts = composite.notebookCosts === true;
     this.signal.emit();
   }
 }

@@ -51,6 +51,14 @@ export function list<T>(check: Check<T>): Check<T[]> {
       : refuse(path, 'a list', value);
 }
 
+/** Named things of a kind, whatever their names. */
+export function map<T>(check: Check<T>): Check<ReadonlyMap<string, T>> {
+  return (value, path) =>
+    new Map(
+      Object.entries(fields(value, path)).map(([key, one]) => [key, check(one, `${path}.${key}`)])
+    );
+}
+
 /** Exactly two of a kind. */
 export function pair<T>(check: Check<T>): Check<[T, T]> {
   const both = list(check);

@@ -1,9 +1,10 @@
 import React from 'react';
-import { totalOf, type Cell } from '../api.js';
+import { totalOf, type Cell, type Said } from '../api.js';
 import type { Ranked } from '../model.js';
 import type { Words } from '../words.js';
 import { Duration, Figure } from './figure.js';
 import { Name } from './name.js';
+import { TaggedMark } from './tagged.js';
 import { useView } from './view.js';
 import { CellLine } from './work.js';
 
@@ -44,7 +45,14 @@ export function OutcomeMark(props: {
   );
 }
 
-function Content({ ranked, source }: { ranked: Ranked; source: string | null }): React.JSX.Element {
+interface ContentProps {
+  ranked: Ranked;
+  source: string | null;
+  /** What it is said to be by now. */
+  said: Said;
+}
+
+function Content({ ranked, source, said }: ContentProps): React.JSX.Element {
   const { words } = useView();
   const { cell, share } = ranked;
   return (
@@ -52,6 +60,7 @@ function Content({ ranked, source }: { ranked: Ranked; source: string | null }):
       <span className="jp-Costmeter-line">
         <Name cell={cell} source={source} />
         <OutcomeMark outcome={cell.outcome} error={cell.error_type} />
+        <TaggedMark said={said} />
       </span>
       <Duration name="wall_s" seconds={cell.wall_s} />
       <Figure title={words.__('Energy')} name="energy_j" total={totalOf(cell, 'energy_j')} />
@@ -63,13 +72,11 @@ function Content({ ranked, source }: { ranked: Ranked; source: string | null }):
   );
 }
 
-interface RowProps {
-  ranked: Ranked;
-  source: string | null;
+interface RowProps extends ContentProps {
   reveal: (cell: Cell) => void;
 }
 
-function Row({ ranked, source, reveal }: RowProps): React.JSX.Element {
+function Row({ ranked, source, said, reveal }: RowProps): React.JSX.Element {
   const { words } = useView();
   const { cell } = ranked;
   const common = {
@@ -77,7 +84,7 @@ function Row({ ranked, source, reveal }: RowProps): React.JSX.Element {
     'data-cell-id': cell.cell_id ?? '',
     'data-record-id': cell.id
   };
-  const content = <Content ranked={ranked} source={source} />;
+  const content = <Content {...{ ranked, source, said }} />;
   if (source === null) {
     return (
       <div {...common} data-gone="true" title={words.__('This cell is no longer in the notebook.')}>
@@ -95,10 +102,11 @@ function Row({ ranked, source, reveal }: RowProps): React.JSX.Element {
 export interface DearestProps {
   ranked: readonly Ranked[];
   source: (cell: Cell) => string | null;
+  said: (cell: Cell) => Said;
   reveal: (cell: Cell) => void;
 }
 
-export function Dearest({ ranked, source, reveal }: DearestProps): React.JSX.Element {
+export function Dearest({ ranked, source, said, reveal }: DearestProps): React.JSX.Element {
   const { words } = useView();
   return (
     <section className="jp-Costmeter-section">
@@ -109,7 +117,7 @@ export function Dearest({ ranked, source, reveal }: DearestProps): React.JSX.Ele
       <ol className="jp-Costmeter-dearest">
         {ranked.map(one => (
           <li key={one.cell.id}>
-            <Row ranked={one} source={source(one.cell)} reveal={reveal} />
+            <Row ranked={one} source={source(one.cell)} said={said(one.cell)} reveal={reveal} />
           </li>
         ))}
       </ol>

@@ -4,6 +4,7 @@ import { ticking, tickStep } from '../format.js';
 import { Figure } from './figure.js';
 import { Ahead } from './forecast.js';
 import { Name } from './name.js';
+import { TaggedMark } from './tagged.js';
 import { useTick } from './tick.js';
 import { useView } from './view.js';
 import { CellLine } from './work.js';
@@ -30,7 +31,10 @@ function Row({ cell, source, elapsed, ticks }: RowProps): React.JSX.Element {
       data-elapsed={now.toFixed(1)}
       data-nested={cell.parent_id !== null}
     >
-      <Name cell={cell} source={source} />
+      <span className="jp-Costmeter-line">
+        <Name cell={cell} source={source} />
+        <TaggedMark said={cell} />
+      </span>
       <span className="jp-Costmeter-elapsed" role="timer" aria-live="off">
         {ticking(calm ? Math.floor(now) : now)}
       </span>
