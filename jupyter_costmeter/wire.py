@@ -8,7 +8,7 @@ up when a field changes its meaning or goes; a new field does not count.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -116,6 +116,14 @@ def cell(record: CellRecord, derive: Derive = NOTHING) -> Json:
 def said(one: Tagged) -> Json:
     """What was said of a record."""
     return {"category": one.category, "method": one.method, "run": one.run, "in_paper": one.in_paper}
+
+
+def tagged_cell(runs: Sequence[tuple[str, Tagged]]) -> Json:
+    """What is said of a cell's newest run, and which of it is not the same of all its runs (the newest first)."""
+    told = [said(one) for _, one in runs]
+    several = [key for key in told[0] if any(one[key] != told[0][key] for one in told)]
+    failed = sum(outcome != "ok" for outcome, _ in runs)
+    return {"runs": len(runs), "failed": failed, "said": told[0], "several": several}
 
 
 def said_of(outcome: str, tags: Iterable[Tag]) -> Json:

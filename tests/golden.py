@@ -267,8 +267,8 @@ def spent() -> wire.Json:
 
 def tags() -> wire.Json:
     """What the form of tags asks for."""
-    said = wire.said(tagged(SAID))
-    cells = {"cell-1": {"runs": 3, "said": said}, "cell-2": {"runs": 1, "said": wire.said(Tagged())}}
+    runs = {"cell-1": [("ok", tagged(SAID)), ("error", tagged(SAID[:3]))], "cell-2": [("ok", Tagged())]}
+    cells = {cell_id: wire.tagged_cell(found) for cell_id, found in runs.items()}
     return {"schema": wire.SCHEMA, "methods": ["ours", "baseline"], "runs": ["seed-3"], "cells": cells}
 
 

@@ -64,17 +64,16 @@ def test_more_cells_than_one_statement_takes(filled: Ledger, monkeypatch: pytest
     assert sorted(filled.runs_of("/p/a.ipynb", cells, True)) == ["one-2", "one-4"]
     say(filled, "one-2", 1.0, method="ours")
     say(filled, "one-4", 1.0, method="theirs")
-    assert {i: said.method for i, (_, said) in filled.said_of("/p/a.ipynb", cells).items()} == {
-        "train": "ours", "eval": "theirs",
-    }  # fmt: skip
+    found = filled.said_of("/p/a.ipynb", cells)
+    assert {cell_id: runs[0][1].method for cell_id, runs in found.items()} == {"train": "ours", "eval": "theirs"}
 
 
-def test_what_is_said_of_cells_is_of_their_newest_run(filled: Ledger) -> None:
+def test_what_is_said_of_cells_run_by_run(filled: Ledger) -> None:
     say(filled, "one-1", 1.0, category="hpo")
     say(filled, "one-2", 2.0, category="train", method="ours", in_paper=True)
     assert filled.said_of("/p/a.ipynb", ["train", "eval", "unheard of"]) == {
-        "train": (2, Tagged("train", "ours", None, True, judged=True)),
-        "eval": (1, Tagged()),
+        "train": [("ok", Tagged("train", "ours", None, True, judged=True)), ("ok", Tagged("hpo", judged=True))],
+        "eval": [("error", Tagged())],
     }
 
 
@@ -102,5 +101,5 @@ def test_names_in_use_the_last_first(filled: Ledger) -> None:
 
 def test_a_ledger_that_is_not_there(ledger: Ledger) -> None:
     found = (ledger.runs_of("a", ["x"], True), ledger.said_of("a", ["x"]), ledger.said_in("s"), ledger.in_use("run"))
-    assert found == ([], {}, {}, [])
+    assert found == ({}, {}, {}, [])
     assert not ledger.path.exists()

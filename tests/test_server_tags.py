@@ -40,7 +40,7 @@ def test_cells_are_tagged_and_told_of(filled: Server) -> None:
     known = filled.get("jupyter_costmeter/api/tags", path=TRAIN, cell="cell-1").json
     assert (known["methods"], known["runs"]) == (["ours"], ["seed 1"])
     said = {"category": "hpo", "method": "ours", "run": "seed 1", "in_paper": True}
-    assert known["cells"] == {"cell-1": {"runs": 1, "said": said}}
+    assert known["cells"] == {"cell-1": {"runs": 1, "failed": 0, "said": said, "several": []}}
     totals = filled.ask("totals", path=TRAIN, session="session0").json
     assert totals["tagged"] == {"session0-1": said, "session0-2": said}
     assert [cell["category"] for cell in totals["dearest"]["notebook"]] == ["hpo", "hpo"]
@@ -62,6 +62,19 @@ def test_the_newest_run_alone(filled: Server) -> None:
     fill(filled.ledger, info, cell(info, 1))
     assert post(filled, "cell-1", which="newest", category="train").json["tagged"] == 1
     assert post(filled, "cell-1", which="all", method="ours").json["tagged"] == 2
+    known = filled.get("jupyter_costmeter/api/tags", path=TRAIN, cell="cell-1").json["cells"]["cell-1"]
+    assert (known["runs"], known["said"]["category"], known["several"]) == (2, "train", ["category"])
+
+
+def test_what_failed_stays_so_if_it_is_to(filled: Server) -> None:
+    """All else is said of it, too: whose compute it was."""
+    sent = {"cells": ["cell-1", "cell-2"], "said": {"category": "hpo", "method": "ours"}, "failed": False}
+    assert filled.send("tags", sent, "POST", path=TRAIN).json["tagged"] == 2
+    found = {name: tagged(one.tags) for name, one in records(filled).items()}
+    assert found == {"cell-1": Tagged("hpo", "ours", judged=True), "cell-2": Tagged(method="ours")}
+    assert filled.ask("totals", path=TRAIN, session="session0").json["tagged"]["session0-2"]["category"] == "failed"
+    known = filled.get("jupyter_costmeter/api/tags", path=TRAIN, cell="cell-2").json["cells"]["cell-2"]
+    assert (known["failed"], known["said"]["category"]) == (1, None)
 
 
 def test_cells_that_have_not_run(filled: Server) -> None:

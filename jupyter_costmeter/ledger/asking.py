@@ -9,12 +9,14 @@ from math import inf
 
 import sqlalchemy as sa
 
+from ..anonymous import Names
 from ..budget import BudgetEvent
 from ..grouping import Groups
 from ..record import CellRecord, SessionInfo
 from ..tag import Tag, Tagged, tagged
 from ..uses import By, Using, Went
-from . import Selection, choosing, events, history, selecting, spent, tags, went
+from . import Selection, choosing, events, history, names, selecting, spent, tags, went
+from .tagged import grouped
 
 
 class Asked:
@@ -93,25 +95,29 @@ class Asked:
 
     def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups:
         """The selected records by what they are said to be; sessions that began before that time by the hour."""
-        groups = Groups(infos={info.id: info for info in self.sessions(selection)})  # type: ignore[attr-defined]
-        every = list(self.records(Selection("all")))  # type: ignore[attr-defined]
-        groups.add(every, self.records(selection))  # type: ignore[attr-defined]
-        return groups
+        with self._reading() as connection:
+            return grouped(connection, selection, hourly_before) if connection else Groups()
 
-    def runs_of(self, notebook: str, cell_ids: Sequence[str], newest: bool) -> list[str]:
-        """The records of a notebook's cells: of all their runs, or of each one's newest. Inner windows are left out."""
+    def runs_of(self, notebook: str, cell_ids: Sequence[str], newest: bool = False) -> dict[str, str]:
+        """The records of a notebook's cells with their outcomes: all their runs, or each one's newest.
+
+        Inner windows are left out.
+        """
         with self._reading() as connection:
             found = tags.runs_of(connection, notebook, cell_ids) if connection else {}
-        return [one for runs in found.values() for one in (runs[:1] if newest else runs)]
+        return {one: runs[one] for runs in found.values() for one in (list(runs)[:1] if newest else runs)}
 
-    def said_of(self, notebook: str, cell_ids: Sequence[str]) -> dict[str, tuple[int, Tagged]]:
-        """How often each of these cells has run, and what is said of its newest run; only those that have."""
+    def said_of(self, notebook: str, cell_ids: Sequence[str]) -> dict[str, list[tuple[str, Tagged]]]:
+        """The outcome of each run of each of these cells, and what is said of it, the newest first."""
         with self._reading() as connection:
             if connection is None:
                 return {}
             found = tags.runs_of(connection, notebook, cell_ids)
-            said = tags.of(connection, [runs[0] for runs in found.values()])
-        return {cell_id: (len(runs), tagged(said.get(runs[0], ()))) for cell_id, runs in found.items()}
+            said = tags.of(connection, [one for runs in found.values() for one in runs])
+        return {
+            cell_id: [(outcome, tagged(said.get(one, ()))) for one, outcome in runs.items()]
+            for cell_id, runs in found.items()
+        }
 
     def said_in(self, session: str, count: int = 1000) -> dict[str, tuple[str, tuple[Tag, ...]]]:
         """What was said of a session's newest cells by the records' ids, with their outcome; only where there is."""
@@ -135,3 +141,8 @@ class Asked:
         with self._reading() as connection:
             found = tags.values(connection, key, count) if connection else []
         return [value for value in map(json.loads, found) if isinstance(value, str)]
+
+    def names(self, selection: Selection) -> Names:
+        """The hosts, users, notebooks, projects and partitions of the selected records."""
+        with self._reading() as connection:
+            return names.names(connection, selection) if connection else Names()

@@ -34,13 +34,13 @@ def of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[Tag, ..
     return {record_id: tuple(tags) for record_id, tags in found.items()}
 
 
-def runs_of(connection: sa.Connection, notebook: str, cell_ids: Sequence[str]) -> dict[str, list[str]]:
-    """The records of a notebook's cells by the cells' ids, the newest first; inner windows are left out."""
-    query = sa.select(cell.c.cell_id, cell.c.id).where(cell.c.notebook == notebook, OWN_CELL)
+def runs_of(connection: sa.Connection, notebook: str, cell_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The outcomes of a notebook's cells by the cells' and the records' ids, the newest first; no inner windows."""
+    query = sa.select(cell.c.cell_id, cell.c.id, cell.c.outcome).where(cell.c.notebook == notebook, OWN_CELL)
     query = query.order_by(cell.c.started_at.desc(), cell.c.id.desc())
-    found: dict[str, list[str]] = {}
-    for cell_id, record_id in _in_parts(connection, query, cell.c.cell_id, list(dict.fromkeys(cell_ids))):
-        found.setdefault(cell_id, []).append(record_id)
+    found: dict[str, dict[str, str]] = {}
+    for cell_id, record_id, outcome in _in_parts(connection, query, cell.c.cell_id, list(dict.fromkeys(cell_ids))):
+        found.setdefault(cell_id, {})[record_id] = outcome
     return found
 
 

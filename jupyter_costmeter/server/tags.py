@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..ledger import open_ledger
 from .base import Handler, answered
 
+Said = dict[str, Any]
 #: The runs of the cells that are meant.
 WHICH = ("all", "newest")
 #: No notebook has more cells than that, nor has a request.
@@ -43,7 +44,7 @@ def _known(settings: config.CostMeter, notebook: str, cells: Sequence[str]) -> w
             "schema": wire.SCHEMA,
             "methods": ledger.in_use("method"),
             "runs": ledger.in_use("run"),
-            "cells": {cell_id: {"runs": runs, "said": wire.said(said)} for cell_id, (runs, said) in found.items()},
+            "cells": {cell_id: wire.tagged_cell(runs) for cell_id, runs in found.items()},
         }
 
 
@@ -58,9 +59,18 @@ def _tag(settings: config.CostMeter, notebook: str, sent: Mapping[str, Any]) -> 
     checked = tagging.checked(said)
     here = place.session_info(notebook, settings.project)
     with closing(open_ledger(settings.ledger_file)) as ledger:
-        records = ledger.runs_of(notebook, cells, which == "newest")
-        done = tagging.tag(ledger, records, checked, here.user, here.host) if records else 0
-    return {"schema": wire.SCHEMA, "tagged": done}
+        runs = ledger.runs_of(notebook, cells, which == "newest")
+        for records, its in _shares(runs, checked, sent.get("failed", True) is not False):
+            tagging.tag(ledger, records, its, here.user, here.host)
+    return {"schema": wire.SCHEMA, "tagged": len(runs)}
+
+
+def _shares(runs: Mapping[str, str], said: Mapping[str, Any], failed: bool) -> Iterator[tuple[list[str], Said]]:
+    """Which records are said to be what: those that failed may keep counting as ``failed``, whatever else they are."""
+    judged = [one for one, outcome in runs.items() if failed or outcome == "ok"]
+    rest = {key: value for key, value in said.items() if key != "category"}
+    shares = [(judged, dict(said)), ([one for one in runs if one not in set(judged)], rest)]
+    yield from ((records, its) for records, its in shares if records and its)
 
 
 def _cells(sent: Mapping[str, Any]) -> list[str]:
