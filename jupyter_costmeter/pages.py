@@ -21,15 +21,18 @@ from .format import (
     about,
     gpu_times,
     half_width,
+    in_words,
     mark,
     percent,
     quantity,
     total_text,
     uncertainty,
 )
+from .grouping import Said
 from .rates import Rates
 from .record import COUNTED, LEADING, CellRecord, Figure, Held, Status, Summary, Total
 from .tables import printable
+from .tag import category_of, tagged
 
 MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "killed": "✗ killed"}
 
@@ -249,8 +252,16 @@ def cell_page(record: CellRecord, rates: Rates | None = None, inside: Inside | N
     more: dict[str, Sequence[Sequence[str]]] = {**(inside or {}), "gpu_energy_j": list(_shares(record))}
     more["flops"] = list(speed.lines(rates)) if rates else []
     title = f"{called(record)}: {quantity(record.wall_s, 's')}{ended}"
-    heads = [*speed.headline(totals, rates), *used_of_held(summary)]
+    heads = [*_said(record), *speed.headline(totals, rates), *used_of_held(summary)]
     return Page(title, [totals_table(summary, more)], list(notes(totals)), heads)
+
+
+def _said(record: CellRecord) -> Iterator[str]:
+    """What it is said to be, and whether it counts as that."""
+    said = tagged(record.tags)
+    if words := in_words(said):
+        failed = said.category and category_of(record.outcome, said) != said.category
+        yield f"Tagged {words}{'; it did not end well, so it counts as failed' if failed else ''}."
 
 
 def _shares(record: CellRecord) -> Iterator[list[str]]:
@@ -297,11 +308,20 @@ def cells_page(
     right = frozenset({"time", "CPU time", "energy", "CO2e", "FLOPs", "peak memory"})
     columns: Sequence[str] = CELL_COLUMNS
     lines = [cell_line(r, (emissions or {}).get(r.id)) for r in records]
+    if any(record.tags for record in records):
+        columns = (*columns, "category")
+        lines = [[*line, category] for line, category in zip(lines, categories(records), strict=True)]
     if notebooks:
         names = notebook_names(r.notebook for r in records)
-        columns = (*CELL_COLUMNS, "notebook")
+        columns = (*columns, "notebook")
         lines = [[*line, names.get(r.notebook or "", "—")] for line, r in zip(lines, records, strict=True)]
     return Page(title, [Table(columns, lines, right)])
+
+
+def categories(records: Sequence[CellRecord]) -> list[str]:
+    """What each counts as; one inside another that is there as that one, unless it is something itself."""
+    said = Said(records)
+    return [category_of(record.outcome, said.of(record.id)) or "" for record in records]
 
 
 def notebook_names(paths: Iterable[str | None]) -> dict[str, str]:

@@ -289,7 +289,7 @@ def test_markdown_says_the_bucket_and_the_notebook_where_there_are_several(ledge
     ]
     other = session("bbb2", "/home/ada/other/x.ipynb")
     ledger.append(other, [cell(other, 9)])
-    assert {row[10] for row in rows(exported(ledger, "md"))} == {"train.ipynb", "x.ipynb"}
+    assert {row[11] for row in rows(exported(ledger, "md"))} == {"train.ipynb", "x.ipynb"}
 
 
 @pytest.mark.parametrize("label", ["a|b", "a\\|b", "a\nb", "<script>alert(1)</script>", "`code`", "a\r\nb"])
@@ -299,7 +299,7 @@ def test_a_label_cannot_break_the_table(label: str, ledger: Ledger) -> None:
     text = exported(ledger, "md", cell(INFO, 1, label=label), cell(INFO, 2))
     made = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
     assert len(re.findall("<tr>", made.rpartition("<h2>")[2])) == 3  # the head and two cells
-    assert len(re.findall("<td>", made.rpartition("<h2>")[2])) == 2 * 10
+    assert len(re.findall("<td>", made.rpartition("<h2>")[2])) == 2 * 11
     assert "<script>" not in made
     shown = re.search("<td>(.*?)</td>", made.rpartition("<h2>")[2])
     assert shown is not None

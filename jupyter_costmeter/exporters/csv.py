@@ -6,6 +6,7 @@ The lines without a ``parent_id`` add up to the totals, over all buckets.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import IO, Any
@@ -13,6 +14,7 @@ from typing import IO, Any
 from .. import cost_pages, money
 from ..derived import Bill, Content, Costs
 from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Figure, Total
+from ..tag import category_of, tagged
 
 WHAT = (
     "id", "session_id", "seq", "parent_id", "bucket", "notebook", "project", "cell_id", "execution_count", "label",
@@ -30,6 +32,8 @@ COSTS = (
     "intensity_g_per_kwh", "intensity_source", "pue", "factors", "money", "money_amount", "money_currency", "money_how",
     "money_uncertainty", "money_source",
 )  # fmt: skip
+#: What the record is said to be; parameters and scores are JSON.
+SAID = ("category", "method", "run", "in_paper", "params", "scores")
 PARTS = {"energy_j": ENERGY, "flops": FLOPS}
 
 
@@ -40,9 +44,9 @@ class CsvExporter:
     def write(self, out: IO[str], content: Content) -> None:
         lines = csv.writer(out)
         how = [column for name in FIGURES for column in (name, f"{name}_how")]
-        lines.writerow([*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how", *COSTS])
+        lines.writerow([*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how", *COSTS, *SAID])
         for record in content.cells():
-            lines.writerow([*_line(record), *_costs(content.costs_of(record))])
+            lines.writerow([*_line(record), *_costs(content.costs_of(record)), *_said(record)])
 
 
 def _line(record: CellRecord) -> list[Any]:
@@ -72,6 +76,17 @@ def _costs(costs: Costs | None) -> Iterator[Any]:
     yield "; ".join(map(money.text, bills))
     yield from _amount(bills)
     yield _text("; ".join(dict.fromkeys(source for bill in bills for source in bill.sources)))
+
+
+def _said(record: CellRecord) -> Iterator[Any]:
+    """For ``SAID``: of a record inside another only its own; empty where nothing is said."""
+    said = tagged(record.tags)
+    yield category_of(record.outcome, said) if record.bucket == "cell" else None
+    yield _text(said.method)
+    yield _text(said.run)
+    yield None if said.in_paper is None else "yes" if said.in_paper else "no"
+    yield json.dumps(said.params, ensure_ascii=False) if said.params else None
+    yield json.dumps(said.scores, ensure_ascii=False) if said.scores else None
 
 
 def _amount(bills: Sequence[Bill]) -> Iterator[Any]:

@@ -7,7 +7,9 @@ from typing import IO
 
 from .. import cost_pages, pages
 from ..derived import Content
+from ..format import in_words
 from ..record import CellRecord, SessionInfo
+from ..tag import tagged
 
 
 class MarkdownExporter:
@@ -33,14 +35,14 @@ class MarkdownExporter:
         names = pages.notebook_names(info.notebook for info in content.sessions)
         several = ("notebook",) if len(names) > 1 else ()
         lines = (_line(r, content, names, several) for r in content.cells())
-        _table(out, (*pages.CELL_COLUMNS, "bucket", *several), lines)
+        _table(out, (*pages.CELL_COLUMNS, "bucket", "tagged", *several), lines)
 
 
 def _line(record: CellRecord, content: Content, names: dict[str, str], several: Sequence[str]) -> list[str]:
     costs = content.costs_of(record)
     emissions = costs.footprint.total("emissions_g") if costs else None
     notebook = [names.get(record.notebook or "", record.notebook or "—")] if several else []
-    return [*pages.cell_line(record, emissions), record.bucket, *notebook]
+    return [*pages.cell_line(record, emissions), record.bucket, in_words(tagged(record.tags)), *notebook]
 
 
 def _table(out: IO[str], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
