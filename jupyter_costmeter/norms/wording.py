@@ -25,6 +25,8 @@ LITTLE = 0.01
 SMALLER = {"kWh": (1000.0, "Wh"), "kgCO2e": (1000.0, "gCO2e")}
 #: Sources and reasons that are named before the rest is only counted.
 SHOWN = 3
+#: Experiments whose time of a run is told in words; a table has all of them.
+TOLD = 12
 #: How ``times`` are known.
 TIMED = "wall time of a run, mean ± sample standard deviation"
 UNTAGGED = "not tagged"
@@ -169,8 +171,9 @@ def empty(statement: Statement) -> bool:
 
 def times(statement: Statement) -> str | None:
     """``ours: hpo: 1 h 00 min ± 40 s; …``: of each experiment how long one run took; ``None`` where none is known."""
-    known_of = [one for one in statement.experiments if one.mean_s is not None]
-    return "; ".join(f"{one.name}: {per_run(one)}" for one in known_of) or None
+    found = [f"{one.name}: {per_run(one)}" for one in statement.experiments if one.mean_s is not None]
+    more = [f"and {len(found) - TOLD} more, in the table"] if len(found) > TOLD else []
+    return "; ".join([*found[:TOLD], *more]) or None
 
 
 def gpu_hours(statement: Statement) -> Total:
