@@ -333,11 +333,10 @@ def _added(found: Iterable[Spent]) -> dict[Measure, Total]:
 def _curve(trials: Sequence[Trial], scored: Sequence[Scored], lower: bool) -> Curve | None:
     if len(scored) < ENOUGH:
         return None
-    tried = [*(one.trial for one in scored), *(trial for trial in trials if has_failed(trial))]
-    per_run = {
-        measure: _shared(total, len(scored)) for measure, total in _added(trial.spent for trial in tried).items()
-    }
-    search = search_of([trial.params for trial in tried if trial.params or not has_failed(trial)])
+    tried, failed = [one.trial for one in scored], [trial for trial in trials if has_failed(trial)]
+    took = _added(trial.spent for trial in (*tried, *failed))
+    per_run = {measure: _shared(total, len(scored)) for measure, total in took.items()}
+    search = search_of([trial.params for trial in tried], [trial.params for trial in failed])
     return Curve(expected_best([one.score for one in scored], lower), per_run, search)
 
 

@@ -28,9 +28,9 @@ RUNS = ("method", "run", "score", *TITLES.values())
 RIGHT = frozenset({"score", "ratio", "points per decade", *TITLES.values()})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compared(Page):
-    """A comparison's page; in a notebook with its charts."""
+    """A comparison's page, in a notebook with its charts. Its text is that of every page, so it has no own ``repr``."""
 
     comparison: Comparison | None = None
 
@@ -114,7 +114,8 @@ def _gain(found: Comparison, gain: float) -> str:
 
 def _signed(value: float) -> str:
     """Without what rounding left behind."""
-    return f"{'+' if value > 0 else ''}{plain(round(value, 12), 3)}"
+    value = round(value, 12)
+    return f"{'+' if value > 0 else ''}{plain(value, 3)}"
 
 
 def _score(value: float) -> str:

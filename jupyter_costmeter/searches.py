@@ -36,10 +36,15 @@ class Search:
         return self.kind in ("random", "repeats")
 
 
-def search_of(params: Sequence[Mapping[str, Any]]) -> Search:
-    """How runs with these parameters were chosen; all runs of a method, those that failed, too."""
+def search_of(params: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]] = ()) -> Search:
+    """How runs with these parameters were chosen.
+
+    Args:
+        params: of each run that has a score.
+        failed: of those that failed: they leave holes in a grid, and nobody need say anything of them.
+    """
     said = [str(one[SEARCH]).strip().lower() for one in params if SEARCH in one]
-    grid = _grid(params)
+    grid = _grid([*params, *(one for one in failed if one)])
     if said:
         return _said(said, len(params), grid)
     if any(params) and not _varying(params):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import nan, sqrt
+from math import log10, nan, sqrt
 from typing import Any
 
 import pytest
@@ -89,6 +89,13 @@ def test_the_final_run_is_the_one_in_the_paper(tagged: dict[int, bool], final: f
     assert (found.ours.final.score, found.ours.final_why) == (final, why)
     assert found.ours.best.score == 0.81
     assert found.final_gain == pytest.approx(final - 0.7)
+
+
+def test_the_final_runs_have_a_gain_of_their_own() -> None:
+    ours = [trial("ours", 0.92, 1.0), trial("ours", 0.91, 100.0, in_paper=True)]
+    ratio = of(*ours, *runs("baseline", [0.90], 1.0)).ratio("kwh")
+    assert ratio.final_rate.value == pytest.approx(1.0 / 2)
+    assert ratio.all_in_rate.value == pytest.approx(2.0 / log10(101))
 
 
 def test_of_equals_the_first_is_the_best() -> None:

@@ -82,10 +82,12 @@ def test_each_measure_that_is_known_has_a_tab() -> None:
 
 
 def test_the_front_is_drawn_through_who_is_beaten_by_nobody() -> None:
-    (steps, *_) = glyphs(charts.item(of(trial("other", 0.9, 8.0))), "Step")
-    assert steps["mode"] == "after"
-    front = of(trial("other", 0.9, 8.0)).front("gpu_hours")
-    assert [one.score for one in front] == [0.74, 0.75, 0.81, 0.9]
+    item = charts.item(of(trial("other", 0.9, 8.0)))
+    drawn = [one for one in named(item, "GlyphRenderer") if one["glyph"]["name"] == "Step"]
+    assert {one["glyph"]["attributes"]["mode"] for one in drawn} == {"after"}
+    data = [dict(one["data_source"]["attributes"]["data"]["entries"]) for one in drawn]
+    assert [one["y"] for one in data] == [[0.74, 0.75, 0.81, 0.9]] * len(MEASURES)
+    assert data[0]["x"] == [0.1, 2.0, 2.5, 8.0]
 
 
 @pytest.mark.parametrize(("said", "dash"), [("random", []), ("bayesian", [6])])

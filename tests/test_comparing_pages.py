@@ -121,7 +121,22 @@ def test_a_loss_is_no_gain() -> None:
     )
 
 
+def test_what_rounding_left_is_no_gain() -> None:
+    assert (
+        page(*runs("ours", [0.1 + 0.2]), *runs("baseline", [0.3]))
+        .headlines[0]
+        .startswith("Gain: 0 accuracy (0 points)")
+    )
+
+
 # In a notebook and in a file
+
+
+def test_it_is_read_as_every_page_is() -> None:
+    from IPython.lib.pretty import pretty
+
+    found = page(*TENFOLD)
+    assert pretty(found) == repr(found) == found.text()
 
 
 class Tags(HTMLParser):

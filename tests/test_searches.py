@@ -37,6 +37,8 @@ def values(*found: object, name: str = "lr") -> Params:
         (values(1e-4, 1e-3, 1e-2), "grid", "evenly spaced"),
         (values(3e-4, 1e-3, 3e-3, 1e-2), "grid", "round"),
         (values("1e-4", "1e-3", "1e-2"), "grid", "evenly spaced"),
+        (values(7e-4, 7e-3, 7e-2), "grid", "evenly spaced"),
+        (values(True, 2, 3), "unknown", "nobody said"),
         (DRAWN, "unknown", "nobody said how the parameters were chosen; say search=random if it was"),
         (values("adam", "sgd", "lamb", name="optimizer"), "unknown", "nobody said"),
         (values(0.1, 0.3), "unknown", "nobody said"),
@@ -52,6 +54,14 @@ def test_how_runs_were_chosen(params: Params, kind: Kind, why: str) -> None:
     assert found.kind == kind
     assert why in found.why
     assert found.valid == (kind in ("random", "repeats"))
+
+
+def test_failed_runs_fill_the_holes_of_a_grid_and_need_no_word() -> None:
+    drawn = [{**one, "search": "random"} for one in DRAWN]
+    assert search_of(drawn, [{"lr": 9.0}, {}]).why == "said to be random"
+    *most, last = [{"lr": lr, "batch": batch} for lr, batch in product([0.001, 0.02], [32, 48, 120])]
+    assert search_of(most).kind == "unknown"
+    assert search_of(most, [last, {}]).kind == "grid"
 
 
 def test_a_grid_of_seeds_is_a_grid() -> None:
