@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import assuming, comparing_pages, cost_pages, pages, planning, report, spending_pages, tag_pages
-from .context import Context, noted, remembered, selection_of, title_of, together, unsaved
+from . import assuming, comparing_pages, cost_pages, pages, planning, report, reporting, spending_pages, tag_pages
+from .context import Context, noted, remembered, selection_of, stored, title_of, together, unsaved
 from .errors import LedgerError, UsageError
 from .format import quantity
 from .ledger import Selection
 from .ledger.file import Corrupt
 from .pages import Page
 from .rates import Rates, rates
-from .recent import Reader, Recent, dearness
+from .recent import Reader, dearness
 from .record import CellRecord, Status, Total
 from .session import Session
 from .words import Parser, check_word, parse, parser, words_of
@@ -53,7 +53,7 @@ def _without_ledger(asked: argparse.Namespace, context: Context, error: LedgerEr
     session = context.session
     if session is not None:
         return replace(context, ledger=remembered(session))
-    if isinstance(error, Corrupt) and asked.word != "export":
+    if isinstance(error, Corrupt) and asked.word != "export" and not getattr(asked, "output", None):
         return context
     raise error
 
@@ -94,6 +94,8 @@ def _hint(selection: Selection, context: Context) -> list[str]:
 
 
 def _report(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    if asked.norm or asked.output:
+        return reporting.answer(asked, context)
     summary, selection = _summary(asked, context, known), selection_of(asked, context)
     outer = [r for r in unsaved(selection, context) if r.parent_id is None]
     dearest = together(context.ledger.dearest(selection, 10), outer, context)
@@ -213,14 +215,9 @@ def _hint_of_nothing(ledger: Reader, selection: Selection, context: Context) -> 
 
 def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = selection_of(asked, context)
-    path = Path(os.path.expanduser(asked.file))
-    ledger = context.ledger
-    kept = [] if isinstance(ledger, Recent) else unsaved(selection, context)
-    if kept and context.session and not ledger.summary(selection).cells:
-        # nothing of it has reached the file: write what memory holds
-        ledger, kept = remembered(context.session), []
+    path, (ledger, kept) = Path(os.path.expanduser(asked.file)), stored(selection, context)
     try:
-        report.export(ledger, selection, path, asked.force, context.costing)
+        report.export(ledger, selection, path, asked.force, context.costing, anonymous=asked.anonymous)
     except UsageError as error:
         raise UsageError(". ".join([str(error), *_hint_of_nothing(ledger, selection, context)])) from None
     count = ledger.summary(selection).cells

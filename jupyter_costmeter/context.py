@@ -171,6 +171,18 @@ def together(saved: list[CellRecord], unsaved: list[CellRecord], context: Contex
     return [replace(r, tags=(*r.tags, *said[r.id])) if r.id in said else r for r in found]
 
 
+def stored(selection: Selection, context: Context) -> tuple[Reader, list[CellRecord]]:
+    """What a file is written from, and the cells that will not be in it, since the ledger could not take them.
+
+    Where nothing of the selection has reached the ledger's file, what this kernel remembers is written.
+    """
+    ledger, session = context.ledger, context.session
+    kept = [] if isinstance(ledger, Recent) else unsaved(selection, context)
+    if kept and session and not ledger.summary(selection).cells:
+        return remembered(session), []
+    return ledger, kept
+
+
 def title_of(selection: Selection) -> str:
     """``Project paper``."""
     name = report.name_of(selection)

@@ -15,9 +15,9 @@ from .record import Channel, DeviceUse, Figure, Reading, Status, Usage
 
 if TYPE_CHECKING:
     from .derived import Content
-    from .statement import Form, Statement
+    from .statement import Document, Form, Statement
 
-Family = Literal["sensors", "late", "tracers", "models", "exporters", "norms"]
+Family = Literal["sensors", "late", "tracers", "models", "exporters", "statements", "norms"]
 
 
 class Sensor(Protocol):
@@ -135,6 +135,15 @@ class Exporter(Protocol):
     def write(self, out: IO[str], content: Content) -> None: ...
 
 
+class StatementFormat(Protocol):
+    """A statement's format. ``write`` writes all of a document, which fits into memory."""
+
+    suffix: str
+    media_type: str
+
+    def write(self, out: IO[str], document: Document) -> None: ...
+
+
 class Norm(Protocol):
     """What a conference or a standard asks for. It knows no other, and never fills in what the ledger does not know."""
 
@@ -176,6 +185,13 @@ BUILT_IN: dict[Family, dict[str, str]] = {
         "model-card": "jupyter_costmeter.norms.model_card:ModelCard",
         "sci": "jupyter_costmeter.norms.sci_score:SCI",
         "boamps": "jupyter_costmeter.norms.boamps:BoAmps",
+    },
+    "statements": {
+        "md": "jupyter_costmeter.statements.markdown:MarkdownStatement",
+        "tex": "jupyter_costmeter.statements.latex:LatexStatement",
+        "html": "jupyter_costmeter.statements.html:HtmlStatement",
+        "csv": "jupyter_costmeter.statements.csv:CsvStatement",
+        "yaml": "jupyter_costmeter.statements.yaml:YamlStatement",
     },
 }
 

@@ -9,6 +9,7 @@ from math import inf
 from typing import Protocol
 
 from . import accounting
+from .anonymous import Names
 from .grouping import Groups, Kind
 from .ledger import Selection
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Summary
@@ -26,6 +27,8 @@ class Reader(Protocol):
 
     def records(self, selection: Selection) -> Iterator[CellRecord]: ...
 
+    def count(self, selection: Selection) -> int: ...
+
     def dearest(self, selection: Selection, count: int) -> list[CellRecord]: ...
 
     def latest(self, selection: Selection, count: int) -> list[CellRecord]: ...
@@ -35,6 +38,8 @@ class Reader(Protocol):
     ) -> list[str]: ...
 
     def called(self, name: str) -> list[str]: ...
+
+    def names(self, selection: Selection) -> Names: ...
 
     def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups: ...
 
@@ -74,6 +79,9 @@ class Recent:
     def records(self, selection: Selection) -> Iterator[CellRecord]:
         return selected(self._cells, selection)
 
+    def count(self, selection: Selection) -> int:
+        return sum(1 for _ in self.records(selection))
+
     def dearest(self, selection: Selection, count: int) -> list[CellRecord]:
         outer = [r for r in self._cells_of(selection) if r.parent_id is None]
         return sorted(outer, key=dearness, reverse=True)[:count]
@@ -92,6 +100,14 @@ class Recent:
         if not dash:
             return [one for one in ids if one.startswith(name)]
         return [one for one in ids if one.startswith(start) and one.endswith(dash + number)]
+
+    def names(self, selection: Selection) -> Names:
+        info, found = self._info, list(selected(self._cells, selection))
+        notebooks = (one for one in (info.notebook, *(r.notebook for r in found)) if one)
+        projects = (one for one in (info.project, *(r.project for r in found)) if one)
+        places = tuple(dict.fromkeys(notebooks)), tuple(dict.fromkeys(projects))
+        partition = info.environment.get("partition")
+        return Names((info.host,), (info.user,), *places, (partition,) if partition else ())
 
     def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups:
         """By what they are said to be; of what lies between cells only the whole session's is remembered."""

@@ -16,7 +16,7 @@ from test_cli import newer, said
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.place import process_started, session_info
 
-ENDPOINTS = ["totals", "export"]
+ENDPOINTS = ["totals", "export", "statement"]
 BUDGETS = ["budgets", "extend", "forecast", "spent", "chart", "bokeh/bokeh.min.js"]
 ALL_ENDPOINTS = [*ENDPOINTS, "tags", "place", "regions", "what_if", *BUDGETS]
 METHODS = {
@@ -108,11 +108,11 @@ def test_nothing_without_the_token(what: str, method: str, token: str, filled: S
 
 def test_every_endpoint_is_tried_without_the_token() -> None:
     from jupyter_costmeter import server as door
-    from jupyter_costmeter.server import base, bokeh, budgets, costs, tags, totals
+    from jupyter_costmeter.server import base, bokeh, budgets, costs, statements, tags, totals
 
     named = [what.partition("/")[0] for what in (*door.HANDLERS, *ALL_ENDPOINTS)]
     assert sorted(named) == sorted(2 * [what.partition("/")[0] for what in ALL_ENDPOINTS])
-    modules = (bokeh, budgets, costs, tags, totals)
+    modules = (bokeh, budgets, costs, statements, tags, totals)
     found = {v for module in modules for v in vars(module).values() if isinstance(v, type)}
     made = {v for v in found if issubclass(v, base.Handler) and v not in (base.Handler, budgets.Desked)}
     assert made == set(door.HANDLERS.values())

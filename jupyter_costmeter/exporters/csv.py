@@ -14,14 +14,13 @@ from typing import IO, Any
 from .. import cost_pages, money
 from ..derived import Bill, Content, Costs
 from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Figure, Total
+from ..spreadsheet import harmless
 from ..tag import category_of, tagged
 
 WHAT = (
     "id", "session_id", "seq", "parent_id", "bucket", "notebook", "project", "cell_id", "execution_count", "label",
     "outcome", "error_type", "code_hash",
 )  # fmt: skip
-#: What a spreadsheet takes for the beginning of a formula (OWASP: CSV injection).
-FORMULA = tuple("=+-@\t\r\n")
 #: FLOPs by precision: how they are known is said of their sum.
 PRECISIONS = (*COUNTED, *LEADING)
 FIGURES = ("energy_j", "flops", *(name for name in SUMMED if name not in PRECISIONS), *HIGHEST)
@@ -51,7 +50,7 @@ class CsvExporter:
 
 def _line(record: CellRecord) -> list[Any]:
     started = datetime.fromtimestamp(record.started_at, timezone.utc).isoformat()
-    line: list[Any] = [*(_text(getattr(record, name)) for name in WHAT), started, record.wall_s]
+    line: list[Any] = [*(harmless(getattr(record, name)) for name in WHAT), started, record.wall_s]
     for name in FIGURES:
         parts = PARTS.get(name, (name,))
         figures = [f for f in record.usage.figures if f.name in parts]
@@ -69,21 +68,21 @@ def _costs(costs: Costs | None) -> Iterator[Any]:
         yield total and total.uncertainty
     used = foot.applied if foot else ()
     yield "; ".join(f"{a.value:.6g}" for a in used if a.name == "intensity")
-    yield _text("; ".join(f"{a.intensity.region}: {a.source}" for a in used if a.intensity is not None))
+    yield harmless("; ".join(f"{a.intensity.region}: {a.source}" for a in used if a.intensity is not None))
     yield "; ".join(f"{a.value:g}" for a in used if a.name == "pue")
-    yield _text("; ".join(map(cost_pages.said, used)))
+    yield harmless("; ".join(map(cost_pages.said, used)))
     bills = costs.bills if costs else ()
     yield "; ".join(map(money.text, bills))
     yield from _amount(bills)
-    yield _text("; ".join(dict.fromkeys(source for bill in bills for source in bill.sources)))
+    yield harmless("; ".join(dict.fromkeys(source for bill in bills for source in bill.sources)))
 
 
 def _said(record: CellRecord) -> Iterator[Any]:
     """For ``SAID``: of a record inside another only its own; empty where nothing is said."""
     said = tagged(record.tags)
     yield category_of(record.outcome, said) if record.bucket == "cell" else None
-    yield _text(said.method)
-    yield _text(said.run)
+    yield harmless(said.method)
+    yield harmless(said.run)
     yield None if said.in_paper is None else "yes" if said.in_paper else "no"
     yield json.dumps(said.params, ensure_ascii=False) if said.params else None
     yield json.dumps(said.scores, ensure_ascii=False) if said.scores else None
@@ -122,8 +121,3 @@ def _value(name: str, figures: list[Figure]) -> tuple[float | None, str]:
     value = (max(there) if name in HIGHEST else sum(there)) if there else None
     how = dict.fromkeys(f.method or f"not measured: {f.reason}" for f in figures)
     return value, "; ".join(how) or "not measured: there is none in this record"
-
-
-def _text(value: Any) -> Any:
-    """A spreadsheet must not run a label that begins like a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value

@@ -13,12 +13,14 @@ from .. import wire
 from .bokeh import BokehJS
 from .budgets import Budgets, Chart, Extend, Forecasts, Spent
 from .costs import Place, Regions, WhatIf
+from .statements import Statements
 from .tags import Tags
 from .totals import Export, Totals
 
 HANDLERS = {
     "totals": Totals,
     "export": Export,
+    "statement": Statements,
     "tags": Tags,
     "place": Place,
     "regions": Regions,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
@@ -77,16 +76,7 @@ class Export(Handler):
         settings = self.settings_now()
         suffix, selection = self.get_query_argument("format", "json"), self.selection(settings)
         file, media_type = await asyncio.to_thread(_exported, settings, self.project(), selection, suffix)
-        try:
-            self.set_header("Content-Type", f"{media_type}; charset=utf-8")
-            name = f"cost-{selection.scope}-{Path(selection.key or 'all').stem[:40]}.{suffix}"
-            self.set_header("Content-Disposition", f'attachment; filename="{_plain(name)}"')
-            while chunk := file.read(1 << 16):
-                self.write(chunk)
-                await self.flush()
-        finally:
-            file.close()
-        self.finish()
+        await self.send(file, media_type, "cost", selection, suffix)
 
 
 def _exported(settings: config.CostMeter, project: str | None, selection: Selection, suffix: str) -> tuple[Any, str]:
@@ -104,7 +94,3 @@ def _exported(settings: config.CostMeter, project: str | None, selection: Select
         ledger.close()
     file.seek(0)
     return file, plugins.load("exporters", suffix).media_type
-
-
-def _plain(name: str) -> str:
-    return "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in name)

@@ -1,0 +1,278 @@
+"""Records, statements and forms without whose they are: for double-blind review.
+
+Hosts, users, notebooks, projects and cluster partitions get numbers, and absolute paths, e-mail addresses and those
+names (as whole words, in either case) go out of every text, so the same record reads the same everywhere in one file.
+The region and the times stay: the carbon rests on them. What the author wrote otherwise (methods, parameters) stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any, Literal, TypeVar, cast
+
+from .derived import Content, Costs, Evidence
+from .record import CellRecord, Figure, Provenance, SessionInfo
+from .scrubbing import Scrubber, home_of, variants
+from .statement import Experiment, Form, Machine, Statement, Trial
+from .tag import Tag
+
+NOTE = (
+    "Anonymous: hosts, users, paths and the names of notebooks, projects and partitions are left out. The region and"
+    " the times stay, since the carbon rests on them; read what you named yourself (methods, parameters, labels)."
+)
+What = Literal["machine", "person", "notebook", "project", "partition"]
+#: Fields that hold no name: of the norms' own words, or what others look up.
+KEPT = frozenset({"id", "record_id", "session_id", "region", "unit", "currency", "key", "asks", "category", "outcome"})
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Whose and where some records are: each once; notebooks and projects are paths."""
+
+    hosts: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    notebooks: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    partitions: tuple[str, ...] = ()
+
+    def named(self) -> Iterator[tuple[What, str]]:
+        """Each with what it is."""
+        for what, found in zip(
+            ("machine", "person", "notebook", "project", "partition"),
+            (self.hosts, self.users, self.notebooks, self.projects, self.partitions),
+            strict=True,
+        ):
+            for name in found:
+                yield cast(What, what), name
+
+
+class Veil:
+    """Takes names out of what it is given; the same name is always the same number.
+
+    A name that it did not know is added when it stands where a name stands (a session's host, a record's notebook).
+
+    Args:
+        names: all that a file may hold, so that a text is clean that comes before the record that has the name.
+        salt: of the codes' hashes; without one they are comparable in one file only.
+    """
+
+    def __init__(self, names: Names, salt: str | None = None) -> None:
+        self._salt = secrets.token_hex(16) if salt is None else salt
+        self._known: dict[tuple[What, str], str] = {}
+        self._scrubber = Scrubber()
+        self.text = lru_cache(4096)(self._text)
+        self.own = lru_cache(4096)(self._own)
+        self.provenance = lru_cache(1024)(self._provenance)
+        for what, name in names.named():
+            self._called(what, name)
+
+    # Names
+
+    def _called(self, what: What, name: str) -> str:
+        """``machine 1``."""
+        if (what, name) not in self._known:
+            number = 1 + sum(known == what for known, _ in self._known)
+            self._known[what, name] = f"{what} {number}"
+            self._scrubber.add(variants(what, name), f"{what} {number}")
+            if what in ("notebook", "project") and (user := home_of(name)):
+                self._called("person", user)
+            for cached in (self.text, self.own, self.provenance):
+                cached.cache_clear()
+        return self._known[what, name]
+
+    def host(self, name: str) -> str:
+        return self._called("machine", name)
+
+    def user(self, name: str) -> str:
+        return self._called("person", name)
+
+    def notebook(self, path: str | None) -> str | None:
+        return self._called("notebook", path) if path else path
+
+    def project(self, path: str | None) -> str | None:
+        return self._called("project", path) if path else path
+
+    # Texts
+
+    def _text(self, value: str) -> str:
+        """A text of ours (a source, a reason): without paths, hosts, users, and names of files."""
+        return self._scrubber.clean(value)
+
+    def _own(self, value: str) -> str:
+        """A text of the author's (a label, a method), in which a notebook's or project's bare name is that, too."""
+        return self._scrubber.clean(value, bare=True)
+
+    def said(self, value: Any) -> Any:
+        """What the author said, of any shape that JSON has."""
+        if isinstance(value, str):
+            return self.own(value)
+        if isinstance(value, Mapping):
+            return {self.own(str(key)): self.said(one) for key, one in value.items()}
+        return [self.said(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+    def of(self, value: _T) -> _T:
+        """Any of our records, with all in it: each text in it cleaned, each name its number."""
+        return cast(_T, self._of(value))
+
+    def _of(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, tuple):
+            return tuple(map(self._of, value))
+        if isinstance(value, Mapping):
+            return {self._of(key): self._of(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self._of(one) for one in value]
+        if is_dataclass(value) and not isinstance(value, type):
+            return self._special(value) or self._fields(value)
+        return value
+
+    def _fields(self, value: _T, *but: str) -> _T:
+        kept, record = KEPT.union(but), cast(Any, value)
+        changed = {f.name: self._of(getattr(value, f.name)) for f in fields(record) if f.name not in kept}
+        return cast(_T, replace(record, **changed))
+
+    def _special(self, value: Any) -> Any:
+        """What has names in it; ``None`` for all else."""
+        by: dict[type, Any] = {
+            SessionInfo: self.session, CellRecord: self.record, Tag: self.tag, Machine: self.machine,
+            Experiment: self._experiment, Trial: self._trial, Statement: self._statement,
+        }  # fmt: skip
+        found = by.get(type(value))
+        return found(value) if found else None
+
+    # Records
+
+    def session(self, info: SessionInfo) -> SessionInfo:
+        """A session of a numbered host, user, notebook and project."""
+        facts = {key: self.text(value) for key, value in info.environment.items()}
+        if info.environment.get("partition"):
+            facts["partition"] = self._called("partition", info.environment["partition"])
+        return replace(
+            info, host=self.host(info.host), user=self.user(info.user), notebook=self.notebook(info.notebook),
+            project=self.project(info.project), environment=facts,
+        )  # fmt: skip
+
+    def record(self, record: CellRecord) -> CellRecord:
+        """A record with the same figures."""
+        figures = tuple(self._figure(one) for one in record.usage.figures)
+        return replace(
+            record, usage=replace(record.usage, figures=figures), notebook=self.notebook(record.notebook),
+            project=self.project(record.project), label=self._maybe(record.label),
+            error_type=self._maybe(record.error_type), code_hash=self._hashed(record.code_hash),
+            tags=tuple(map(self.tag, record.tags)),
+        )  # fmt: skip
+
+    def _figure(self, one: Figure) -> Figure:
+        device = one.device and self.text(one.device)
+        return Figure(one.name, one.value, self.provenance(one.provenance), device)
+
+    def _provenance(self, one: Provenance) -> Provenance:
+        source, reason = (text and self.text(text) for text in (one.source, one.reason))
+        return replace(one, source=source, reason=reason)
+
+    def _maybe(self, text: str | None) -> str | None:
+        return text and self.own(text)
+
+    def _hashed(self, code: str | None) -> str | None:
+        """Equal for equal code in one file; the code that somebody has elsewhere cannot be looked up."""
+        return code and hashlib.sha256(f"{self._salt}{code}".encode()).hexdigest()
+
+    def tag(self, tag: Tag) -> Tag:
+        """What is said of a record, by a numbered user."""
+        kind, dot, name = tag.key.partition(".")
+        key = f"{kind}{dot}{self.own(name)}" if dot else tag.key
+        value = (
+            tag.value if tag.value is None or tag.key == "category" else json.dumps(self.said(json.loads(tag.value)))
+        )
+        return replace(
+            tag, id=tag.id.removesuffix(tag.key) + key if tag.id.endswith(tag.key) else tag.id, key=key, value=value,
+            user=self.user(tag.user), host=self.host(tag.host),
+        )  # fmt: skip
+
+    # What is made of them
+
+    def machine(self, one: Machine) -> Machine:
+        """A machine without its name; the region stays."""
+        partition = one.partition and self._called("partition", one.partition)
+        return replace(self._fields(one, "host"), host=self.host(one.host), partition=partition)
+
+    def _experiment(self, one: Experiment) -> Experiment:
+        method = self._maybe(one.method)
+        return replace(self._fields(one, "name", "method"), name=self.own(one.name), method=method)
+
+    def _trial(self, one: Trial) -> Trial:
+        own: dict[str, Any] = {"method": self._maybe(one.method), "run": self._maybe(one.run)}
+        params, scores = self.said(one.params), self.said(one.scores)
+        return replace(self._fields(one, *own, "params", "scores"), **own, params=params, scores=scores)
+
+    def _statement(self, one: Statement) -> Statement:
+        named: dict[str, Any] = {"title": self.own(one.title), "scope": self.own(one.scope)}
+        clean = replace(self._fields(one, *named), **named)
+        return replace(clean, problems=(NOTE, *clean.problems))
+
+    def statement(self, one: Statement) -> Statement:
+        """The statement, which says that it is anonymous."""
+        return self._statement(one)
+
+    def form(self, one: Form) -> Form:
+        """A form; its norm's own words stay as they are."""
+        return self._fields(one, "name", "title", "source")
+
+    def content(self, content: Content) -> Content:
+        """What an exporter writes, record by record; costs are those of the records as they are."""
+        origin: dict[str, CellRecord] = {}
+
+        def cells() -> Iterator[CellRecord]:
+            for record in content.cells():
+                origin.clear()  # one at a time: there may be a million
+                origin[record.id] = record
+                yield self.record(record)
+
+        def costs_of(record: CellRecord) -> Costs | None:
+            return self.of(content.costs_of(origin.get(record.id, record)))
+
+        def evidence() -> Evidence:
+            return self.evidence(content.evidence())
+
+        known: dict[str, Any] = {
+            "title": self.own(content.title),
+            "sessions": tuple(map(self.session, content.sessions)),
+        }
+        clean = self._fields(content, *known, "cells", "costs_of", "evidence")
+        problems = (NOTE, *clean.problems)
+        return replace(clean, **known, cells=cells, costs_of=costs_of, evidence=evidence, problems=problems)
+
+    def evidence(self, one: Evidence) -> Evidence:
+        """What a file can be verified by: the factors are those of the numbered hosts."""
+        statement = one.statement and self.statement(one.statement)
+        return Evidence(one.factors and self._factors(one.factors), statement, tuple(map(self.form, one.forms)))
+
+    def _factors(self, factors: Mapping[str, Any]) -> dict[str, Any]:
+        conditions = [{**self._of(row), "host": self.host(row["host"]), "region": row.get("region")}
+                      for row in factors["conditions"]]  # fmt: skip
+        tariffs = [self._of(each) | patterns for each in factors["tariffs"] for patterns in self._patterns(each)]
+        return {**self._of(factors), "conditions": conditions, "tariffs": tariffs}
+
+    def _patterns(self, tariff: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+        """What a tariff's patterns are for numbered hosts and partitions: it fits the same ones, as specifically."""
+        for host in self._fitting("machine", tariff["host"]):
+            for partition in self._fitting("partition", tariff["partition"]):
+                yield {"host": host, "partition": partition}
+
+    def _fitting(self, what: What, pattern: str) -> list[str]:
+        if not pattern:
+            return [""]
+        wild = any(mark in pattern for mark in "*?[")
+        return [
+            f"{alias[:-1]}[{alias[-1]}]" if wild else alias
+            for (known, name), alias in self._known.items()
+            if known == what and fnmatchcase(name, pattern)
+        ]

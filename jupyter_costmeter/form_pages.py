@@ -1,0 +1,100 @@
+"""A filled form as a section of tables and prose, and as a page; the norm's own file as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .pages import Page, Table, counted
+from .statement import Form, Grid, Item
+
+TODO = "TODO"
+LINE_ENDS = "\x85\u2028\u2029"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading, paragraphs, tables, and what is to be pasted: prose, or a norm's own file (``code``).
+
+    ``todos`` are what the author must fill in.
+    """
+
+    title: str
+    lines: tuple[str, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    todos: tuple[str, ...] = ()
+    text: str = ""
+    code: str = ""
+    language: str = ""
+
+
+def form_section(form: Form) -> Section:
+    """A form: its questions and answers, what is left to the author, its tables and what can be pasted."""
+    right = frozenset[str]()
+    grid = Grid("Questions and answers", ("field", "question", "answer", "how it is known"),
+                tuple(map(_item, form.items)), right)  # fmt: skip
+    todos = tuple(f"{item.key}: {item.todo}" for item in form.todos)
+    code, language = native(form)
+    return Section(form.title, (f"Source: {form.source}",), (grid, *form.tables), todos, form.text, code, language)
+
+
+def _item(item: Item) -> tuple[str, ...]:
+    return item.key, item.asks, item.answer if item.answer is not None else TODO, item.how
+
+
+def native(form: Form) -> tuple[str, str]:
+    """The norm's own file as text, and its language; ``""`` where it has none."""
+    if form.native is None:
+        return "", ""
+    if form.native_suffix == "yaml":
+        return dumped(form.native), "yaml"
+    return json.dumps(form.native, indent=2, ensure_ascii=False, default=str) + "\n", "json"
+
+
+def dumped(body: Any) -> str:
+    """As YAML that loads back equal: keys in their order, no line folded."""
+    import yaml
+
+    def text(dumper: Any, value: str) -> Any:
+        style = '"' if any(mark in value for mark in LINE_ENDS) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        """But for the rarer line ends: unquoted they would come back as others."""
+
+    Dumper.add_representer(str, text)
+    found: str = yaml.dump(_simple(body), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=10**6)
+    return found
+
+
+def _simple(body: Any) -> Any:
+    """What YAML's own types are."""
+    if isinstance(body, Mapping):
+        return {str(key): _simple(value) for key, value in body.items()}
+    if isinstance(body, (list, tuple)):
+        return [_simple(value) for value in body]
+    return body if body is None or isinstance(body, (str, bool, int, float)) else str(body)
+
+
+def forms_page(title: str, forms: Sequence[Form], notes: Sequence[str] = ()) -> Page:
+    """Filled forms: for each a table of what it asks, what the ledger answers, and what is left to the author."""
+    tables = [table for form in forms for table in _form_tables(form)]
+    todos = sum(len(form.todos) for form in forms)
+    left = f"{counted(todos, 'field')} left to you: TODO says what." if todos else "Nothing is left to fill in."
+    return Page(title, tables, [*_texts(forms), *notes], [left])
+
+
+def _form_tables(form: Form) -> Iterator[Table]:
+    rows = [(item.key, item.asks, "—" if item.answer is None else item.answer, item.todo or "") for item in form.items]
+    yield Table((form.title, "question", "answer", TODO), rows)
+    for grid in form.tables:
+        yield Table(grid.columns, grid.rows, grid.right)
+
+
+def _texts(forms: Sequence[Form]) -> Iterator[str]:
+    for form in forms:
+        if form.text:
+            yield f"{form.title}, to paste:"
+            yield from (line for line in form.text.splitlines() if line.strip())

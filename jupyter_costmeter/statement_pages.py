@@ -1,0 +1,247 @@
+"""A statement and its forms as sections of sentences and tables: what each of its formats writes.
+
+Each number is written here once, so that it reads alike in every format.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from . import cost_pages, money
+from .derived import Costs, Footprint
+from .form_pages import Section, form_section
+from .format import MARK, percent, plain, quantity, total_text, uncertainty
+from .pages import counted
+from .record import Total
+from .statement import Document, Experiment, Grid, Machine, Spent, Statement, Trial
+
+NOT_TAGGED = "not tagged"
+#: The figures of ``Spent`` in the order of a table, each with what it is.
+FIGURES = {
+    "gpu_hours": "GPU-hours, reserved",
+    "gpu_busy_hours": "GPU-hours, busy",
+    "cpu_hours": "CPU-hours",
+    "flops": "FLOPs, counted",
+    "energy_kwh": "energy of the machines, kWh",
+    "electricity_kwh": "electricity with PUE, kWh",
+    "emissions_kg": "emissions, kgCO2e",
+    "embodied_kg": "embodied in the GPUs, kgCO2e",
+}
+SHORT = {"gpu_hours": "GPU-h", "cpu_hours": "CPU-h", "electricity_kwh": "kWh", "emissions_kg": "kgCO2e"}
+SPENT = ("runs", "failed", "time", *SHORT.values(), "money")
+FIRST_SECTION = "What it took"
+
+
+# Numbers
+
+
+def number(value: float) -> str:
+    """Three significant digits, or all before the point, without an exponent: ``0.0123``, ``3.42``, ``12345``."""
+    return plain(value, max(3, len(f"{abs(value):.0f}")))
+
+
+def amount(total: Total | None) -> str:
+    """``~3.42``, with the marks of how it is known; ``—`` where it is not. FLOPs with their prefix."""
+    if total is None or total.value is None:
+        return "—"
+    if total.unit.startswith("FLOP"):
+        return total_text(total)
+    return f"{'≥ ' if total.incomplete else ''}{MARK[total.method]}{number(total.value)}"
+
+
+def bills(spent: Spent) -> str:
+    """``3.12 EUR ±5.0 %; 2 USD``."""
+    return "; ".join(map(money.text, spent.bills)) or "—"
+
+
+def moment(at: float | None) -> str:
+    """``2026-09-21 14:13 UTC``."""
+    return "—" if at is None else time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at))
+
+
+def said(value: Any) -> str:
+    """A parameter or a score: a number shortly, a text as it is, all else as JSON."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def pairs(found: Mapping[str, Any]) -> str:
+    """``lr=0.001, batch=32``."""
+    return ", ".join(f"{key}={said(value)}" for key, value in found.items())
+
+
+# The statement
+
+
+def sections(document: Document) -> Iterator[Section]:
+    """The statement's own, then one for each form."""
+    yield from _own(document.statement)
+    yield from map(form_section, document.forms)
+
+
+def _own(one: Statement) -> Iterator[Section]:
+    yield Section(FIRST_SECTION, tuple(headlines(one)), (_totals(one.whole), _parts(one)))
+    if any(share.category is not None for share in one.shares):
+        yield Section("By category", grids=(_categories(one),))
+    if one.experiments:
+        yield Section("By experiment", grids=(_experiments(one.experiments),))
+    if one.trials:
+        yield Section("Trials", grids=(_trials(one.trials),))
+    if one.machines:
+        yield Section("Machines", grids=(_machines(one.machines),))
+    if one.factors:
+        yield Section("Factors, with their sources", grids=(_factors(one),))
+    if notes := tuple(_notes(one)):
+        yield Section("What to know", notes)
+
+
+def headlines(one: Statement) -> Iterator[str]:
+    """What it is about, and the figures that everybody asks for, as sentences."""
+    whole = one.whole
+    failed = f", {whole.failed} of them failed" if whole.failed else ""
+    runs = f"{counted(whole.runs, 'run')} in {counted(one.sessions, 'session')}{failed}"
+    span = f"from {moment(one.first_at)} to {moment(one.last_at)}"
+    yield f"{one.scope[:1].upper()}{one.scope[1:]}: {runs}, {quantity(whole.wall_s, 's')} of computing, {span}."
+    gpu = f"{amount(whole.gpu_hours)} GPU-hours reserved ({amount(whole.gpu_busy_hours)} busy)"
+    yield f"{gpu}, {amount(whole.cpu_hours)} CPU-hours, {amount(whole.flops)} counted."
+    carbon = f"{amount(whole.electricity_kwh)} kWh of electricity with PUE, {amount(whole.emissions_kg)} kgCO2e"
+    yield f"{carbon}{_range(one)}.{f' Money: {bills(whole)}.' if whole.bills else ''}"
+    yield f"Written by jupyter_costmeter {one.version}, {moment(one.made_at)}."
+    yield "Marks: ~ is an estimate, ≥ a lower bound, — not known."
+
+
+def _range(one: Statement) -> str:
+    span = one.region_g and cost_pages.span(*one.region_g)
+    return f" (it is not known where it ran: {span})" if span else ""
+
+
+def _totals(whole: Spent) -> Grid:
+    rows = [_total(what, total) for name, what in FIGURES.items() if (total := getattr(whole, name)) is not None]
+    peaks = (("peak memory", whole.peak_rss_bytes), ("peak GPU memory", whole.peak_gpu_bytes))
+    rows += [(what, quantity(value, "B"), "", "", "") for what, value in peaks if value is not None]
+    rows += [("money", money.text(bill), "", str(bill.method or "not known"), "; ".join(bill.sources or bill.reasons))
+             for bill in whole.bills]  # fmt: skip
+    return Grid("Totals", ("figure", "value", "±", "how", "source"), tuple(rows), frozenset({"value", "±"}))
+
+
+def _total(what: str, total: Total) -> tuple[str, ...]:
+    how = str(total.method or "not known")
+    return what, amount(total), uncertainty(total), how, "; ".join(total.sources or total.reasons)
+
+
+def spent_row(spent: Spent | None) -> tuple[str, ...]:
+    """The cells of ``SPENT``."""
+    if spent is None:
+        return ("—",) * len(SPENT)
+    counts = str(spent.runs), str(spent.failed), quantity(spent.wall_s, "s")
+    return (*counts, *(amount(getattr(spent, name)) for name in SHORT), bills(spent))
+
+
+def _parts(one: Statement) -> Grid:
+    parts = {
+        "all": one.whole,
+        "held idle between runs": one.held_idle,
+        "in the background": one.background,
+        "reported in the paper": one.reported,
+        "preliminary, not in the paper": one.preliminary,
+    }
+    rows = tuple((name, *spent_row(spent)) for name, spent in parts.items() if spent is not None)
+    return _spent_grid("Of it", ("part",), rows)
+
+
+def _spent_grid(title: str, first: Sequence[str], rows: Iterable[tuple[str, ...]], *last: str) -> Grid:
+    return _trimmed(Grid(title, (*first, *SPENT, *last), tuple(rows), frozenset(SPENT[:-1])))
+
+
+def _trimmed(grid: Grid) -> Grid:
+    """Without the columns in which there is nothing."""
+    there = [i for i in range(len(grid.columns)) if any(row[i] not in ("", "—") for row in grid.rows)]
+    rows = tuple(tuple(row[i] for i in there) for row in grid.rows)
+    return replace(grid, columns=tuple(grid.columns[i] for i in there), rows=rows)
+
+
+def _categories(one: Statement) -> Grid:
+    whole = one.whole.electricity_kwh.value
+    rows = [
+        (share.category or NOT_TAGGED, *spent_row(share.spent), str(share.configs or ""),
+         _of(share.spent.electricity_kwh.value, whole))
+        for share in one.shares
+    ]  # fmt: skip
+    return _spent_grid("", ("category",), rows, "configurations", "of the electricity")
+
+
+def _of(part: float | None, whole: float | None) -> str:
+    return percent(part / whole) if part is not None and whole else "—"
+
+
+def _experiments(found: Sequence[Experiment]) -> Grid:
+    rows = [(one.name, one.category or NOT_TAGGED, _in_paper(one.in_paper), *spent_row(one.spent), _per_run(one))
+            for one in found]  # fmt: skip
+    return _spent_grid("", ("experiment", "category", "in the paper"), rows, "time of a run")
+
+
+def _in_paper(said: bool | None) -> str:
+    return "not said" if said is None else "yes" if said else "no"
+
+
+def _per_run(one: Experiment) -> str:
+    spread = f" ± {quantity(one.sd_s, 's')}" if one.sd_s is not None else ""
+    return f"{quantity(one.mean_s, 's')}{spread}"
+
+
+def _trials(found: Sequence[Trial]) -> Grid:
+    columns = ("started, UTC", "method", "run", "category", "outcome", "in the paper", "parameters", "scores", "time",
+               *SHORT.values())  # fmt: skip
+    return _trimmed(Grid("", columns, tuple(map(_trial, found)), frozenset({"time", *SHORT.values()})))
+
+
+def _trial(one: Trial) -> tuple[str, ...]:
+    return (
+        moment(one.started_at).removesuffix(" UTC"), one.method or "—", one.run or "—", one.category or NOT_TAGGED,
+        one.outcome, _in_paper(one.in_paper), pairs(one.params), pairs(one.scores), quantity(one.spent.wall_s, "s"),
+        *(amount(getattr(one.spent, name)) for name in SHORT),
+    )  # fmt: skip
+
+
+def _machines(found: Sequence[Machine]) -> Grid:
+    columns = ("machine", "CPU", "memory", "GPUs", "storage", "system", "Python", "partition", "region", "kind",
+               "sessions")  # fmt: skip
+    return _trimmed(Grid("", columns, tuple(map(_machine, found)), frozenset({"sessions"})))
+
+
+def _machine(one: Machine) -> tuple[str, ...]:
+    cpu = f"{one.cpu}, {counted(one.cpus, 'CPU')}" if one.cpus else one.cpu
+    memory, storage = (_bytes(value) for value in (one.memory_bytes, one.storage_bytes))
+    return (one.host, cpu, memory, gpus(one), storage, one.system, one.python, one.partition, one.region or "—",
+            one.kind or "—", str(one.sessions))  # fmt: skip
+
+
+def _bytes(value: float | None) -> str:
+    return quantity(value, "B")
+
+
+def gpus(one: Machine) -> str:
+    """``2 × NVIDIA A100 (80.0 GB)``."""
+    return ", ".join(
+        f"{count} × {model}" + (f" ({_bytes(one.gpu_bytes[model])})" if model in one.gpu_bytes else "")
+        for model, count in one.gpus.items()
+    )
+
+
+def _factors(one: Statement) -> Grid:
+    table = cost_pages.factors_page("", Costs(Footprint((), one.factors))).tables[0]
+    return Grid("", tuple(table.columns), tuple(map(tuple, table.rows)), table.right)
+
+
+def _notes(one: Statement) -> Iterator[str]:
+    yield from one.problems
+    for name, what in FIGURES.items():
+        total = getattr(one.whole, name)
+        if total is not None and total.incomplete:
+            bound = "a lower bound" if total.value is not None else "not known"
+            yield f"{what}: {bound} ({'; '.join(total.reasons)})."

@@ -1,0 +1,1 @@
+"""Formats of a statement: each module writes a statement and its forms in one."""

@@ -1,0 +1,130 @@
+r"""LaTeX: a fragment for ``\input``, ASCII only, its tables by booktabs and longtable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import IO
+
+from ..form_pages import TODO, Section
+from ..statement import Document, Grid
+from ..statement_pages import sections
+from .tex import escaped
+
+HEAD = r"""% A fragment: \input{...} it. In the preamble: \usepackage{booktabs,longtable}
+% Any LaTeX compiles it (pdflatex, too). In a paper of two columns it takes pages of one column, as longtable needs it.
+\begingroup
+\makeatletter
+\if@twocolumn\onecolumn\def\costmeterback{\twocolumn}\else\def\costmeterback{}\fi
+\makeatother
+\small\setlength{\tabcolsep}{3pt}\emergencystretch=3em\raggedbottom
+"""
+TAIL = r"""\costmeterback
+\endgroup
+"""
+#: Sizes of type, each with the characters that its line holds, about: the first that a table fits into is its own.
+SIZES = (("footnotesize", 78), ("scriptsize", 92), ("tiny", 118))
+#: What stands between two columns, in characters.
+GAP = 1.7
+#: A column's claim on the line ends here: longer texts have more lines. A longer word is broken.
+CLAIM, WORD, PIECE = 100, 16, 8
+
+
+class LatexStatement:
+    suffix = "tex"
+    media_type = "application/x-tex"
+
+    def write(self, out: IO[str], document: Document) -> None:
+        out.write(HEAD)
+        out.write(f"\\section*{{{escaped(document.statement.title)}}}\n")
+        for section in sections(document):
+            out.writelines(_section(section))
+        out.write(TAIL)
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"\\subsection*{{{escaped(section.title)}}}\n"
+    for line in section.lines:
+        yield f"{_marked(line)}\\par\n"
+    for grid in section.grids:
+        if grid.rows:
+            yield from _table(grid)
+    if section.todos:
+        yield "\\paragraph{Left to you}\\begin{itemize}\n"
+        yield from (f"\\item {_marked(f'{TODO} {todo}')}\n" for todo in section.todos)
+        yield "\\end{itemize}\n"
+    if section.text:
+        yield "\\paragraph{To paste}\\leavevmode\\par\n"
+        yield from (f"{_marked(line)}\\par\n" for line in section.text.splitlines() if line.strip())
+    if section.code:
+        yield from _code(section.code)
+
+
+def _code(code: str) -> Iterator[str]:
+    """Line by line, with its blanks; no verbatim, which a text could end."""
+    yield "\\begin{flushleft}\\ttfamily\n"
+    for line in code.splitlines():
+        blanks = len(line) - len(line.lstrip(" "))
+        yield f"\\mbox{{}}{'~' * blanks}{escaped(line)}\\\\\n"
+    yield "\\end{flushleft}\n"
+
+
+def _table(grid: Grid) -> Iterator[str]:
+    size, widths = _fitted(grid)
+    heads = _row(grid.columns, grid, widths)
+    yield f"{{\\{size}\n\\begin{{longtable}}{{@{{}}{''.join(_spec(grid, widths))}@{{}}}}\n"
+    if grid.title:
+        title = f"{{\\textbf{{{escaped(grid.title)}}}}}\\tabularnewline\n"
+        yield f"\\multicolumn{{{len(grid.columns)}}}{{@{{}}l@{{}}}}{title}"
+    yield f"\\toprule\n{heads}\\midrule\n\\endfirsthead\n\\toprule\n{heads}\\midrule\n\\endhead\n"
+    yield "\\bottomrule\n\\endlastfoot\n"
+    for row in grid.rows:
+        yield _row(row, grid, widths)
+    yield "\\end{longtable}}\n"
+
+
+def _row(cells: Sequence[str], grid: Grid, widths: Sequence[float | None]) -> str:
+    told = (_cell(*each, grid.right) for each in zip(cells, grid.columns, widths, strict=True))
+    return f"{' & '.join(told)}\\tabularnewline\n"
+
+
+def _cell(text: str, column: str, width: float | None, right: frozenset[str]) -> str:
+    """Folded cells are ragged: justified, narrow columns have holes."""
+    if width is None:
+        return _marked(text)
+    words = (_marked(word) if len(word) <= WORD else _broken(word) for word in text.split())
+    return f"\\{'raggedleft' if column in right else 'raggedright'} {' '.join(words)}"
+
+
+def _broken(word: str) -> str:
+    """A line may end in a word that is too long for a column."""
+    return "\\allowbreak{}".join(_marked(word[i : i + PIECE]) for i in range(0, len(word), PIECE))
+
+
+def _spec(grid: Grid, widths: Sequence[float | None]) -> Iterator[str]:
+    for column, width in zip(grid.columns, widths, strict=True):
+        yield ("r" if column in grid.right else "l") if width is None else f"p{{{width:.3f}\\linewidth}}"
+
+
+def _fitted(grid: Grid) -> tuple[str, list[float | None]]:
+    """The size of type, and of each column its part of the line (``None``: as wide as it is)."""
+    columns = list(zip(grid.columns, *grid.rows, strict=True))
+    wants = [min(CLAIM, max(map(len, column))) for column in columns]
+    least = [_least(column, column[0] in grid.right) for column in columns]
+    gaps = GAP * (len(columns) - 1)
+    if sum(max(map(len, column)) for column in columns) + gaps <= SIZES[0][1]:
+        return SIZES[0][0], [None] * len(columns)
+    size, line = next((one for one in SIZES if sum(least) + gaps <= one[1]), SIZES[-1])
+    room = max(line - gaps, 1.0)
+    spare, claims = room - sum(least), sum(wants) - sum(least)
+    shares = [low + spare * (want - low) / (claims or 1) for low, want in zip(least, wants, strict=True)]
+    return size, [share / line * min(1.0, room / sum(shares)) for share in shares]
+
+
+def _least(column: Sequence[str], whole: bool) -> int:
+    """Of its longest word; of a number's column the longest number, with its unit."""
+    return min(WORD, max(len(part) for cell in column for part in ([cell] if whole else cell.split() or [""])))
+
+
+def _marked(text: str) -> str:
+    """``TODO`` stands out."""
+    return escaped(text).replace(TODO, f"\\textbf{{{TODO}}}")

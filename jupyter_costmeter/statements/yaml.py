@@ -1,0 +1,64 @@
+"""YAML: the statement's figures and the forms as a mapping; of one form with a YAML block of its own that block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
+
+from ..form_pages import dumped
+from ..statement import Document, Form, Grid, Item
+from ..statement_rows import figure_rows
+
+
+class YamlStatement:
+    suffix = "yaml"
+    media_type = "application/yaml"
+
+    def write(self, out: IO[str], document: Document) -> None:
+        block = _block(document.forms)
+        out.write(dumped(_body(document)) if block is None else block)
+
+
+def _block(forms: tuple[Form, ...]) -> str | None:
+    """Exact keys, to be pasted into a front matter; what is left to the author stands above it as comments."""
+    if len(forms) != 1 or forms[0].native is None or forms[0].native_suffix != "yaml":
+        return None
+    todos = (f"{item.key}: {item.todo}" for item in forms[0].todos)
+    return "".join(f"# TODO {_comment(todo)}\n" for todo in todos) + dumped(forms[0].native)
+
+
+def _comment(text: str) -> str:
+    """On one line, and of characters that YAML allows in a comment."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _body(document: Document) -> dict[str, Any]:
+    figures = {row.key: {"value": row.value, **({"how": row.how} if row.how else {})}
+               for row in figure_rows(document.statement)}  # fmt: skip
+    return {"statement": figures, "forms": {form.name: _form(form) for form in document.forms}}
+
+
+def _form(form: Form) -> dict[str, Any]:
+    body: dict[str, Any] = {"title": form.title, "source": form.source, "items": _items(form.items)}
+    if form.text:
+        body["text"] = form.text
+    if form.tables:
+        body["tables"] = [_table(one) for one in form.tables]
+    if form.native is not None:
+        body["native"] = form.native
+    return body
+
+
+def _items(items: Iterable[Item]) -> dict[str, Mapping[str, Any]]:
+    """By their keys; a key that comes again is numbered."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for item in items:
+        key, again = item.key, 2
+        while key in found:
+            key, again = f"{item.key} ({again})", again + 1
+        found[key] = {"asks": item.asks, "answer": item.answer, "how": item.how, "todo": item.todo}
+    return found
+
+
+def _table(grid: Grid) -> dict[str, Any]:
+    return {"title": grid.title, "columns": grid.columns, "rows": grid.rows}
