@@ -14,7 +14,7 @@ from pathlib import Path
 from . import commands, context
 from .errors import CostMeterError, UsageError
 from .ledger import Selection
-from .pages import terminal_width
+from .pages import Page, terminal_width
 from .version import __version__
 from .words import Parser, parse, words_of
 from .words import parser as shared_words
@@ -64,8 +64,7 @@ def _run(words: list[str]) -> int:
     if own is not None:
         return own(asked, ledger)
     page = commands.run(words or ["help"], context.of_folder(ledger), known)
-    print(page.text(terminal_width()))
-    return 0 if page.ok else FAILED
+    return _shown(page)
 
 
 def _ledger_option(words: list[str]) -> tuple[str | None, list[str]]:
@@ -124,6 +123,12 @@ def parser() -> Parser:
     strip = words.add_parser("strip", help="take the costs out of notebooks' files", add_help=False)
     strip.add_argument("notebook", metavar="NOTEBOOK …", nargs="+", help="several, or - from stdin to stdout")
     strip.add_argument("--check", action="store_true", help="change nothing; exit status 1 where there are some")
+    check = words.add_parser("verify", help="check an exported JSON file, and derive its figures again", add_help=False)
+    check.add_argument("file", metavar="FILE")
+    check.add_argument("--head", metavar="DIGEST", help="the chain's head, as it was published")
+    merge = words.add_parser("merge", help="bring ledgers together: all that the others hold, once", add_help=False)
+    merge.add_argument("into", metavar="INTO", help="the ledger that takes (made if there is none)")
+    merge.add_argument("sources", metavar="FROM …", nargs="+", help="ledgers, which stay as they are")
     for word, what in (("enable", "meter every IPython kernel of this user from now on"), ("disable", "no longer")):
         sub = words.add_parser(word, help=what, add_help=False)
         sub.add_argument("--profile", default="default", metavar="NAME", help="the IPython profile (default)")
@@ -180,6 +185,26 @@ def _strip(asked: argparse.Namespace, ledger: str | None) -> int:
     return FAILED if asked.check and found else 0
 
 
+def _verify(asked: argparse.Namespace, ledger: str | None) -> int:
+    from .verifying import verify
+
+    return _shown(verify(Path(asked.file), asked.head))
+
+
+def _merge(asked: argparse.Namespace, ledger: str | None) -> int:
+    from .merging import merge
+
+    into = Path(asked.into)
+    _check_ledger(into)
+    return _shown(merge(into, [Path(source) for source in asked.sources]))
+
+
+def _shown(page: Page) -> int:
+    """Print it; whether it is well is the exit status."""
+    print(page.text(terminal_width()))
+    return 0 if page.ok else FAILED
+
+
 def _enable(asked: argparse.Namespace, ledger: str | None) -> int:
     from .startup import enable
 
@@ -198,6 +223,8 @@ OWN: dict[str, Callable[[argparse.Namespace, str | None], int]] = {
     "run": _run_notebook,
     "demo": _demo,
     "strip": _strip,
+    "verify": _verify,
+    "merge": _merge,
     "enable": _enable,
     "disable": _disable,
 }

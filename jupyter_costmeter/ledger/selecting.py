@@ -37,6 +37,24 @@ def cells(selection: Selection) -> Where:
     return [cell.c.project.in_(inside), *where(cell, Selection("all", label=selection.label))]
 
 
+#: A record lies in so many others at most: a measured block in a trial in a cell, and one more.
+DEPTH = 3
+
+
+def inside(selection: Selection) -> Where:
+    """For rows of ``cell``: those with the label, and what lies inside of those, whatever it is called."""
+    if selection.label is None:
+        return []
+    return [sa.or_(cell.c.label == selection.label, _in_labelled(cell, selection.label, DEPTH))]
+
+
+def _in_labelled(inner: Any, label: str, depth: int) -> sa.ColumnElement[bool]:
+    outer = cell.alias()
+    labelled = outer.c.label == label
+    further = sa.or_(labelled, _in_labelled(outer, label, depth - 1)) if depth > 1 else labelled
+    return sa.exists().where(outer.c.id == inner.c.parent_id, further)
+
+
 def _in_folder(column: sa.ColumnElement[Any], folder: str) -> sa.ColumnElement[bool]:
     """A project counts what lies in it, projects inside it too: a range, which an index can find."""
     inside = folder.rstrip(os.sep) + os.sep

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ..uses import Use
 from ..version import __version__
 from . import Selection, events, file, killed, rollup, rows, schema, selecting, tags, usage
 from .asking import Asked
+from .joined import ADD_SESSION, Joined
 from .migrations import MIGRATIONS
 from .schema import OWN_CELL, cell, figure, open_window, provenance, session, tally
 from .selecting import Where
@@ -30,7 +32,6 @@ from .selecting import Where
 #: Rows fetched at a time, so that an export of any length needs constant memory; the least, of several parts each.
 PAGE, LEAST = 500, 20
 # Built once, for the driver.
-ADD_SESSION = file.compiled(insert(session).on_conflict_do_nothing())
 ADD_PROVENANCE = file.compiled(insert(provenance).on_conflict_do_nothing())
 ADD_CELL = file.compiled(insert(cell))
 ADD_FIGURE = file.compiled(insert(figure).on_conflict_do_nothing())
@@ -39,7 +40,7 @@ _number = schema.migration.c.number
 LATEST = file.compiled(sa.select(_number, schema.migration.c.version).order_by(_number.desc()))
 
 
-class Ledger(Asked):
+class Ledger(Asked, Joined):
     """One ledger file: append-only but for the journal of open windows.
 
     Raises (every method):
@@ -269,17 +270,21 @@ class Ledger(Asked):
             return [rows.session_of(dict(row)) for row in found]
 
     def records(self, selection: Selection) -> Iterator[CellRecord]:
-        """The selected records of all buckets in the order of their start, a page at a time."""
-        parts = self._parts(selection) if selection.scope == "project" else [selecting.where(cell, selection)]
+        """The selected records of all buckets in the order of their start, a page at a time.
+
+        With a label also those that lie inside of the labelled ones, which count in these.
+        """
+        whole, inside = replace(selection, label=None), selecting.inside(selection)
+        parts = self._parts(whole) if selection.scope == "project" else [selecting.where(cell, whole)]
         size = max(PAGE // max(1, len(parts)), LEAST)
-        return heapq.merge(*(self._pages(where, size) for where in parts), key=_start)
+        return heapq.merge(*(self._pages([*where, *inside], size) for where in parts), key=_start)
 
     def count(self, selection: Selection) -> int:
         """How many those are."""
-        query = sa.select(sa.func.count()).select_from(cell).where(*selecting.cells(selection))
+        where = (*selecting.cells(replace(selection, label=None)), *selecting.inside(selection))
         with self._reading() as connection:
-            found: int = connection.execute(query).scalar_one() if connection else 0
-            return found
+            query = sa.select(sa.func.count()).select_from(cell).where(*where)
+            return int(connection.execute(query).scalar_one()) if connection else 0
 
     def _pages(self, where: Where, size: int) -> Iterator[CellRecord]:
         last, page = self._page(where, size)

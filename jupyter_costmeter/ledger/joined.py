@@ -1,0 +1,131 @@
+"""What it takes to bring ledgers together: all that one holds, and what another has of the same."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import asdict, fields
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from ..budget import BudgetEvent
+from ..errors import LedgerUnwritable, UsageError
+from ..record import CellRecord, SessionInfo
+from ..tag import Tag
+from . import file, rows, selecting, tags
+from .schema import budget_event, cell, open_window, session, tag
+
+ADD_SESSION = file.compiled(insert(session).on_conflict_do_nothing())
+ADD_EVENT = file.compiled(insert(budget_event).on_conflict_do_nothing())
+#: Tags of a page.
+PAGE = 500
+#: Pages of the file that are copied in one go.
+COPIED = 4096
+TABLES = "SELECT count(*), count(*) FILTER (WHERE name = 'migration') FROM sqlite_master"
+_TAG = [tag.c[field.name] for field in fields(Tag)]
+
+
+class Joined:
+    """The part of ``Ledger`` that merging asks."""
+
+    def _reading(self) -> AbstractContextManager[sa.Connection | None]:
+        """A connection to read by; ``None`` where there is no file yet."""
+        raise NotImplementedError
+
+    def _writing(self) -> AbstractContextManager[sa.Connection]:
+        """One to write by, in a transaction."""
+        raise NotImplementedError
+
+    def every_session(self) -> dict[str, SessionInfo]:
+        """All of them by id, also those without a record."""
+        with self._reading() as connection:
+            found = connection.execute(sa.select(session)).mappings().all() if connection else ()
+            return {row["id"]: rows.session_of(dict(row)) for row in found}
+
+    def of_ids(self, ids: Sequence[str]) -> dict[str, CellRecord]:
+        """The records with these ids that are there; a thousand at most."""
+        with self._reading() as connection:
+            if connection is None:
+                return {}
+            found = connection.execute(sa.select(cell).where(cell.c.id.in_(ids))).all()
+            return {record.id: record for record in selecting.each(connection, found)}
+
+    def every_tag(self) -> Iterator[list[Tag]]:
+        """All tags, a page at a time; those of no record are there, too."""
+        page = self._tags(tag.c.id > "")
+        while page:
+            yield page
+            page = self._tags(tag.c.id > page[-1].id)
+
+    def same_tags(self, ids: Sequence[str]) -> dict[str, Tag]:
+        """The tags with these ids that are there; a page's at most."""
+        return {one.id: one for one in self._tags(tag.c.id.in_(ids))}
+
+    def _tags(self, where: sa.ColumnElement[bool]) -> list[Tag]:
+        with self._reading() as connection:
+            query = sa.select(*_TAG).where(where).order_by(tag.c.id).limit(PAGE)
+            return [Tag(*row) for row in connection.execute(query)] if connection else []
+
+    def running(self) -> int:
+        """How many windows are open in it."""
+        with self._reading() as connection:
+            query = sa.select(sa.func.count()).select_from(open_window)
+            return int(connection.execute(query).scalar_one()) if connection else 0
+
+    def add(
+        self, infos: Iterable[SessionInfo] = (), said: Iterable[Tag] = (), came: Iterable[BudgetEvent] = ()
+    ) -> None:
+        """Sessions, tags and what came of budgets, each once however often it comes."""
+        with self._writing() as connection:
+            driver = file.driver(connection)
+            driver.executemany(ADD_SESSION, map(rows.session_row, infos))
+            tags.add(driver, said)
+            driver.executemany(ADD_EVENT, map(asdict, came))
+
+
+def copied(source: Path, target: Path) -> None:
+    """A copy of a ledger as it is now, to be brought up to date without touching the source.
+
+    Raises:
+        UsageError: there is no such file, or it is no ledger.
+        LedgerUnwritable: it cannot be read.
+    """
+    if not source.is_file():
+        raise UsageError(f"{source} is a folder, not a ledger" if source.exists() else f"there is no {source}")
+    try:
+        before = _state(source)
+        count, ours = _copy(source, target, still=not os.path.exists(f"{source}-wal"))
+        if _state(source) != before:  # somebody began to write meanwhile
+            count, ours = _copy(source, target, still=False)
+    except sqlite3.OperationalError as error:
+        raise LedgerUnwritable(f"{source} cannot be read ({error})") from error
+    except sqlite3.DatabaseError as error:
+        raise UsageError(f"{source} is no ledger, or broken ({error}); nothing of it was taken") from error
+    if count and not ours:
+        raise UsageError(f"{source} is an SQLite file, but no ledger")
+
+
+def _copy(source: Path, target: Path, still: bool) -> tuple[int, int]:
+    """How many tables the copy has, and whether it is a ledger's.
+
+    One that nobody has open is read as it lies there: SQLite would leave files beside it.
+    """
+    how = "immutable=1" if still else "mode=ro"
+    url = f"file:{quote(str(source.absolute()))}?{how}"
+    with (
+        closing(sqlite3.connect(url, uri=True, timeout=file.BUSY_S)) as one,
+        closing(sqlite3.connect(target)) as other,
+    ):
+        one.backup(other, pages=COPIED)
+        count, ours = other.execute(TABLES).fetchone()
+        return count, ours
+
+
+def _state(source: Path) -> tuple[int, int]:
+    found = source.stat()
+    return found.st_mtime_ns, found.st_size
