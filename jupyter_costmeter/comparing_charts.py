@@ -24,7 +24,11 @@ TICKS, DECADES = 9, 3
 EVEN, LITTLE = 7, 0.05
 #: Characters of a name in a legend.
 LEGEND = 28
-AXES: dict[Measure, str] = {"gpu_hours": "GPU-hours, reserved", "kwh": "kWh, without PUE", "flops": "FLOPs, counted"}
+AXES: dict[Measure, str] = {
+    "gpu_hours": "GPU time, reserved",
+    "kwh": "energy of the machines, without PUE",
+    "flops": "FLOPs, counted",
+}
 TITLES: dict[Measure, str] = {"gpu_hours": "GPU-hours", "kwh": "kWh", "flops": "FLOPs"}
 #: By which Bokeh takes a text for TeX, and would fetch what sets it.
 TEX = ("$$", r"\(", r"\[")
@@ -108,8 +112,19 @@ def even_ticks(most: float, measure: Measure) -> dict[float, str]:
 
 def _labelled(marks: Sequence[float], most: float, measure: Measure) -> dict[float, str]:
     """Numbers in the axis's unit; with a unit of their own where it would need many digits."""
-    bare = measure != "flops" and most >= LITTLE
+    bare = _bare(most, measure)
     return {mark: plain(mark, 3) if bare or not mark else said(mark, measure) for mark in marks}
+
+
+def _bare(most: float, measure: Measure) -> bool:
+    """Whether ticks are bare numbers, whose unit the axis names."""
+    return measure != "flops" and most >= LITTLE
+
+
+def _axis(most: float, measure: Measure | None) -> str:
+    if measure is None:
+        return "runs"
+    return f"{AXES[measure]} ({TITLES[measure]})" if _bare(most, measure) else AXES[measure]
 
 
 # Drawing
@@ -143,7 +158,9 @@ def _charts(comparison: Comparison, measure: Measure) -> list[Any]:
 def _pareto(comparison: Comparison, measure: Measure) -> Any:
     from bokeh.models import ColumnDataSource, HoverTool
 
-    plot = _figure(f"All scored runs: {comparison.metric} by compute", AXES[measure], _score(comparison), "log")
+    values = [one.compute(measure).value or 0.0 for one in comparison.on_axis(measure)]
+    x, y = _axis(max(values), measure), _score(comparison)
+    plot = _figure(f"All scored runs: {comparison.metric} by compute", x, y, "log")
     best = points(comparison, measure, comparison.front(measure))
     plot.step(x=best["compute"], y=best["score"], mode="after", color=INK, line_alpha=0.6, line_dash="dashed",
               legend_label="Pareto front")  # fmt: skip
@@ -162,7 +179,6 @@ def _pareto(comparison: Comparison, measure: Measure) -> Any:
         ("took", "@amount"),
     ]
     plot.add_tools(HoverTool(renderers=drawn, tooltips=tips))
-    values = [one.compute(measure).value or 0.0 for one in comparison.on_axis(measure)]
     mark(plot.xaxis, ticks(values, measure))
     return _finished(plot)
 
@@ -192,7 +208,8 @@ def _curves(comparison: Comparison, measure: Measure | None) -> Any | None:
     if not found:
         return None
     name = f"Expected best {comparison.metric} of n runs ± sd, at n times their mean compute"
-    plot = _figure(name, "runs" if measure is None else AXES[measure], _score(comparison), "linear")
+    most = max(columns["compute"][-1] for _, _, columns in found)
+    plot = _figure(name, _axis(most, measure), _score(comparison), "linear")
     drawn = []
     for side, shade, columns in found:
         source = ColumnDataSource(columns)
@@ -205,7 +222,7 @@ def _curves(comparison: Comparison, measure: Measure | None) -> Any | None:
     tips = [("runs", "@runs"), ("expected best", "@spread"), ("at", "@amount")]
     plot.add_tools(HoverTool(renderers=drawn, tooltips=tips))
     if measure is not None:
-        mark(plot.xaxis, even_ticks(max(columns["compute"][-1] for _, _, columns in found), measure))
+        mark(plot.xaxis, even_ticks(most, measure))
     return _finished(plot)
 
 

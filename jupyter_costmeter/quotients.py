@@ -19,6 +19,7 @@ from .record import Method, Total
 Bound = Literal["", "≥", "≤", "?"]
 TURNED: dict[Bound, Bound] = {"": "", "≥": "≤", "≤": "≥", "?": "?"}
 NO_MORE = "it took no more compute, so there is no rate of points for more"
+NO_TELLING = "by the errors of the two it may have taken no more compute, so there is no rate of points for more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ def per_decade(gain: float, ratio: Quotient) -> Quotient:
         return unknown(ratio.reason or "the ratio is not known")
     if ratio.value <= 1:
         return unknown("the ratio is a lower bound, which is not above 1" if ratio.bound == "≥" else NO_MORE)
+    if ratio.half_width and ratio.value <= 1 + ratio.half_width:
+        return unknown(NO_TELLING)
     rate = points_per_decade(gain, ratio.value)
     bound = TURNED[ratio.bound] if gain >= 0 else ratio.bound
     width = None if ratio.half_width is None else ratio.half_width / log(ratio.value)

@@ -10,6 +10,7 @@ import pytest
 from compared import DODGE, failed, lower_bound, runs, spent, statement, trial, with_params
 from hypothesis import given
 from hypothesis import strategies as st
+from stated import golden_statement
 
 from jupyter_costmeter.comparing import MEASURES, Comparison, Measure, compare, has_failed, name_of
 from jupyter_costmeter.errors import UsageError
@@ -68,6 +69,20 @@ def test_less_is_better_if_it_is_said() -> None:
 @pytest.mark.parametrize(("top", "point"), [(0.9, 0.01), (1.0, 0.01), (1.01, 1.0), (90.0, 1.0), (-0.1, 1.0)])
 def test_a_point_is_a_hundredth_of_a_whole(top: float, point: float) -> None:
     assert of(*runs("ours", [top]), *runs("baseline", [0.5])).point == point
+
+
+def test_the_golden_ledgers_two_methods() -> None:
+    """Five runs of a grid each, two that failed, and a final run in the paper (``stated.py``)."""
+    found = compare(golden_statement(), "ours", "baseline")
+    hours = found.ratio("gpu_hours")
+    assert found.gain == pytest.approx(0.82 - 0.75)
+    assert hours.all_in.value == pytest.approx((5 * 1.0 + 2 * 0.25 + 4.0) / (5 * 0.5 + 2.0))
+    assert hours.final.value == pytest.approx(2.0)
+    assert hours.final_rate.value == pytest.approx(7.0 / log10(2.0))
+    assert found.ours.multipliers["gpu_hours"].value == pytest.approx(9.5 / 4.0)
+    assert (found.ours.failed, found.ours.final_why) == (2, "tagged in_paper")
+    assert found.ours.curve is not None
+    assert found.ours.curve.search.kind == "grid"
 
 
 # The final run

@@ -131,6 +131,17 @@ def test_ticks_are_read_in_their_unit(most: float, measure: Measure, labels: lis
     assert list(charts.even_ticks(most, measure).values())[: len(labels)] == labels
 
 
+def test_the_axis_names_the_unit_that_ticks_lack() -> None:
+    labels = [axis["axis_label"] for axis in named(charts.item(of()), "LogAxis")]
+    assert labels == [
+        "GPU time, reserved (GPU-hours)", "energy of the machines, without PUE (kWh)", "FLOPs, counted"
+    ]  # fmt: skip
+    small = [*runs("ours", DODGE, 1e-5), *runs("baseline", [0.7], 1e-5)]
+    item = charts.item(compare(statement(*small), "ours", "baseline"))
+    labels = [axis["axis_label"] for axis in named(item, "LogAxis")]
+    assert labels[:2] == ["GPU time, reserved", "energy of the machines, without PUE"]
+
+
 # Names
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import hypot, log
+from math import hypot, log, log10
 
 import pytest
 from compared import lower_bound, total
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter.quotients import Bound, Quotient, left, multiplier, per_decade, quotient
+from jupyter_costmeter.quotients import NO_TELLING, Bound, Quotient, left, multiplier, per_decade, quotient
 from jupyter_costmeter.record import Total
 
 NAMES = ("ours", "baseline")
@@ -131,6 +131,10 @@ def test_a_rates_error_is_that_of_the_logarithm(ratio: float, width: float) -> N
     assert 1 - moved.value / found.value == pytest.approx(found.half_width, rel=1e-3, abs=1e-12)
 
 
+def test_a_ratio_that_is_above_1_for_certain_has_a_rate() -> None:
+    assert per_decade(1.0, Quotient(1.09, half_width=0.08)).value == pytest.approx(1 / log10(1.09))
+
+
 @pytest.mark.parametrize(
     ("ratio", "why"),
     [
@@ -139,6 +143,7 @@ def test_a_rates_error_is_that_of_the_logarithm(ratio: float, width: float) -> N
         (Quotient(0.5, "≥"), "the ratio is a lower bound, which is not above 1"),
         (Quotient(None, reason="ours: the GPU is lost"), "ours: the GPU is lost"),
         (Quotient(3.0, "?", reason="both are lower bounds"), "both are lower bounds"),
+        (Quotient(1.07, half_width=0.08), NO_TELLING),
     ],
 )
 def test_no_rate_without_more_compute(ratio: Quotient, why: str) -> None:
