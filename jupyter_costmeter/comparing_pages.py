@@ -81,7 +81,8 @@ def _write(page: Page, path: Path) -> None:
     from . import chart_html
 
     with report.whole_file(path) as out:
-        out.write(chart_html.whole(page.title, page._repr_html_()))
+        body = page._repr_html_()
+        out.write(chart_html.whole(page.title, body, charts="<script>" in body))
 
 
 # The page
