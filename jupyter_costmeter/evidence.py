@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from . import bookkeeping, gathering, norms
 from .conditions import Book
@@ -24,7 +25,12 @@ def evidence(
     """
     statement = gathering.gather(ledger, selection, Settled(book), title)
     factors = bookkeeping.written(book, set(_wanted(ledger, selection, book)))
-    return Evidence(factors, statement, norms.forms(statement, names))
+    return filled(Evidence(factors, statement), names)
+
+
+def filled(one: Evidence, names: Sequence[str] = ()) -> Evidence:
+    """With the forms of its statement: of an anonymous one they never see whose it is."""
+    return one if one.statement is None else replace(one, forms=norms.forms(one.statement, names))
 
 
 def _wanted(ledger: Reader, selection: Selection, book: Book) -> Iterator[tuple[str, int]]:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from . import bars, plugins
 from .derived import Content
 from .errors import ReportError, UsageError
-from .evidence import evidence
+from .evidence import evidence, filled
 from .ledger import Selection
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def write(
     with ledger.at_once():
         content = content_of(ledger, selection, costing, bar, norms)
         if anonymous:
-            content = _veiled(content, ledger.names(selection))
+            content = _veiled(content, ledger.names(selection), norms)
         plugins.load("exporters", suffix).write(out, content)
 
 
@@ -83,11 +83,12 @@ def _costed(
     )
 
 
-def _veiled(content: Content, names: Names) -> Content:
+def _veiled(content: Content, names: Names, norms: Sequence[str]) -> Content:
     """Without whose records they are."""
     from .anonymous import Veil
 
-    return Veil(names).content(content)
+    veiled = Veil(names).content(content)
+    return replace(veiled, evidence=lambda: filled(veiled.evidence(), norms))
 
 
 def export(

@@ -93,8 +93,8 @@ def test_each_total_is_told_by_how_it_is_known(golden: Path) -> None:
     assert rows["energy"][1] == rows["GPU energy"][0]  # a GPU's counter measures, the rest is modelled
     assert rows["FLOPs"][-1] == str(hours.flops.missing)
     declared = rows["emissions"]
-    assert declared[0] == declared[3]  # the PUE of the golden ledger is declared
-    assert declared[1:3] == ["", ""]
+    assert declared[0] == declared[4]  # the PUE of the golden ledger is assumed
+    assert declared[1:4] == ["", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -172,6 +172,17 @@ def test_any_factors_and_selection_can_be_derived_again(scope: Selection, declar
     page = verifying.verify(tmp_path / "out.json", bar=bars.none)
     assert faults(page) == []
     assert page.ok
+
+
+@pytest.mark.parametrize("declared", [stated.DECLARED, PLACES])
+def test_an_anonymous_file_can_be_derived_again(declared: str, tmp_path: Path) -> None:
+    ledger = stated.golden_ledger(tmp_path / "ledger.sqlite")
+    (tmp_path / NAME).write_text(declared)
+    costing = Costing(str(tmp_path), tmp_path)
+    report.export(ledger, ALL, tmp_path / "out.json", costing=costing, anonymous=True)
+    ledger.close()
+    assert "machine 1" in (tmp_path / "out.json").read_text()
+    assert faults(verifying.verify(tmp_path / "out.json", bar=bars.none)) == []
 
 
 # Random ledgers
