@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,3 +126,21 @@ def test_another_folder_is_not_reached(filled: Server) -> None:
 def test_a_ledger_that_cannot_be_read(server: Server) -> None:
     server.ledger.mkdir(parents=True)
     assert server.ask("tags", path=TRAIN, cell="cell-1").status == 503
+
+
+def front_end(file: str, name: str) -> list[str]:
+    """A list of words in the front end's source."""
+    source = (Path(__file__).parents[1] / "labextension" / "src" / file).read_text()
+    found = re.search(rf"export const {name} = \[(.*?)\] as const", source, re.DOTALL)
+    assert found
+    return re.findall(r"'([^']+)'", found[1])
+
+
+def test_the_front_end_offers_the_same_words() -> None:
+    from jupyter_costmeter import norms, plugins
+    from jupyter_costmeter.tag import KEYS
+
+    assert front_end("tags.ts", "CATEGORIES") == list(CATEGORIES)
+    assert front_end("tags.ts", "KEYS") == list(KEYS)
+    assert front_end("statement.ts", "NORMS") == list(norms.NAMES)
+    assert set(front_end("statement.ts", "FORMS")) == {*plugins.BUILT_IN["statements"], "json"}

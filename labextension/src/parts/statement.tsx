@@ -2,6 +2,7 @@ import React from 'react';
 import { type Scope } from '../rest.js';
 import { FORMS, NORMS, formName, normName, type Order, type StatementDesk } from '../statement.js';
 import type { Words } from '../words.js';
+import { Refused } from './refused.js';
 import { useInView, useView } from './view.js';
 
 function scopeName(scope: Scope, words: Words): string {
@@ -47,11 +48,7 @@ export function StatementForm(props: Props): React.JSX.Element | null {
     >
       <Norms desk={desk} />
       <Fields {...{ desk, scopes, scope }} />
-      {refused !== null && (
-        <p className="jp-Costmeter-error" role="alert">
-          {refused}
-        </p>
-      )}
+      {refused !== null && <Refused text={refused} />}
       <div className="jp-Costmeter-actions">
         <button type="submit" className="jp-Costmeter-button jp-mod-accept" disabled={busy}>
           {words.__('Download')}

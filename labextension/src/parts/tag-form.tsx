@@ -3,6 +3,7 @@ import type { TagDesk } from '../tag-desk.js';
 import { SEVERAL, type Chosen, type Draft } from '../tag-form.js';
 import { CATEGORIES, categoryName, type Category } from '../tags.js';
 import type { Words } from '../words.js';
+import { Refused } from './refused.js';
 import { useInView, useView } from './view.js';
 
 interface Props {
@@ -55,11 +56,7 @@ export function TagForm({ desk }: { desk: TagDesk }): React.JSX.Element | null {
         {heading(desk, words)}
       </p>
       {draft !== null && chosen !== null && <Fields {...{ desk, draft, chosen }} />}
-      {refused !== null && (
-        <p className="jp-Costmeter-error" role="alert">
-          {refused}
-        </p>
-      )}
+      {refused !== null && <Refused text={refused} />}
       <Buttons desk={desk} />
     </form>
   );
