@@ -9,12 +9,13 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from . import cost_pages, money
 from .derived import Costs, Footprint
 from .form_pages import Section, form_section
-from .format import MARK, percent, plain, quantity, total_text, uncertainty
+from .format import MARK, percent, quantity, total_text, uncertainty
 from .pages import counted
 from .record import Total
 from .statement import Document, Experiment, Grid, Machine, Spent, Statement, Trial
@@ -41,7 +42,8 @@ FIRST_SECTION = "What it took"
 
 def number(value: float) -> str:
     """Three significant digits, or all before the point, without an exponent: ``0.0123``, ``3.42``, ``12345``."""
-    return plain(value, max(3, len(f"{abs(value):.0f}")))
+    digits = max(3, len(f"{abs(value):.0f}"))
+    return f"{Decimal(format(value, f'.{digits}g')):f}"
 
 
 def amount(total: Total | None) -> str:
@@ -155,7 +157,8 @@ def _parts(one: Statement) -> Grid:
 
 
 def _spent_grid(title: str, first: Sequence[str], rows: Iterable[tuple[str, ...]], *last: str) -> Grid:
-    return _trimmed(Grid(title, (*first, *SPENT, *last), tuple(rows), frozenset(SPENT[:-1])))
+    right = frozenset((*SPENT[:-1], "configurations", "of the electricity"))
+    return _trimmed(Grid(title, (*first, *SPENT, *last), tuple(rows), right))
 
 
 def _trimmed(grid: Grid) -> Grid:

@@ -16,7 +16,7 @@ HEAD = r"""% A fragment: \input{...} it. In the preamble: \usepackage{booktabs,l
 \makeatletter
 \if@twocolumn\onecolumn\def\costmeterback{\twocolumn}\else\def\costmeterback{}\fi
 \makeatother
-\small\setlength{\tabcolsep}{3pt}\emergencystretch=3em\raggedbottom
+\small\emergencystretch=3em\raggedbottom
 """
 TAIL = r"""\costmeterback
 \endgroup
@@ -71,7 +71,8 @@ def _code(code: str) -> Iterator[str]:
 def _table(grid: Grid) -> Iterator[str]:
     size, widths = _fitted(grid)
     heads = _row(grid.columns, grid, widths)
-    yield f"{{\\{size}\n\\begin{{longtable}}{{@{{}}{''.join(_spec(grid, widths))}@{{}}}}\n"
+    yield f"{{\\{size}\\setlength{{\\tabcolsep}}{{.4em}}\n"
+    yield f"\\begin{{longtable}}{{@{{}}{''.join(_spec(grid, widths))}@{{}}}}\n"
     if grid.title:
         title = f"{{\\textbf{{{escaped(grid.title)}}}}}\\tabularnewline\n"
         yield f"\\multicolumn{{{len(grid.columns)}}}{{@{{}}l@{{}}}}{title}"
@@ -84,7 +85,7 @@ def _table(grid: Grid) -> Iterator[str]:
 
 def _row(cells: Sequence[str], grid: Grid, widths: Sequence[float | None]) -> str:
     told = (_cell(*each, grid.right) for each in zip(cells, grid.columns, widths, strict=True))
-    return f"{' & '.join(told)}\\tabularnewline\n"
+    return f"{' & '.join(told)}\\tabularnewline{'' if None in widths else '[2pt]'}\n"
 
 
 def _cell(text: str, column: str, width: float | None, right: frozenset[str]) -> str:
@@ -108,16 +109,23 @@ def _spec(grid: Grid, widths: Sequence[float | None]) -> Iterator[str]:
 def _fitted(grid: Grid) -> tuple[str, list[float | None]]:
     """The size of type, and of each column its part of the line (``None``: as wide as it is)."""
     columns = list(zip(grid.columns, *grid.rows, strict=True))
-    wants = [min(CLAIM, max(map(len, column))) for column in columns]
-    least = [_least(column, column[0] in grid.right) for column in columns]
     gaps = GAP * (len(columns) - 1)
     if sum(max(map(len, column)) for column in columns) + gaps <= SIZES[0][1]:
         return SIZES[0][0], [None] * len(columns)
-    size, line = next((one for one in SIZES if sum(least) + gaps <= one[1]), SIZES[-1])
-    room = max(line - gaps, 1.0)
-    spare, claims = room - sum(least), sum(wants) - sum(least)
-    shares = [low + spare * (want - low) / (claims or 1) for low, want in zip(least, wants, strict=True)]
-    return size, [share / line * min(1.0, room / sum(shares)) for share in shares]
+    for whole in (True, False):  # numbers are folded only where they must be
+        least = [_least(column, whole and column[0] in grid.right) for column in columns]
+        size, line = next((one for one in SIZES if sum(least) + gaps <= one[1]), SIZES[-1])
+        if sum(least) + gaps <= line:
+            break
+    return size, _shares(columns, least, line, max(line - gaps, 1.0))
+
+
+def _shares(columns: Sequence[Sequence[str]], least: Sequence[int], line: int, room: float) -> list[float | None]:
+    """What each column gets: the least that it needs, and of the rest as much as its texts are longer."""
+    wants = [min(CLAIM, max(map(len, column))) for column in columns]
+    spare, claims = max(0.0, room - sum(least)), sum(max(0, want - low) for low, want in zip(least, wants, strict=True))
+    shares = [low + spare * max(0, want - low) / (claims or 1) for low, want in zip(least, wants, strict=True)]
+    return [share / line * min(1.0, room / sum(shares)) for share in shares]
 
 
 def _least(column: Sequence[str], whole: bool) -> int:

@@ -1,0 +1,79 @@
+"""``report NORM …`` and ``report -o FILE``: the form as a page, the statement as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import stated
+import yaml
+from shell import here, said
+
+
+@pytest.fixture
+def ledger_file(home: Path) -> str:
+    ledger = stated.golden_ledger(home / "ledger.sqlite")
+    ledger.close()
+    return str(home / "ledger.sqlite")
+
+
+def report(capsys: pytest.CaptureFixture[str], ledger: str, *words: str, code: int = 0) -> str:
+    return said(here(capsys, "report", "--all", "--ledger", ledger, *words), code)
+
+
+def test_a_norm_is_a_page_with_what_is_left_to_the_author(capsys: pytest.CaptureFixture[str], ledger_file: str) -> None:
+    text = report(capsys, ledger_file, "neurips")
+    assert "NeurIPS Paper Checklist" in text
+    assert "18 GPU-h" in text
+    assert "TODO" in text
+    assert "left to you" in text
+    assert "-o FILE" in text
+    assert "ARR" not in text
+
+
+def test_several_norms_in_any_case(capsys: pytest.CaptureFixture[str], ledger_file: str) -> None:
+    text = report(capsys, ledger_file, "SCI", "model_card")
+    assert "co2_eq_emissions" in text
+    assert "SCI" in text
+
+
+def test_without_a_norm_it_is_as_it_was(capsys: pytest.CaptureFixture[str], ledger_file: str) -> None:
+    text = report(capsys, ledger_file)
+    assert "figure" in text
+    assert "NeurIPS" not in text
+
+
+@pytest.mark.parametrize("words", [("neurips", "-o", "{}"), ("-o", "{}", "neurips"), ("--output", "{}", "neurips")])
+def test_a_file_of_the_norms_that_were_named(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str], ledger_file: str, home: Path
+) -> None:
+    path = home / "out.yaml"
+    text = report(capsys, ledger_file, *(word.format(path) for word in words))
+    assert f"Wrote {path}: a statement of 2" in text
+    assert list(yaml.safe_load(path.read_text())["forms"]) == ["neurips"]
+    assert "--force replaces it" in report(capsys, ledger_file, "-o", str(path), code=2)
+    report(capsys, ledger_file, "-o", str(path), "--force")
+    assert len(yaml.safe_load(path.read_text())["forms"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("neurip",), "there is no norm 'neurip'; did you mean 'neurips'?"),
+        (("out.html",), "report -o out.html writes that file"),
+        (("-o", "out.pdf"), "use one of .md, .tex, .html, .csv, .yaml, .json"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    words: tuple[str, ...], what: str, capsys: pytest.CaptureFixture[str], ledger_file: str
+) -> None:
+    assert what in report(capsys, ledger_file, *words, code=2)
+
+
+def test_anonymous(capsys: pytest.CaptureFixture[str], ledger_file: str, home: Path) -> None:
+    assert "gpu07" not in report(capsys, ledger_file, "neurips", "arr", "--anonymous")
+    report(capsys, ledger_file, "-o", str(home / "out.md"), "--anonymous")
+    assert "gpu07" not in (home / "out.md").read_text()
+    said(here(capsys, "export", "--all", "--ledger", ledger_file, str(home / "out.csv"), "--anonymous"))
+    assert "notebook 1" in (home / "out.csv").read_text()
+    assert "train.ipynb" not in (home / "out.csv").read_text()

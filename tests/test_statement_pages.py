@@ -1,0 +1,117 @@
+"""What a statement says in sections: each figure with its marks, and nothing that is not known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from stated import golden_statement
+
+from jupyter_costmeter.form_pages import form_section, forms_page
+from jupyter_costmeter.record import Total
+from jupyter_costmeter.statement import Document, Form, Grid, Item
+from jupyter_costmeter.statement_pages import amount, headlines, number, pairs, said, sections
+from jupyter_costmeter.statement_rows import figure_rows
+
+GOLDEN = golden_statement()
+FORM = Form(
+    "norm", "A norm", "its page",
+    (
+        Item("a", "Asks a?", "yes", "measured"), Item("b", "Asks b?", None, "", "say b"),
+        Item("c", "c?", "3", "", "check it"),
+    ),
+    "Prose.\nTODO(author): b.", (Grid("T", ("x",), (("1",),)),), {"x": {"y": 1.5}}, "yaml",
+)  # fmt: skip
+
+
+def total(value: float | None, unit: str = "kWh", method: str | None = "measured", missing: int = 0) -> Total:
+    return Total("n", unit, value, method, 1.0, missing, None, ("s",), ("r",))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.012345, "0.0123"), (1.5, "1.5"), (12345.6, "12346"), (0.999999, "1"), (1e-9, "0.000000001")],
+)
+def test_a_number_has_three_digits_or_all_before_the_point(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (None, "—"), (total(None), "—"), (total(1.5), "1.5"), (total(1.5, method="modelled"), "~1.5"),
+        (total(1.5, missing=1), "≥ 1.5"), (total(3e15, "FLOP"), "3.00 PFLOP"), (total(0.0), "0"),
+    ],
+)  # fmt: skip
+def test_an_amount_has_its_marks(found: Total | None, text: str) -> None:
+    assert amount(found) == text
+
+
+def test_parameters_are_told_shortly() -> None:
+    assert (
+        pairs({"lr": 3e-4, "n": 12, "opt": "adam", "on": True, "l": [1, 2]})
+        == "lr=0.0003, n=12, opt=adam, on=true, l=[1, 2]"
+    )
+    assert said(None) == "null"
+
+
+def test_the_headlines_have_the_figures_that_all_ask_for() -> None:
+    text = " ".join(headlines(GOLDEN))
+    assert "Project paper: 21 runs in 3 sessions, 2 of them failed, 14 h 37 min of computing" in text
+    assert "18 GPU-hours reserved (~15.3 busy), 15.6 CPU-hours, ≥ 5.04 EFLOP counted" in text
+    assert "~10.7 kWh of electricity with PUE, ~0.601 kgCO2e. Money: 9.90 EUR" in text
+    unplaced = " ".join(headlines(replace(GOLDEN, region_g=(10.0, 500.0))))
+    assert "it is not known where it ran: 10 to 500 gCO2e" in unplaced
+
+
+def test_the_sections_are_those_that_hold_something() -> None:
+    titles = [section.title for section in sections(Document(GOLDEN, (FORM,)))]
+    assert titles == [
+        "What it took", "By category", "By experiment", "Trials", "Machines", "Factors, with their sources",
+        "What to know", "A norm",
+    ]  # fmt: skip
+    untagged = tuple(replace(share, category=None) for share in GOLDEN.shares[-1:])
+    bare = replace(GOLDEN, shares=untagged, experiments=(), trials=(), machines=(), factors=())
+    assert [section.title for section in sections(Document(bare, ()))] == ["What it took", "What to know"]
+
+
+def test_columns_with_nothing_in_them_are_left_out() -> None:
+    trials = next(section for section in sections(Document(GOLDEN, ())) if section.title == "Trials").grids[0]
+    assert "run" in trials.columns
+    nameless = replace(GOLDEN, trials=tuple(replace(one, run=None) for one in GOLDEN.trials))
+    grid = next(section for section in sections(Document(nameless, ())) if section.title == "Trials").grids[0]
+    assert "run" not in grid.columns
+    assert {len(row) for row in grid.rows} == {len(grid.columns)}
+
+
+def test_a_form_says_what_is_left_to_the_author() -> None:
+    section = form_section(FORM)
+    assert section.grids[0].rows[1] == ("b", "Asks b?", "TODO", "")
+    assert section.todos == ("b: say b", "c: check it")
+    assert section.code == "x:\n  y: 1.5\n"
+    assert section.language == "yaml"
+    page = forms_page("Title", (FORM,))
+    assert page.headlines == ["2 fields left to you: TODO says what."]
+    assert "Prose." in page.notes
+    assert page.tables[0].rows[1] == ("b", "Asks b?", "—", "say b")
+
+
+def test_each_figure_is_a_row_with_a_key_of_its_own() -> None:
+    rows = list(figure_rows(GOLDEN))
+    keys = [row.key for row in rows]
+    assert len(keys) == len(set(keys))
+    found = {row.key: row for row in rows}
+    assert found["whole.gpu_hours"].value == 18.0
+    assert found["category.hpo.gpu_hours"].value == 7.5
+    assert found["reported.runs"].value == 2
+    assert found["trial.1.score.accuracy"].value == 0.7
+    assert found["machine.2.gpus"].value == "2 × NVIDIA A100-SXM4-40GB (42.9 GB)"
+    assert found["factor.1.intensity"].how.startswith("modelled: Our World in Data")
+    assert "a lower bound: numpy" in found["whole.flops"].how
+
+
+def test_what_is_not_known_has_no_value_and_its_reason() -> None:
+    lost = replace(GOLDEN.whole, flops=Total("flops", "FLOP", None, None, None, 3, None, (), ("lost",)))
+    row = next(row for row in figure_rows(replace(GOLDEN, whole=lost)) if row.key == "whole.flops")
+    assert row.value is None
+    assert row.how == "not known: lost"
