@@ -146,12 +146,14 @@ class Tried:
 class Groups:
     """Some records in groups that add up to the outermost of them, and those that are trials once more by trial.
 
-    ``inside`` are the runs that lie in others, ``notes`` what a reader of the groups should know.
+    ``alike`` names the session under which another one's use counts (``alike()``), ``inside`` are the runs that lie in
+    others, ``notes`` what a reader of the groups should know.
     """
 
     kinds: dict[Kind, Group] = field(default_factory=dict)
     trials: dict[TrialKey, Tried] = field(default_factory=dict)
     infos: dict[str, SessionInfo] = field(default_factory=dict)
+    alike: dict[str, str] = field(default_factory=dict)
     inside: int = 0
     inside_failed: int = 0
     notes: list[str] = field(default_factory=list)
@@ -184,6 +186,9 @@ class Groups:
         kind = kind_of(record.bucket, record.outcome, what, record.label, record.notebook)
         for group in self.of(kind, trial):
             _count(group, record, trial, part)
+            using = group.using(self.alike.get(record.session_id, record.session_id))
+            for device, one in parts_of(record) if part is None else part.parts:
+                using.spread(record.started_at, record.wall_s, device, one)
         if trial is not None:
             at, tried = (record.started_at, record.id), self.tried(trial)
             tried.ended(at, at, record.outcome, kind)
@@ -207,9 +212,19 @@ def _count(group: Group, record: CellRecord, trial: TrialKey | None, part: Taken
     for figure in record.usage.figures:
         if figure.name in HIGHEST:
             group.peak(figure.name, figure.value)
-    using = group.using(record.session_id)
-    for device, one in parts_of(record) if part is None else part.parts:
-        using.spread(record.started_at, record.wall_s, device, one)
+
+
+def alike(infos: Iterable[SessionInfo], hourly_before: float) -> dict[str, str]:
+    """By session: the first of those whose use costs the same, being of one machine, partition and set of devices.
+
+    Sessions that began before ``hourly_before`` (seconds since 1970) are told by the hour, and never as one of others.
+    """
+    found: dict[tuple[object, ...], str] = {}
+    known: dict[str, str] = {}
+    for info in sorted(infos, key=lambda info: (info.started_at, info.id)):
+        facts = (info.environment.get(name) for name in ("partition", "devices", "cpu"))
+        known[info.id] = found.setdefault((info.host, info.started_at < hourly_before, *facts), info.id)
+    return known
 
 
 def parts_of(record: CellRecord) -> Iterator[tuple[str, Part]]:
