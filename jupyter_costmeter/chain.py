@@ -107,8 +107,12 @@ class Chain:
         start = self._starts.get(key)
         if start is None:
             start = self._starts[key] = self._begun(figure)
-        value = known(figure.value)
-        return f"{start[1]}null}}" if value is None else f"{start[1]}{value!r}}}"
+        value = figure.value
+        if value is not None and -WHOLE < value < WHOLE:  # what ``known`` does, without its calls
+            whole = int(value)
+            return f"{start[1]}{whole if whole == value else value!r}}}"
+        other = known(value)
+        return f"{start[1]}{'null' if other is None else repr(other)}}}"
 
     def _begun(self, figure: Figure) -> tuple[Provenance, str]:
         """A figure up to its value; with the provenance, so that no other has its identity meanwhile."""
