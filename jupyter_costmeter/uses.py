@@ -59,7 +59,7 @@ class Use:
 
 
 #: What is told apart where one asks where it went.
-By = Literal["notebook", "cell", "label", "day", "device", "outcome"]
+By = Literal["notebook", "cell", "label", "day", "device", "outcome", "category", "method", "run"]
 #: ``superseded``: it ended well, and the cell was run again and ended well later.
 Ending = Literal["ok", "error", "interrupted", "killed", "superseded"]
 

@@ -70,6 +70,8 @@ def test_cells_of_a_notebook(
 
 
 def test_one_record_by_its_first_letters(filled: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    alike = replace(OTHER, id="aaa1f")
+    fill(filled.path, alike, cell(alike, 1))
     words = ("--record", "aaa1-1", "--record", "bbb", "--record", "aab-9")
     assert said(here(capsys, "score", "accuracy=0.5", *words)) == "3 cells: accuracy 0.5.\n"
     assert set(by_id(filled)) == {"aaa1-1", "bbb3-1", "aab2-9"}
@@ -134,6 +136,8 @@ def test_a_kernels_ended_cells(kernel: Kernel, ledger: Ledger) -> None:
     assert shows(kernel, "%cost tag train run=2 --last 2").startswith("2 cells: train, run 2.")
     assert shows(kernel, "%cost score accuracy=0.9 --cells 1").startswith("1 cell: accuracy 0.9.")
     assert shows(kernel, "%cost tag hpo --cells -1").startswith("1 cell: hpo.")  # the cell before this one
+    tags = "{r.execution_count: [t.key for t in r.tags] for r in get_ipython().costmeter.session.cells()}"
+    assert kernel.value(tags)[2] == ["category", "run"]  # what the panel is told
     shown = shows(kernel, "%cost tag")
     assert shown.startswith("Cells are not tagged from here on.\n")
     assert len([line for line in shown.splitlines() if line.startswith("In [")]) == 4

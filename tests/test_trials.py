@@ -147,6 +147,21 @@ def test_forked_workers_write_their_trials(home: Path, ledger: Ledger) -> None:
     assert (outer.method, dict(outer.scores)) == ("all", {})
 
 
+def test_a_score_that_a_forked_process_told_last_is_written(home: Path, ledger: Ledger) -> None:
+    """It ends without atexit, and its writer's thread with it."""
+    script(
+        home,
+        "import jupyter_costmeter as jc, os\n"
+        "with jc.measure('parent'): pass\n"
+        "if os.fork() == 0:\n"
+        "    with jc.trial(seed=1) as t: pass\n"
+        "    t.score('accuracy', 0.5)\n"
+        "    os._exit(0)\n"
+        "os.wait()\n",
+    )
+    assert [dict(one.scores) for one in said(ledger) if one.params] == [{"accuracy": 0.5}]
+
+
 def test_a_worker_that_starts_anew_writes_its_trials(home: Path, ledger: Ledger) -> None:
     script(
         home,

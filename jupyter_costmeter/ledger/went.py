@@ -1,4 +1,4 @@
-"""Where it went: what was used in a window of time by notebook, cell, label, day, device or outcome.
+"""Where it went: what was used in a window of time by notebook, cell, label, day, device, outcome or tag.
 
 What lies between cells is rows of its own, but by day and device, where it counts in its day and on its device.
 """
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from .. import periods
 from ..record import BUCKETS, SessionInfo
 from ..uses import HOUR_S, WANTED, By, Ending, Using, Went
-from . import Selection, selecting, spent
+from . import Selection, selecting, spent, went_said
 from .schema import OWN_CELL, cell
 from .usage import OUTER
 
@@ -70,8 +70,11 @@ def went(
     connection: sa.Connection, selection: Selection, start: float, end: float, by: By, zone: str, hourly_before: float
 ) -> list[Went]:
     """Rows that add up to all that was used."""
-    asked = _Asked(connection, selecting.cells(selection), start, end)
+    outside = [went_said.outside()] if by in went_said.NOBODY else []
+    asked = _Asked(connection, [*selecting.cells(selection), *outside], start, end)
     groups = _by_day(asked, zone) if by == "day" else _by_keys(asked, by)
+    if by in went_said.NOBODY:
+        _add_families(asked, selection, by, groups)
     infos = spent.sessions(connection, {key for group in groups.values() for key in group.usings})
     if by == "device":
         groups = _by_device(groups, infos)
@@ -87,12 +90,12 @@ def _by_keys(asked: _Asked, by: By) -> dict[Key, _Group]:
     keys = [column.label(f"key_{i}") for i, column in enumerate(_keys(asked, by))]
     groups: dict[Key, _Group] = {}
     for row in _counted(asked, *keys):
-        groups.setdefault(_key(row, keys), _Group()).count(row)
+        groups.setdefault(_key(row, keys, by), _Group()).count(row)
     window = (asked.start, asked.end)
     for row, part in spent.within(asked.connection, asked.where, *window, *keys, spent.SESSION):
-        _using(groups, _key(row, keys), row, *window).put(row.slot, row.device, part)
+        _using(groups, _key(row, keys, by), row, *window).put(row.slot, row.device, part)
     for row, part in spent.across(asked.connection, asked.where, *window, *keys, spent.SESSION):
-        _using(groups, _key(row, keys), row, *window).spread(row.started_at, row.wall_s, row.device, part)
+        _using(groups, _key(row, keys, by), row, *window).spread(row.started_at, row.wall_s, row.device, part)
     return groups
 
 
@@ -105,7 +108,8 @@ def _keys(asked: _Asked, by: By) -> list[sa.ColumnElement[Any]]:
         "cell": [cell.c.notebook, _CODE],
         "label": [cell.c.label],
     }
-    columns = apart[by] if by in apart else [_ending(asked)]
+    said = went_said.columns(by) if by in went_said.NOBODY else [_ending(asked)]
+    columns = apart.get(by, said)
     is_cell = cell.c.bucket == "cell"
     return [cell.c.bucket, *(sa.case((is_cell, column), else_=sa.null()) for column in columns)]
 
@@ -128,12 +132,24 @@ def _counted(asked: _Asked, *keys: sa.ColumnElement[Any]) -> Sequence[Any]:
     return asked.connection.execute(query).all()
 
 
-def _key(row: Any, keys: Sequence[sa.Label[Any]]) -> Key:
-    return tuple(getattr(row, key.name) for key in keys)
+def _key(row: Any, keys: Sequence[sa.Label[Any]], by: By) -> Key:
+    found = tuple(getattr(row, key.name) for key in keys)
+    return went_said.key(by, found) if by in went_said.NOBODY else found
 
 
 def _using(groups: dict[Key, _Group], key: Key, row: Any, start: float, end: float) -> Using:
     return groups.setdefault(key, _Group()).usings.setdefault(row.session_id, Using(start, end, WANTED))
+
+
+def _add_families(asked: _Asked, selection: Selection, by: By, groups: dict[Key, _Group]) -> None:
+    """The records inside others of which something is said, and those around them."""
+    for key, record, outer, parts in went_said.pieces(asked.connection, selection, by):
+        began, wall_s = outer.started_at, outer.wall_s
+        if began < asked.end and (asked.start <= began or asked.start < began + wall_s):
+            groups.setdefault(key, _Group()).count(went_said.Row(record.id, record.started_at))
+            using = _using(groups, key, record, asked.start, asked.end)
+            for device, part in parts:
+                using.spread(began, wall_s, device, part)
 
 
 def _by_device(groups: dict[Key, _Group], infos: dict[str, SessionInfo]) -> dict[Key, _Group]:
@@ -240,6 +256,8 @@ def _cells_row(by: By, key: Key, group: _Group, uses: tuple[Any, ...]) -> Went:
     newest, runs = group.newest, group.runs
     if by == "label":
         return Went(key[1] or "no label", "", runs, uses, id=newest.id)
+    if by in went_said.NOBODY:
+        return Went(key[1] or went_said.NOBODY[by], key[2] or "", runs, uses, id=newest.id)
     if by == "outcome":
         again = key[1] == "superseded"
         return Went(key[1], "run again later" if again else "", runs, uses, key[1], again, id=newest.id)
