@@ -59,9 +59,9 @@ class _Text:
         decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
         self._decode = decoder.raw_decode
 
-    def _more(self, count: int = CHUNK) -> bool:
+    def _more(self, count: int = 0) -> bool:
         """Whether there was more to read."""
-        read = "" if self._ended else self._file.read(count)
+        read = "" if self._ended else self._file.read(count or CHUNK)
         self._ended = not read
         self._before += self._at
         self._rest, self._at = self._rest[self._at :] + read, 0
@@ -98,7 +98,9 @@ class _Text:
             try:
                 found, end = self._decode(self._rest, self._at)
             except (json.JSONDecodeError, RecursionError) as error:
-                if (most and len(self._rest) > most) or not self._more(count):
+                if most and len(self._rest) > most:
+                    self.fail(f"it is wrong here, or longer than {most:,} characters")
+                if not self._more(count):
                     self._wrong(error)
                 count *= 2
                 continue
