@@ -64,7 +64,7 @@ def taker(columns: Sequence[str]) -> Callable[[Sequence[Any], tuple[Figure, ...]
 
     def take(row: Sequence[Any], figures: tuple[Figure, ...], tags: tuple[Tag, ...]) -> CellRecord:
         record_id, session_id, seq, started_at, wall_s, *rest = pick(row)
-        return CellRecord(record_id, session_id, seq, started_at, Usage(wall_s, figures), *rest, tags=tags)
+        return CellRecord(*(record_id, session_id, seq, started_at, Usage(wall_s, figures), *rest, tags))
 
     return take
 
