@@ -233,7 +233,8 @@ def _help(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     rows = [[_usage(action.choices[c.dest], known.prog), c.help or ""] for c in action._choices_actions]
     notes = ["Scopes: --session ID, --notebook [PATH], --project [FOLDER], --all; --label NAME."]
     if known.prog == "%cost":
-        notes.append("Without a word: summary. %%cost LABEL in a cell's first line labels the cell.")
+        first = "in a cell's first line labels the cell, %%cost tag=hpo tags it"
+        notes.append(f"Without a word: summary. %%cost LABEL {first}.")
     return Page(f"{known.prog}: what a notebook's cells cost", [pages.Table(["command", "shows"], rows)], notes)
 
 

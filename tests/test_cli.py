@@ -19,7 +19,8 @@ from jupyter_costmeter.words import words_of
 
 WORDS = [
     "summary", "report", "last", "cells", "doctor", "where", "factors", "refresh", "rates", "sci", "what-if",
-    "budget", "spent", "forecast", "export", "help", "run", "demo", "enable", "disable",
+    "budget", "spent", "forecast", "tag", "score", "compare", "export", "help", "run", "demo", "strip", "verify",
+    "merge", "enable", "disable",
 ]  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def test_each_command_has_help(word: str, home: Path, capsys: pytest.CaptureFixt
         (["cels", "--all"], "did you mean 'cells'?"),
         (["rum", "x.ipynb"], "did you mean 'run'?"),
         (["help", "cels"], "did you mean 'cells'?"),
-        (["zzz"], "there are summary, report"),
+        (["zzz"], "there are summary, last"),
         (["cells", "--nonsense"], "--nonsense"),
         (["cells", "-n", "0"], "'0' is no number of cells"),
         (["cells", "-n", "-5"], "'-5' is no number of cells"),
