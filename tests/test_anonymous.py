@@ -16,7 +16,7 @@ import pytest
 import stated
 from stated import PROJECT
 
-from jupyter_costmeter import report, stating
+from jupyter_costmeter import report, stating, verifying
 from jupyter_costmeter.anonymous import NOTE, Names, Veil
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.ledger import Selection
@@ -41,6 +41,19 @@ def moved(text: str | None) -> str | None:
     return text and text.replace("train.ipynb", "smith_2026 & co.ipynb").replace(PROJECT, "/home/grace/secret lab")
 
 
+def placed(record: CellRecord) -> CellRecord:
+    """In that folder, on a GPU with a number of its own."""
+    figures = tuple(
+        replace(one, device=GPU, provenance=replace(one.provenance, source=f"{one.source} on gpu07 (/home/grace/x.py)"))
+        if one.device == "GPU-1" else one
+        for one in record.usage.figures
+    )  # fmt: skip
+    return replace(
+        record, usage=replace(record.usage, figures=figures), notebook=moved(record.notebook),
+        project=moved(record.project),
+    )  # fmt: skip
+
+
 def telling(record: CellRecord) -> CellRecord:
     """Names in labels, errors, tags and texts."""
     said = {
@@ -48,13 +61,8 @@ def telling(record: CellRecord) -> CellRecord:
         "param.data": "/home/grace/secret lab/x.csv", "param.gpu07": ["grace.hopper", {"bo": "~/x/y"}],
         "score.carol": 0.5,
     }  # fmt: skip
-    figures = tuple(
-        replace(one, device=GPU, provenance=replace(one.provenance, source=f"{one.source} on gpu07 (/home/grace/x.py)"))
-        if one.device == "GPU-1" else one
-        for one in record.usage.figures
-    )  # fmt: skip
     return replace(
-        record, usage=replace(record.usage, figures=figures), label="ran by Ada on gpu07",
+        record, label="ran by Ada on gpu07",
         error_type="grace.hopper.Error",
         tags=(*record.tags, *tags_of(record.id, said, record.started_at + 1, "later", "carol", "login-node-3", "s#")),
     )  # fmt: skip
@@ -73,8 +81,7 @@ def golden(tmp_path: Path) -> Iterator[tuple[Ledger, Costing]]:
     first = stated.golden_ledger(tmp_path / "first.sqlite")
     ledger = Ledger(tmp_path / "ledger.sqlite")
     for info in first.sessions(Selection("all")):
-        records = [replace(r, notebook=moved(r.notebook), project=moved(r.project))
-                   for r in first.records(Selection("session", info.id))]  # fmt: skip
+        records = list(map(placed, first.records(Selection("session", info.id))))
         ledger.append(of(info), [telling(records[0]), *records[1:]])
     first.close()
     costing = stated.golden_costing(folder)
@@ -144,11 +151,10 @@ def test_figures_are_the_same(golden: tuple[Ledger, Costing]) -> None:
 
 def test_records_cost_the_same(golden: tuple[Ledger, Costing]) -> None:
     """The GPU's model is found by its name in the session, which is another in the file."""
-    for suffix in ("csv",):
-        plain, veiled = (written(golden, suffix, False, anonymous) for anonymous in (False, True))
-        for a, b in zip(csv.DictReader(io.StringIO(plain)), csv.DictReader(io.StringIO(veiled)), strict=True):
-            for column in ("energy_j", "emissions_g", "embodied_g", "money_amount", "gpu_energy_j"):
-                assert a[column] == b[column]
+    plain, veiled = (written(golden, "csv", False, anonymous) for anonymous in (False, True))
+    for a, b in zip(csv.DictReader(io.StringIO(plain)), csv.DictReader(io.StringIO(veiled)), strict=True):
+        for column in ("energy_j", "emissions_g", "embodied_g", "money_amount", "gpu_energy_j"):
+            assert a[column] == b[column]
 
 
 def test_the_same_record_reads_the_same_everywhere(golden: tuple[Ledger, Costing]) -> None:
@@ -160,6 +166,13 @@ def test_the_same_record_reads_the_same_everywhere(golden: tuple[Ledger, Costing
     models = [one for session in sessions.values() for one in json.loads(session["environment"].get("devices", "{}"))]
     devices = {figure["device"] for cell in body["cells"] for figure in cell["figures"] if figure.get("device")}
     assert devices - {"numpy"} <= set(models)
+
+
+def test_an_anonymous_file_can_be_verified(golden: tuple[Ledger, Costing], tmp_path: Path) -> None:
+    """Its tariffs fit the numbered hosts as they fitted the named ones."""
+    path = tmp_path / "anonymous.json"
+    report.export(golden[0], SELECTION, path, costing=golden[1], anonymous=True)
+    assert verifying.verify(path).ok
 
 
 def test_equal_code_is_equal_in_one_file_and_cannot_be_looked_up() -> None:
