@@ -6,17 +6,19 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from math import inf
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from ..anonymous import Names
 from ..budget import BudgetEvent
-from ..grouping import Groups
 from ..record import CellRecord, SessionInfo
 from ..tag import Tag, Tagged, tagged
 from ..uses import By, Using, Went
-from . import Selection, choosing, events, history, names, selecting, spent, tags, went
-from .tagged import grouped
+from . import Selection, events, history, selecting, spent, tags
+
+if TYPE_CHECKING:  # a kernel loads this to write its first journal: what a statement needs comes when one is asked for
+    from ..anonymous import Names
+    from ..grouping import Groups
 
 
 class Asked:
@@ -90,11 +92,16 @@ class Asked:
         ``zone`` says whose days are meant (``""``: the machine's own); sessions that began before ``hourly_before`` are
         told by the hour.
         """
+        from . import went
+
         with self._reading() as connection:
             return went.went(connection, selection, start, end, by, zone, hourly_before) if connection else []
 
     def grouped(self, selection: Selection, hourly_before: float = -inf) -> Groups:
         """The selected records by what they are said to be; sessions that began before that time by the hour."""
+        from ..grouping import Groups
+        from .tagged import grouped
+
         with self._reading() as connection:
             return grouped(connection, selection, hourly_before) if connection else Groups()
 
@@ -128,11 +135,15 @@ class Asked:
         self, selection: Selection, count: int | None = None, numbers: tuple[int, int] | None = None
     ) -> list[str]:
         """The ids of cells, oldest first: the newest so many, or those of In [first] to In [last]; no inner ones."""
+        from . import choosing
+
         with self._reading() as connection:
             return choosing.cells(connection, selection, count, numbers) if connection else []
 
     def called(self, name: str) -> list[str]:
         """The cells and blocks whose ids begin like that; ``ab12-7`` is number 7 of the session that begins so."""
+        from . import choosing
+
         with self._reading() as connection:
             return list(choosing.called(connection, name)) if connection else []
 
@@ -144,5 +155,8 @@ class Asked:
 
     def names(self, selection: Selection) -> Names:
         """The hosts, users, notebooks, projects and partitions of the selected records."""
+        from ..anonymous import Names
+        from . import names
+
         with self._reading() as connection:
             return names.names(connection, selection) if connection else Names()
