@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeVar, cast
 
 from .derived import Content, Costs, Evidence
-from .record import CellRecord, Figure, Provenance, SessionInfo
+from .record import CellRecord, Figure, Provenance, SessionInfo, Usage
 from .scrubbing import Scrubber, home_of, variants
 from .statement import Experiment, Form, Machine, Statement, Trial
 from .tag import Tag
@@ -29,6 +29,8 @@ NOTE = (
 What = Literal["machine", "person", "notebook", "project", "partition"]
 #: Fields that hold no name: of the norms' own words, or what others look up.
 KEPT = frozenset({"id", "record_id", "session_id", "region", "unit", "currency", "key", "asks", "category", "outcome"})
+#: Provenances that are remembered: a page of the ledger's records has some dozens.
+KEPT_ORIGINS = 4096
 _T = TypeVar("_T")
 
 
@@ -69,7 +71,7 @@ class Veil:
         self._scrubber = Scrubber()
         self.text = lru_cache(4096)(self._text)
         self.own = lru_cache(4096)(self._own)
-        self.provenance = lru_cache(1024)(self._provenance)
+        self._origins: dict[int, tuple[Provenance, Provenance]] = {}
         for what, name in names.named():
             self._called(what, name)
 
@@ -83,8 +85,9 @@ class Veil:
             self._scrubber.add(variants(what, name), f"{what} {number}")
             if what in ("notebook", "project") and (user := home_of(name)):
                 self._called("person", user)
-            for cached in (self.text, self.own, self.provenance):
-                cached.cache_clear()
+            self.text.cache_clear()
+            self.own.cache_clear()
+            self._origins.clear()
         return self._known[what, name]
 
     def host(self, name: str) -> str:
@@ -162,21 +165,30 @@ class Veil:
 
     def record(self, record: CellRecord) -> CellRecord:
         """A record with the same figures."""
-        figures = tuple(self._figure(one) for one in record.usage.figures)
+        usage = Usage(record.wall_s, tuple(map(self._figure, record.usage.figures)))
         return replace(
-            record, usage=replace(record.usage, figures=figures), notebook=self.notebook(record.notebook),
+            record, usage=usage, notebook=self.notebook(record.notebook),
             project=self.project(record.project), label=self._maybe(record.label),
             error_type=self._maybe(record.error_type), code_hash=self._hashed(record.code_hash),
             tags=tuple(map(self.tag, record.tags)),
         )  # fmt: skip
 
     def _figure(self, one: Figure) -> Figure:
-        device = one.device and self.text(one.device)
-        return Figure(one.name, one.value, self.provenance(one.provenance), device)
+        device, origin = one.device and self.text(one.device), self.provenance(one.provenance)
+        if device == one.device and origin is one.provenance:  # of most: a file may have millions
+            return one
+        return Figure(one.name, one.value, origin, device)
 
-    def _provenance(self, one: Provenance) -> Provenance:
-        source, reason = (text and self.text(text) for text in (one.source, one.reason))
-        return replace(one, source=source, reason=reason)
+    def provenance(self, one: Provenance) -> Provenance:
+        """Known by the object itself, which is kept: a record's figures share theirs with many others."""
+        known = self._origins.get(id(one))
+        if known is None:
+            source, reason = (text and self.text(text) for text in (one.source, one.reason))
+            clean = one if (source, reason) == (one.source, one.reason) else replace(one, source=source, reason=reason)
+            if len(self._origins) >= KEPT_ORIGINS:
+                self._origins.clear()
+            known = self._origins[id(one)] = one, clean
+        return known[1]
 
     def _maybe(self, text: str | None) -> str | None:
         return text and self.own(text)
