@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 #: What a spreadsheet takes for the beginning of a formula; tabs and line ends may hide one.
@@ -20,8 +21,11 @@ def harmless(value: Any) -> Any:
     Spaces and what cannot be seen before the sign are looked through, and a wide ``＝`` is an ``=``, as some
     spreadsheets see them.
     """
-    if not isinstance(value, str):
-        return value
+    return _harmless(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4096)  # a long export says the same of each record
+def _harmless(value: str) -> str:
     blanks = value[: len(value) - len(value.lstrip())]
     text = blanks + INSIDE.sub(r"\1'", value[len(blanks) :])
     return f"'{text}" if value.startswith(FORMULA) or _begins(value) in FORMULA else text
