@@ -37,6 +37,7 @@ from jupyter_costmeter.assumptions import ALWAYS, Assumptions, Placed
 from jupyter_costmeter.budget import Budget, BudgetScope, Measure
 from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.costing import Costing, costs_of
+from jupyter_costmeter.gathering import gather
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.periods import period_of
@@ -188,6 +189,7 @@ def measure_budgets(path: Path) -> dict[str, list[float]]:
     ledger, asked = open_ledger(path), (Selection("project", last.project), now - WEEK_S, inf)
     for by in ("cell", "day", "outcome"):
         found[f"where a project's week went, by {by}"] = times(3, partial(ledger.went, *asked, cast(By, by)))
+    found["a project's statement, gathered"] = times(3, partial(gather, ledger, asked[0], costing))
     found["a cell's history"] = times(20, partial(ledger.history, "cell-7", f"{7:064}", last.notebook, 5, last.project))
     ledger.close()
     return found

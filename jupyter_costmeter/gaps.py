@@ -103,7 +103,7 @@ class Gaps:
         last = self._last[0]
         idle_s = (until_s or self.meter.clock()) - self.since_s
         earlier = last.seen if isinstance(last, Window) else {}
-        names = self.meter.names
+        names = self.meter.devices()
         return tuple(
             Held(use.device, names.get(use.device), use.used_bytes, idle_s, _busy(use, earlier, idle_s))
             for use in (self.meter.uses if self.meter.hangs else self.meter.observe())

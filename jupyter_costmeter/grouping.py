@@ -20,6 +20,8 @@ from .tag import Category, Tagged, category_of, tagged
 from .uses import WANTED, Use, Using, wanted
 
 NOBODY = Tagged()
+#: Squares that differ by less than that part of them are the same numbers, rounded.
+ROUNDING = 1e-12
 
 
 class Kind(NamedTuple):
@@ -97,7 +99,8 @@ class Group:
         if not every.count:
             return None, None
         mean = every.sum_s / every.count
-        spread = max(0.0, every.squares - every.sum_s * mean)
+        spread = every.squares - every.sum_s * mean
+        spread = spread if spread > ROUNDING * every.squares else 0.0
         return mean, sqrt(spread / (every.count - 1)) if every.count > 1 else None
 
 

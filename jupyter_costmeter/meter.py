@@ -268,10 +268,9 @@ class Meter:
         why = "its driver hangs; cells do not wait for it, and their figures lack it meanwhile"
         return [Status(name, False, f"has not answered for {seconds:.0f} s: {why}") for name, seconds in late]
 
-    @property
-    def names(self) -> dict[str, str]:
-        """The devices' models."""
-        return {device: name for s in self._sensors for device, name in getattr(s, "names", {}).items()}
+    def devices(self, what: str = "names") -> dict[str, Any]:
+        """What sensors know of their devices, by the devices: their models, or (of some) ``memory_bytes``."""
+        return {device: told for s in self._sensors for device, told in getattr(s, what, {}).items() if told}
 
     @property
     def follows(self) -> bool:

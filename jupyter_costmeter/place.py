@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import shutil
 import socket
 import sys
 import time
@@ -97,11 +98,28 @@ def environment() -> dict[str, str]:
         **({"partition": partition} if partition else {}),
         "python": platform.python_version(),
         "system": platform.system(),
+        "os": _os_name(),
         "machine": platform.machine(),
         "cpu": _cpu_name(),
         "cpus": str(os.cpu_count() or ""),
         "memory_bytes": str(psutil.virtual_memory().total),
+        **_storage(),
     }
+
+
+def _os_name() -> str:
+    """The system's name and version: ``Ubuntu 22.04.4 LTS``, ``macOS 14.5``, ``Windows 10``."""
+    with suppress(OSError):
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    mac = platform.mac_ver()[0]
+    return f"macOS {mac}" if mac else f"{platform.system()} {platform.release()}"
+
+
+def _storage() -> dict[str, str]:
+    """The size of the filesystem that the process works in; nothing where it cannot be told."""
+    with suppress(OSError):
+        return {"storage_bytes": str(shutil.disk_usage(".").total)}
+    return {}
 
 
 def _cpu_name() -> str:

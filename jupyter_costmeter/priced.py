@@ -97,7 +97,7 @@ def _spent(totals: Sequence[Total], costs: Costs, runs: int, failed: int, wall_s
     held = known.get("gpu_reserved_s")
     used = {name: _scaled(name, *how, known, runs) for name, how in (*FIGURES.items(), *DERIVED.items())}
     if held is None or not (held.value or held.missing):  # nothing held is nothing used
-        used |= {name: _nothing(name) for name in ("gpu_hours", "gpu_busy_hours")}
+        used |= {name: _nothing(name) for name in ("gpu_hours", "gpu_busy_hours") if FIGURES[name][1] not in known}
     embodied = used.pop("embodied_kg") if "embodied_g" in known else None
     used.pop("embodied_kg", None)
     return Spent(runs, failed, wall_s, **used, embodied_kg=embodied, bills=costs.bills, **peaks)

@@ -114,13 +114,15 @@ class Recent:
         groups, found = Groups(infos={self._info.id: self._info}), list(selected(self._cells, selection))
         groups.add(self._cells, found)
         if len(found) == len(self._cells):
-            self._add_between(groups)
+            self._add_between(groups, {record.bucket for record in found})
             self._note_forgotten(groups, sum(r.parent_id is None and r.bucket == "cell" for r in found))
         return groups
 
-    def _add_between(self, groups: Groups) -> None:
+    def _add_between(self, groups: Groups, known: set[Bucket]) -> None:
         for bucket, using in self._between.items():
             total = self._summary.bucket(bucket)
+            if bucket in known:
+                continue
             (group,) = groups.of(Kind(bucket), None)
             group.runs, group.wall_s = using.count, total.wall_s if total else 0.0
             group.usings[self._info.id] = using

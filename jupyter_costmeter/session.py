@@ -112,8 +112,10 @@ class Session:
 
     def _name_devices(self) -> None:
         """Before the first record: what a reader of the ledger needs to know of the devices."""
-        if names := self.meter.names:
+        if names := self.meter.devices():
             environment = {**self.info.environment, "devices": json.dumps(names)}
+            if sizes := self.meter.devices("memory_bytes"):
+                environment["devices_bytes"] = json.dumps(sizes)
             self.writer.info = self.info = replace(self.info, environment=environment)
 
     def start(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +91,30 @@ def test_a_session_knows_its_machine() -> None:
     assert info.environment["python"].startswith("3.")
     assert info.environment["cpu"]
     assert all(isinstance(v, str) for v in environment().values())
+
+
+def test_the_machine_has_a_system_and_storage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    facts = environment()
+    assert float(facts["storage_bytes"]) == shutil.disk_usage(tmp_path).total
+    monkeypatch.setattr(platform, "freedesktop_os_release", lambda: {"PRETTY_NAME": "Ubuntu 22.04.4 LTS"})
+    assert environment()["os"] == "Ubuntu 22.04.4 LTS"
+
+
+@pytest.mark.parametrize(("mac", "name"), [("14.5", "macOS 14.5"), ("", f"{platform.system()} {platform.release()}")])
+def test_a_system_without_the_file_has_a_name_too(mac: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> dict[str, str]:
+        raise FileNotFoundError
+
+    def unreadable(path: str) -> None:
+        raise OSError
+
+    monkeypatch.setattr(platform, "freedesktop_os_release", missing)
+    monkeypatch.setattr(platform, "mac_ver", lambda: (mac, ("", "", ""), ""))
+    monkeypatch.setattr(shutil, "disk_usage", unreadable)
+    facts = environment()
+    assert facts["os"] == name
+    assert "storage_bytes" not in facts  # not known is not 0
 
 
 def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:

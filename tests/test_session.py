@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +260,15 @@ def test_an_interrupt_while_records_are_handed_over_loses_none(
     session.settle()
     assert [r.seq for r in writer.records if r.bucket == "cell"] == [1, 2]
     assert (session.unsettled, session.summary().cells) == (0, 2)
+
+
+def test_a_session_knows_its_gpus_and_their_memory(tmp_path: Path) -> None:
+    """Of a slice whose memory is not told nothing is said."""
+    machine = Machine(0.1)
+    machine.names, machine.memory_bytes = {GPU: "A100", "MIG-1": "A100 1g"}, {GPU: 40 * 2**30, "MIG-1": 0}  # type: ignore[attr-defined]
+    session, kept = session_on(machine, tmp_path)
+    session._name_devices()
+    facts = session.info.environment
+    assert json.loads(facts["devices"]) == {GPU: "A100", "MIG-1": "A100 1g"}
+    assert json.loads(facts["devices_bytes"]) == {GPU: 40 * 2**30}
+    assert kept.info is session.info  # type: ignore[attr-defined]
