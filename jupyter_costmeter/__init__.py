@@ -4,6 +4,7 @@ In a notebook ``%load_ext jupyter_costmeter``; in a script ``with jupyter_costme
 ``with jupyter_costmeter.trial(method="ours", lr=3e-4) as t: …; t.score("accuracy", 0.912)`` is one run.
 ``jupyter_costmeter.count_flops(model, x)`` counts the FLOPs of one call, and
 ``jupyter_costmeter.progress(3, 100)`` says how far the cell is that runs.
+``jupyter_costmeter.write_statement("paper.tex", ["neurips"])`` writes what a conference asks for.
 This file is the list of doors: each imports its room when it is opened.
 """
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from .counting import count_flops as count_flops
     from .measuring import measure as measure
     from .progressing import progress as progress
+    from .reporting import write_statement as write_statement
     from .trials import score as score
     from .trials import trial as trial
 
-__all__ = ["__version__", "count_flops", "measure", "progress", "score", "trial"]
+__all__ = ["__version__", "count_flops", "measure", "progress", "score", "trial", "write_statement"]
 
 
 def load_ipython_extension(ip: Any) -> None:
@@ -58,6 +60,10 @@ def __getattr__(name: str) -> Any:
         from .progressing import progress
 
         return progress
+    if name == "write_statement":
+        from .reporting import write_statement
+
+        return write_statement
     if name in ("trial", "score"):
         from . import trials
 

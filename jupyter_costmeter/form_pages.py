@@ -83,12 +83,12 @@ def forms_page(title: str, forms: Sequence[Form], notes: Sequence[str] = ()) -> 
     tables = [table for form in forms for table in _form_tables(form)]
     todos = sum(len(form.todos) for form in forms)
     left = f"{counted(todos, 'field')} left to you: TODO says what." if todos else "Nothing is left to fill in."
-    return Page(title, tables, [*_texts(forms), *notes], [left])
+    return Page(title, tables, [*_texts(forms), *notes], [*(f"{form.name}: {form.title}" for form in forms), left])
 
 
 def _form_tables(form: Form) -> Iterator[Table]:
     rows = [(item.key, item.asks, "—" if item.answer is None else item.answer, item.todo or "") for item in form.items]
-    yield Table((form.title, "question", "answer", TODO), rows)
+    yield Table((form.name, "question", "answer", TODO), rows)
     for grid in form.tables:
         yield Table(grid.columns, grid.rows, grid.right)
 
@@ -96,5 +96,5 @@ def _form_tables(form: Form) -> Iterator[Table]:
 def _texts(forms: Sequence[Form]) -> Iterator[str]:
     for form in forms:
         if form.text:
-            yield f"{form.title}, to paste:"
+            yield f"{form.name}, to paste:"
             yield from (line for line in form.text.splitlines() if line.strip())

@@ -81,11 +81,12 @@ class Table:
         return f'<{tag} style="text-align:{align}{wrap}">{html.escape(text)}</{tag}>'
 
     def _folds(self, width: int) -> list[int | None]:
-        """Only the widest column is folded, to what the others leave of the width."""
+        """The widest columns are folded, all to the same size: so far that the table fits, but not below the least."""
         sizes = [max(map(len, column)) for column in zip(self.columns, *self.rows, strict=True)]
-        widest = sizes.index(max(sizes))
-        left = width - sum(sizes) - 2 * (len(sizes) - 1) + sizes[widest]
-        return [max(LEAST, left) if i == widest and left < sizes[i] else None for i in range(len(sizes))]
+        room, most = width - 2 * (len(sizes) - 1), max(sizes)
+        while most > LEAST and sum(min(size, most) for size in sizes) > room:
+            most -= 1
+        return [most if size > most else None for size in sizes]
 
 
 @dataclass(frozen=True)

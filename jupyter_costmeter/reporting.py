@@ -4,19 +4,57 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import norms, stating
-from .context import Context, selection_of, stored
+from .context import Context, of_folder, selection_of, stored
 from .errors import UsageError
 from .form_pages import forms_page
 from .pages import Page, counted
+from .words import parse, parser
 
 
 def answer(asked: argparse.Namespace, context: Context) -> Page:
     """The forms of the norms that were named; with ``-o`` the file that was written."""
     _check(asked)
     return _written(asked, context) if asked.output else _shown(asked, context)
+
+
+def write_statement(
+    file: str | os.PathLike[str],
+    norms: Sequence[str] = (),
+    *,
+    project: str = ".",
+    notebook: str | None = None,
+    anonymous: bool = False,
+    force: bool = False,
+    ledger: str | None = None,
+) -> Path:
+    """Write the statement of a project, or of one notebook, as ``jupyter costmeter report -o FILE`` does.
+
+    Args:
+        file: its suffix says the format: .md, .tex, .html, .csv, .yaml or .json (the verifiable one).
+        norms: whose forms (``neurips``, ``arr``, …); all, unless some are named.
+        project: a folder of it.
+        notebook: only this notebook's.
+        anonymous: without hosts, users, paths and notebooks' names.
+        force: replace a file that is there.
+        ledger: another ledger than this user's.
+
+    Raises:
+        UsageError: the suffix or a norm is none that is known, the file is there, or nothing was metered.
+        ReportError: it cannot be written.
+        LedgerError: the ledger cannot be read.
+    """
+    words = ["report", *norms, "-o", os.fspath(file), *(["--notebook", notebook] if notebook else [])]
+    words += [*(["--anonymous"] if anonymous else []), *(["--force"] if force else [])]
+    context = of_folder(ledger, project)
+    try:
+        answer(parse(words, parser("jupyter costmeter")), context)
+    finally:
+        context.close()
+    return Path(file)
 
 
 def _check(asked: argparse.Namespace) -> None:

@@ -360,3 +360,11 @@ def test_a_narrow_terminal_gets_a_narrow_table_and_a_pipe_whole_lines(home: Path
     assert max(map(len, shown.decode().splitlines())) <= 80
     assert max(map(len, piped.splitlines())) > 100
     assert "train" not in piped
+
+
+def test_several_wide_columns_share_the_width() -> None:
+    table = Table(["a", "b", "c"], [["short", "word " * 30, "text " * 40]])
+    lines = table.text(80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[2].startswith("short  word")
+    assert max(map(len, Table(["a", "b"], [["x" * 40, "word " * 30]]).text(20).splitlines())) >= 16

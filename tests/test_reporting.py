@@ -9,6 +9,9 @@ import stated
 import yaml
 from shell import here, said
 
+import jupyter_costmeter
+from jupyter_costmeter.errors import UsageError
+
 
 @pytest.fixture
 def ledger_file(home: Path) -> str:
@@ -77,3 +80,15 @@ def test_anonymous(capsys: pytest.CaptureFixture[str], ledger_file: str, home: P
     said(here(capsys, "export", "--all", "--ledger", ledger_file, str(home / "out.csv"), "--anonymous"))
     assert "notebook 1" in (home / "out.csv").read_text()
     assert "train.ipynb" not in (home / "out.csv").read_text()
+
+
+def test_python_writes_the_same(ledger_file: str, home: Path) -> None:
+    notebook = f"{stated.PROJECT}/train.ipynb"
+    path = jupyter_costmeter.write_statement(home / "out.yaml", ["neurips"], notebook=notebook, ledger=ledger_file)
+    assert list(yaml.safe_load(path.read_text())["forms"]) == ["neurips"]
+    with pytest.raises(UsageError, match="--force replaces it"):
+        jupyter_costmeter.write_statement(path, notebook=notebook, ledger=ledger_file)
+    jupyter_costmeter.write_statement(home / "a.md", notebook=notebook, ledger=ledger_file, anonymous=True)
+    assert "gpu07" not in (home / "a.md").read_text()
+    with pytest.raises(UsageError, match="nothing was metered"):
+        jupyter_costmeter.write_statement(home / "b.md", project=str(home), ledger=ledger_file)

@@ -91,7 +91,7 @@ def test_a_form_says_what_is_left_to_the_author() -> None:
     assert section.code == "x:\n  y: 1.5\n"
     assert section.language == "yaml"
     page = forms_page("Title", (FORM,))
-    assert page.headlines == ["2 fields left to you: TODO says what."]
+    assert page.headlines == ["norm: A norm", "2 fields left to you: TODO says what."]
     assert "Prose." in page.notes
     assert page.tables[0].rows[1] == ("b", "Asks b?", "—", "say b")
 
