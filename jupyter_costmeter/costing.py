@@ -99,7 +99,7 @@ class Costing:
     def of_record(self, record: CellRecord, info: SessionInfo, book: Book | None = None) -> Costs:
         """What one record of a session cost, without a cloud's prices; asks nobody."""
         book = book or self.book
-        return costs_of(of_record(record, info, record.started_at < book.changed_at), book, elsewhere=False)
+        return costs_of(of_record(record, info, info.started_at < book.changed_at), book, elsewhere=False)
 
     def refresh(self, uses: Sequence[Use]) -> list[tuple[str, Refreshed]]:
         """Ask the live source now for the hours of these uses, by region; waits for it."""

@@ -319,6 +319,16 @@ def test_of_a_record_nobody_is_asked(project: Path) -> None:
     assert (grid.soon, found.clouds) == ([], ())
 
 
+def test_a_record_has_the_factors_of_its_own_hour_though_its_session_began_before_they_changed(project: Path) -> None:
+    noon = datetime.fromtimestamp(NOON, timezone.utc).isoformat()
+    own = f"[[where]]\nregion = 'FR'\nuntil = {noon}\n[[where]]\nregion = 'SE'\nfrom = {noon}\n"
+    (project / "jupyter_costmeter.toml").write_text(own)
+    costing, info = Costing(str(project), project), session(at=NOON - 9 * HOUR)
+    for at, region in ((NOON - 2 * HOUR, "FR"), (NOON + 2 * HOUR, "SE")):
+        used = costing.of_record(record(joules(KWH), at=at, wall_s=1.0), info).footprint.applied
+        assert [one.intensity.region for one in used if one.intensity is not None] == [region]
+
+
 def test_a_live_source_is_not_asked_for_nowhere_nor_for_other_regions(project: Path) -> None:
     assert live(project, "")[0].refresh([RUN]) == []
     costing, grid = live(project, more="region = 'GB'\nzone = '13'\n")
