@@ -47,6 +47,8 @@ def score(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
         UsageError: as ``tag``.
     """
     said = tagging.scores_of(asked.said)
+    if not said:
+        return Page("No score was noted: there is no finite number.")
     if context.session is None or _chosen(asked):
         return _tagged(_which(asked, context), said, context)
     for key, value in said.items():

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from . import guard
 from .errors import UsageError
 from .tag import CATEGORIES, KEYS, PARAM, SCORE, Tag, tags_of
 
@@ -43,15 +44,32 @@ def said_of(words: Sequence[str]) -> dict[str, Any]:
 
 
 def scores_of(words: Sequence[str]) -> dict[str, float]:
-    """What ``accuracy=0.912 loss=0.3`` says, by the keys of ``tag``.
+    """What ``accuracy=0.912 loss=0.3`` says, by the keys of ``tag``; of what is not finite a warning is logged.
 
     Raises:
-        UsageError: a word without a value, or a value that is no finite number.
+        UsageError: a word without a value, or a value that is no number.
     """
     if not all(word.partition("=")[2] for word in words) or not words:
         raise UsageError("a score is NAME=VALUE, as in accuracy=0.912")
     pairs = [word.removeprefix(SCORE).partition("=") for word in words]
-    return {SCORE + name.strip(): _score(name, _parsed(text.strip())) for name, _, text in pairs}
+    told = [(name.strip(), text.strip()) for name, _, text in pairs]
+    return {SCORE + name: _score(name, _parsed(text)) for name, text in told if not _diverged(name, text)}
+
+
+def _diverged(name: str, text: str) -> bool:
+    """``nan`` or ``inf``: a run that diverged must not stop the search around it."""
+    try:
+        if isfinite(float(text)):
+            return False
+    except ValueError:
+        return False
+    not_noted(f"score {name}: {text} is no finite number")
+    return True
+
+
+def not_noted(why: str) -> None:
+    """A score that cannot be kept is said; it never stops a cell."""
+    guard.log.warning("jupyter_costmeter: no score was noted: %s", why)
 
 
 def _one(name: str, text: str) -> tuple[str, Any]:

@@ -50,7 +50,7 @@ class trial(measure):
     ) -> None:
         super().__init__(label)
         texts = {"method": method, "run": run, "category": category}
-        said = {key: str(value) for key, value in texts.items() if value is not None}
+        said = {key: str(value)[: tagging.LONGEST] for key, value in texts.items() if value is not None}
         self._said = _checked(said if in_paper is None else {**said, "in_paper": in_paper})
         self._said |= _params({**more, **(params or {})}) or {}
         self._later: tuple[Tag, ...] = ()
@@ -69,13 +69,11 @@ class trial(measure):
     def score(self, name: str, value: Any) -> None:
         """How good it was: one number (a NumPy or torch scalar, too), in the block or when it has ended.
 
-        Of several of one name the last counts.
-
-        Raises:
-            TypeError: the value is not one number.
-            ValueError: it is not finite, or there is no name.
+        Of several of one name the last counts. What is no finite number (a run that diverged) gives no score: a
+        warning is logged, and the search around it goes on.
         """
-        self._say(*tagging.score_of(name, value))
+        if found := _kept(name, value):
+            self._say(*found)
 
     @property
     def record(self) -> CellRecord | None:
@@ -115,13 +113,17 @@ class trial(measure):
 
 
 def score(name: str, value: Any) -> None:
-    """How good the trial was that runs, else the cell: one number. Of several of one name the last counts.
+    """How good the trial was that runs, else the cell: one number. As ``trial.score``."""
+    if found := _kept(name, value):
+        _score(*found)
 
-    Raises:
-        TypeError: the value is not one number.
-        ValueError: it is not finite, or there is no name.
-    """
-    _score(*tagging.score_of(name, value))
+
+def _kept(name: str, value: Any) -> tuple[str, float] | None:
+    try:
+        return tagging.score_of(name, value)
+    except (TypeError, ValueError) as error:
+        tagging.not_noted(str(error))
+        return None
 
 
 @guard.guarded("a score")

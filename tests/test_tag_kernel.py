@@ -76,7 +76,7 @@ def test_wrong_words_stop_the_cell_as_wrong_magics_do(kernel: Kernel, records: R
         ("%%cost tag=hpoo\nran = True", "did you mean 'hpo'?"),
         ("%cost tag 'hpo", "No closing quotation"),
         ("%cost score accuracy", "a score is NAME=VALUE"),
-        ("%cost score accuracy=nan", "score accuracy: 'nan' is no number"),
+        ("%cost score accuracy=high", "score accuracy: 'high' is no number"),
     ]:
         assert named in fails(kernel, line)
     assert not kernel.value("'ran' in globals()")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kernels import Kernel, cells
@@ -63,13 +64,18 @@ def test_what_the_user_says_wrong_is_told_at_once() -> None:
         jupyter_costmeter.trial(category="hpoo")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="in_paper=perhaps: it wants yes or no"):
         jupyter_costmeter.trial(in_paper="perhaps")  # type: ignore[arg-type]
-    one = jupyter_costmeter.trial()
-    with pytest.raises(ValueError, match="no finite number"):
-        one.score("accuracy", float("nan"))
-    with pytest.raises(TypeError, match="score accuracy"):
-        one.score("accuracy", "high")
-    with pytest.raises(ValueError, match="no finite number"):
-        jupyter_costmeter.score("accuracy", float("inf"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("loss", float("nan")), ("loss", float("inf")), ("loss", "high"),
+                                             ("loss", None), (" ", 1.0)])  # fmt: skip
+def test_a_score_that_is_none_stops_nothing(name: str, value: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """In a search some run diverges: the others shall go on."""
+    one = jupyter_costmeter.trial(method="m" * 500)
+    one.score("loss", 0.5)
+    one.score(name, value)
+    jupyter_costmeter.score(name, value)
+    assert [record.message.count("no score was noted") for record in caplog.records] == [1, 1]
+    assert (one._said["score.loss"], len(one._said["method"])) == (0.5, 200)
 
 
 def test_where_metering_fails_a_trial_runs_all_the_same(home: Path) -> None:
