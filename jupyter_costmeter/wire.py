@@ -141,7 +141,7 @@ def running(
 ) -> Json:
     """A cell that still runs: like ``cell`` as of now, with the power since the last tick; what it will cost."""
     told = {"outcome": None, "power": power and total(power), "progress": progress, "forecast": forecast}
-    return {**cell(record, derive), **said(tagged(record.tags)), **told}
+    return {**cell(record, derive), **told}
 
 
 def progress(one: Progress | None) -> Json | None:
