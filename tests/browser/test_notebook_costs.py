@@ -19,7 +19,7 @@ from jupyter_costmeter import stripping
 pytestmark = pytest.mark.browser
 LOAD = "%load_ext jupyter_costmeter"
 OpenNotebook = Callable[..., Page]
-SOON = 20_000
+SOON = 30_000
 CARRIED = {
     "schema": 1, "at": "2026-09-22T10:00:00Z", "category": "train", "seconds": 12.5, "joules": 3650,
     "joules_method": "modelled", "gpu_seconds": None, "flops": 1.251e15, "flops_method": "measured",
