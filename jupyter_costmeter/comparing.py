@@ -188,7 +188,8 @@ def _equal(one: Side, other: Side) -> tuple[Step, Step] | None:
     if one.curve is None or other.curve is None:
         return None
     runs = min(len(one.scored), len(other.scored))
-    return one.curve.steps[runs - 1], other.curve.steps[runs - 1]
+    found, beside = (next((s for s in curve.steps if s.runs == runs), None) for curve in (one.curve, other.curve))
+    return (found, beside) if found and beside else None
 
 
 # Which trials, and which metric

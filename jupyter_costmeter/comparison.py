@@ -31,6 +31,8 @@ def points_per_decade(gain: float, compute_ratio: float) -> float:
 
 # The best of n runs
 
+MANY = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -77,9 +79,14 @@ def expected_min(scores: Sequence[float], n: int) -> tuple[float, float]:
 
 
 def expected_best(scores: Sequence[float], lower: bool = False) -> tuple[Step, ...]:
-    """The best that 1, 2, … N runs are expected to have, N being all that there were; ``lower``: less is better."""
-    best = expected_min if lower else expected_max
-    found = [(n, *best(scores, n)) for n in range(1, len(scores) + 1)]
+    """The best that 1, 2, … N runs are expected to have, N being all that there were; ``lower``: less is better.
+
+    Beyond ``MANY`` runs not each number of them is told: each costs as much as there are scores.
+    """
+    best, count = expected_min if lower else expected_max, len(scores)
+    step = max(1, -(-count // MANY))
+    numbers = sorted({*range(1, min(count, MANY) + 1), *range(MANY, count, step), *range(count, count + 1)} - {0})
+    found = [(n, *best(scores, n)) for n in numbers]
     least, most = min(scores, default=0.0), max(scores, default=0.0)
     return tuple(Step(n, mean, sd, max(least, mean - sd), min(most, mean + sd)) for n, mean, sd in found)
 

@@ -86,9 +86,7 @@ def of_runs(
     energies = [_figure("energy_j", record) for _, record in chosen]
     wall, energy = _mean([_figure("wall_s", record) for _, record in chosen]), _mean(energies)
     left = tuple(
-        leaves(v, _mean([amount_of(v.budget, *run) for run in chosen]), v.spent.value)
-        for v in verdicts
-        if v.counts
+        leaves(v, _mean([amount_of(v.budget, *run) for run in chosen]), v.spent.value) for v in verdicts if v.counts
     )
     device = _device(*chosen[0])
     said = f"{_took(len(chosen), basis, energy, wall)} on {device}{elsewhere}{_left_out(energies)}"

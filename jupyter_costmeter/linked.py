@@ -94,6 +94,8 @@ class Links:
             yield Fault("chain.algorithm", f"it is {ends.get('algorithm')!r}, not {chain.ALGORITHM!r}")
         if claimed != self.count:
             yield Fault("chain.records", f"the file says that it has {claimed!r} records, and has {self.count}")
+        if more := set(ends) - {"algorithm", "records", "head", "whole"}:
+            yield Fault("chain", f"it has {', '.join(map(repr, sorted(more)))}, which no file has")
         if ends.get("head") != self.head:
             yield Fault("chain.head", "it is not the hash of the last record: that was changed, or the end is missing")
 

@@ -102,6 +102,7 @@ class Recomputed:
         costing = None if self.book is None else Settled(self.book)
         made = verifiable.figures_of(report.content_of(self.ledger, ALL, costing))
         texts = self._body["software"]["version"] == __version__
+        yield from different("units", self._body.get("units"), UNITS, texts)
         for name in ("summary", "gpu_utilisation", "costs", "statement"):
             yield from different(name, self._body.get(name), made[name], texts)
         if texts and self._body["statement"] is not None:

@@ -27,6 +27,10 @@ from .record import HIGHEST, Method, Total
 from .uses import Use
 from .version import __version__
 
+RECORDS_ONLY = (
+    "The digest that was given is that of the records alone: factors, statement and forms may be others than when it"
+    " was published. The digest of the whole file holds them, too."
+)
 METHODS: tuple[Method, ...] = ("measured", "modelled", "declared", "assumed")
 #: So many faults of the records are listed, and so many of the figures.
 SHOWN = 20
@@ -34,8 +38,8 @@ SHOWN = 20
 PARTS: dict[str, type] = {"software": dict, "sessions": list, "provenances": dict, "summary": dict, "forms": list}
 PROVES = (
     "The file is whole, and its figures follow from its records and factors. That the records are true it does not"
-    " prove, and whoever can edit the file can make a new chain, too: so publish the head, and verify against it with"
-    " --head DIGEST."
+    " prove, and whoever can edit the file can make a new chain, too: so publish the digest of the whole file, and"
+    " verify against it with --head DIGEST."
 )
 
 
@@ -44,7 +48,7 @@ def verify(path: Path, head: str | None = None, bar: bars.Bar[Any] = bars.shown)
 
     Args:
         path: of a JSON file that ``export`` wrote; it may have been formatted anew since.
-        head: the chain's, as it was published.
+        head: what was published: the digest of the whole file, or that of its records alone (the chain's head).
         bar: shows how far it is.
 
     Raises:
@@ -53,9 +57,10 @@ def verify(path: Path, head: str | None = None, bar: bars.Bar[Any] = bars.shown)
     """
     try:
         links, body = _linked(path, bar)
-        faults = [*links.faults(body.get("chain")), *_sealed(body, links), *_published(head, links)]
+        faults = [*links.faults(body.get("chain")), *_sealed(body, links), *_published(head, links, body)]
         with tempfile.TemporaryDirectory(prefix="costmeter-verify-") as folder:
-            return _page(path, links, body, faults, Path(folder), bar)
+            page = _page(path, links, body, faults, Path(folder), bar)
+        return replace(page, notes=[*page.notes, RECORDS_ONLY]) if _same(head, links.head) else page
     except NotJson as error:
         raise UsageError(f"{path} is not a whole JSON file: {error}") from error
     except UnicodeDecodeError as error:
@@ -118,9 +123,16 @@ def _sealed(body: Mapping[str, Any], links: Links) -> Iterator[Fault]:
         yield Fault("chain.whole", "something that stands beside the records was changed")
 
 
-def _published(head: str | None, links: Links) -> Iterator[Fault]:
-    if head is not None and head.strip().lower() != links.head:
-        yield Fault("chain.head", f"it is {links.head}, not the one that was given: these are not those records")
+def _published(head: str | None, links: Links, body: Mapping[str, Any]) -> Iterator[Fault]:
+    """The digest of the whole file binds its factors and its statement, too; the chain's head only its records."""
+    whole = verifiable.whole(links.head, body)
+    if head is not None and not _same(head, links.head) and not _same(head, whole):
+        yield Fault("chain.head", f"it is {links.head} (of the whole file {whole}), not the one that was given: this is"
+                    " not that file")  # fmt: skip
+
+
+def _same(given: str | None, digest: str) -> bool:
+    return given is not None and given.strip().lower() == digest
 
 
 # Telling
@@ -141,12 +153,20 @@ def _page(
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         figures.append(Fault("file", f"its figures cannot be derived again: {error}"))
     wrong = len(faults) + len(figures)
-    verdict = _counted(wrong) if wrong else "whole, and its figures follow from its records"
+    verdict = _counted(wrong) if wrong else f"whole, and its figures follow from its records{_but(body)}"
     many = f"{links.count:,} record{'' if links.count == 1 else 's'}"
-    heads = [f"{many}, written by jupyter_costmeter {_version(body)}. Head: {links.head or 'none'}"]
+    heads = [
+        f"{many}, written by jupyter_costmeter {_version(body)}.",
+        f"Digest of the whole file: {verifiable.whole(links.head, body)}",
+        f"Head of its records: {links.head or 'none'}",
+    ]
     tables = [_wrong("record", faults), _wrong("figure", figures), *tables]
     notes = [*_cut(faults, "records"), *_cut(figures, "figures"), *([] if wrong else [PROVES]), *_notes(body)]
     return Page(f"{path}: {verdict}", tables, notes, heads, not wrong)
+
+
+def _but(body: Mapping[str, Any]) -> str:
+    return "" if _version(body) == __version__ else "; its forms were NOT verified (another version wrote them)"
 
 
 def _counted(count: int) -> str:
@@ -168,7 +188,10 @@ def _cut(faults: list[Fault], of: str) -> Iterator[str]:
 
 def _notes(body: Mapping[str, Any]) -> Iterator[str]:
     if _version(body) != __version__:
-        yield f"This is jupyter_costmeter {__version__}: words that may differ between versions were not compared."
+        yield (
+            f"This is jupyter_costmeter {__version__}: words that may differ between versions, and the forms"
+            " (which are made of words), were not compared."
+        )
     if body.get("factors") is None:
         yield "The file was written without factors, so it has no carbon and no money to verify."
 

@@ -16,6 +16,7 @@ import jsonschema
 import pytest
 import stated
 from kernels import ALL
+from nasty import NASTY
 from shell import cell, session
 
 from jupyter_costmeter import chain, report, verifiable
@@ -23,6 +24,7 @@ from jupyter_costmeter.format import quantity
 from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import SUMMED, CellRecord, Figure, Provenance
+from jupyter_costmeter.tag import tags_of
 
 INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 SCHEMA = export_schema.PATH
@@ -260,11 +262,17 @@ def test_a_share_of_a_gpu_has_its_source(ledger: Ledger) -> None:
 def rows(text: str) -> list[list[str]]:
     """The cells of its last table."""
     table = [line for line in text.rpartition("## Cells")[2].splitlines() if line.startswith("|")]
-    return [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table[2:]]
+    return [[unmarked(c.strip()) for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table[2:]]
+
+
+def unmarked(text: str) -> str:
+    """As a reader sees it."""
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def test_markdown_has_the_totals_and_a_line_for_each_cell(ledger: Ledger) -> None:
-    text = exported(ledger, "md", cell(INFO, 1, 3600.0, label="train"), cell(INFO, 2, None, outcome="error"))
+    made = exported(ledger, "md", cell(INFO, 1, 3600.0, label="train"), cell(INFO, 2, None, outcome="error"))
+    text = unmarked(made)
     assert text.startswith("# Cost of everything in the ledger: 2 cells, 4.00 s, 1 of them failed\n")
     total = ledger.summary(ALL).total("gpu_energy_j")
     assert total is not None
@@ -273,13 +281,13 @@ def test_markdown_has_the_totals_and_a_line_for_each_cell(ledger: Ledger) -> Non
     assert "the GPU is lost" in text
     assert "Python 3.11.7" in text
     assert "\n\nGPU held 4.00 GPU-s, used ~3.20 (80 %, modelled)\n\n" in text
-    assert [(row[0], row[8]) for row in rows(text)] == [("train", ""), ("In [2]", "✗ error")]
-    assert len({len(row) for row in rows(text)}) == 1
+    assert [(row[0], row[8]) for row in rows(made)] == [("train", ""), ("In [2]", "✗ error")]
+    assert len({len(row) for row in rows(made)}) == 1
 
 
 def test_markdown_says_the_bucket_and_the_notebook_where_there_are_several(ledger: Ledger) -> None:
     text = exported(ledger, "md", *in_buckets())
-    assert "| · held idle | 2.20 kJ |" in text
+    assert "| · held idle | 2.20 kJ |" in unmarked(text)
     assert sorted((row[0], row[9]) for row in rows(text)) == [
         ("In [1]", "cell"),
         ("In [2]", "cell"),
@@ -304,6 +312,21 @@ def test_a_label_cannot_break_the_table(label: str, ledger: Ledger) -> None:
     shown = re.search("<td>(.*?)</td>", made.rpartition("<h2>")[2])
     assert shown is not None
     assert shown[1].replace("&lt;", "<").replace("&gt;", ">") == " ".join(label.splitlines())
+
+
+#: What a text would have to be made into to lead anybody anywhere.
+LIVELY = {"image", "link_open", "em_open", "strong_open", "code_inline", "html_inline"}
+
+
+@pytest.mark.parametrize("label", [one for one in NASTY if one.strip() and "\ud800" not in one])
+def test_a_label_is_a_text_in_markdown(label: str, ledger: Ledger) -> None:
+    """No picture is loaded, no link followed: a reviewer must not be led anywhere."""
+    from markdown_it import MarkdownIt
+
+    said = tags_of("x", {"method": label}, 1.0, "run", "ada", "host")
+    text = exported(ledger, "md", cell(INFO, 1, label=label, tags=said))
+    tokens = [t for top in MarkdownIt("commonmark").enable("table").parse(text) for t in (top, *(top.children or ()))]
+    assert not {token.type for token in tokens} & LIVELY
 
 
 def test_an_unknown_format_names_those_there_are(ledger: Ledger) -> None:

@@ -8,6 +8,7 @@ from typing import IO
 from .. import cost_pages, pages
 from ..derived import Content
 from ..format import in_words
+from ..markup import escaped
 from ..record import CellRecord, SessionInfo
 from ..tag import tagged
 
@@ -18,19 +19,19 @@ class MarkdownExporter:
 
     def write(self, out: IO[str], content: Content) -> None:
         page = pages.summary_page(content.title, content.summary, {"energy_j": cost_pages.rows(content.costs)})
-        out.write(f"# {_escaped(page.title)}\n\n")
+        out.write(f"# {escaped(page.title)}\n\n")
         for line in page.headlines:
-            out.write(f"{_escaped(line)}\n\n")
+            out.write(f"{escaped(line)}\n\n")
         for table in page.tables:
             _table(out, table.columns, table.rows)
         for note in (*page.notes, *cost_pages.notes(content.costs, content.problems)):
-            out.write(f"{_escaped(note)}\n\n")
+            out.write(f"{escaped(note)}\n\n")
         if content.costs is not None and content.costs.footprint.applied:
             out.write("## Factors\n\n")
             for table in cost_pages.factors_page("", content.costs).tables:
                 _table(out, table.columns, table.rows)
         for info in content.sessions:
-            out.write(f"- {_escaped(_machine(info))}\n")
+            out.write(f"- {escaped(_machine(info))}\n")
         out.write("\n## Cells\n\n")
         names = pages.notebook_names(info.notebook for info in content.sessions)
         several = ("notebook",) if len(names) > 1 else ()
@@ -49,7 +50,7 @@ def _table(out: IO[str], columns: Sequence[str], rows: Iterable[Sequence[str]]) 
     """Row by row, since there may be a million."""
     out.write(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
     for row in rows:
-        out.write(f"| {' | '.join(map(_escaped, row))} |\n")
+        out.write(f"| {' | '.join(map(escaped, row))} |\n")
     out.write("\n")
 
 
@@ -57,9 +58,3 @@ def _machine(info: SessionInfo) -> str:
     facts = info.environment
     cpu, cpus, python = (facts.get(name, "unknown") for name in ("cpu", "cpus", "python"))
     return f"session {info.id[:8]} on {cpu}, {cpus} CPUs, Python {python}"
-
-
-def _escaped(text: str) -> str:
-    for mark in "\\|<`":
-        text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.splitlines())

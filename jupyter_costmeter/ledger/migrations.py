@@ -189,7 +189,7 @@ TAGS = (
         host TEXT NOT NULL,
         PRIMARY KEY (id)
     )""",
-    "CREATE INDEX tag_of_record ON tag (record_id, \"key\", at)",
+    'CREATE INDEX tag_of_record ON tag (record_id, "key", at)',
 )
 
 

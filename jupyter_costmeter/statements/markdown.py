@@ -6,17 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import IO
 
+from .. import markup
 from ..form_pages import TODO, Section
 from ..statement import Document, Grid
 from ..statement_pages import sections
-from ..tables import printable
 
-#: Markup anywhere in a line; ``$`` is mathematics in some, ``{`` a template's.
-MARKS = re.compile(r"([\\`*_{}\[\]<>|~&$^@])")
-#: Markup at the beginning of a line: headings, lists, quotes, code, rules.
-START = re.compile(r"^(\s*)([-+#=>:]|\d+(?=[.)](?:\s|$)))")
-#: What some make a link of.
-LINK = re.compile(r"(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)
 FENCE = re.compile("`{3,}")
 
 
@@ -66,12 +60,4 @@ def _table(grid: Grid) -> Iterator[str]:
 
 def escaped(text: str) -> str:
     """A text on one line that reads as it is, whatever it holds; ``TODO`` stands out."""
-    line = MARKS.sub(r"\\\1", printable(" ".join(text.split())))
-    line = START.sub(_started, LINK.sub(r"\\\g<0>", line))
-    return re.sub(rf"\b{TODO}\b", f"**{TODO}**", line)
-
-
-def _started(match: re.Match[str]) -> str:
-    """A number at the beginning is one of a list only with its point."""
-    mark = match.group(2)
-    return match.group(0) + "\\" if mark.isdigit() else f"{match.group(1)}\\{mark}"
+    return re.sub(rf"\b{TODO}\b", f"**{TODO}**", markup.escaped(text))

@@ -9,7 +9,10 @@ function indexOf(panel: NotebookPanel, id: string | null): number {
 }
 
 /** The cell with that id, if it is still there. */
-export function findCell(panel: NotebookPanel, id: string | null) {
+export function findCell(
+  panel: NotebookPanel,
+  id: string | null
+): NotebookPanel['content']['widgets'][number] | undefined {
   return panel.content.widgets[indexOf(panel, id)];
 }
 
