@@ -95,11 +95,12 @@ def merged(parts: Iterable[Part]) -> list[Part]:
     found: dict[tuple[str, Provenance], Part] = {}
     for part in parts:
         key = (part.name, part.provenance)
-        found[key] = _merge(found[key], part) if key in found else part
+        found[key] = merge(found[key], part) if key in found else part
     return list(found.values())
 
 
-def _merge(one: Part, other: Part) -> Part:
+def merge(one: Part, other: Part) -> Part:
+    """Two parts of one name and provenance as one."""
     both = [v for v in (one.value, other.value) if v is not None]
     value = (max(both) if one.name in HIGHEST else sum(both)) if both else None
     return Part(one.name, one.provenance, value, one.count + other.count, one.missing + other.missing)
@@ -111,8 +112,8 @@ def totals(parts: Iterable[Part]) -> tuple[Total, ...]:
     for part in merged(parts):
         by_name.setdefault(part.name, []).append(part)
     found = [_sum(name, [p for of in names for p in by_name.get(of, ())]) for name, names in DERIVED.items()]
-    found += [_sum(name, by_name.get(name, [])) for name in SUMMED]
-    found += [_highest(name, by_name.get(name, [])) for name in HIGHEST]
+    found += [_sum(name, by_name[name]) for name in SUMMED if name in by_name]
+    found += [_highest(name, by_name[name]) for name in HIGHEST if name in by_name]
     return tuple(t for t in found if t is not None)
 
 
@@ -124,7 +125,7 @@ def cell_totals(usage: Usage) -> tuple[Total, ...]:
 def _sum(name: str, parts: list[Part]) -> Total | None:
     value = sum(p.value for p in parts if p.value is not None)
     there = [p for p in parts if p.value is not None]
-    return _total(name, value if there else None, there, parts)
+    return _total(name, value if there else None, there, parts) if parts else None
 
 
 def _highest(name: str, parts: list[Part]) -> Total | None:
@@ -134,6 +135,8 @@ def _highest(name: str, parts: list[Part]) -> Total | None:
 
 
 def _total(name: str, value: float | None, there: list[Part], all_parts: list[Part]) -> Total | None:
+    if len(all_parts) == 1 and value is not None and value >= 0:
+        return _alone(name, value, all_parts[0])
     if not there and all(p.provenance.absent for p in all_parts):
         return None
     return Total(
@@ -147,6 +150,16 @@ def _total(name: str, value: float | None, there: list[Part], all_parts: list[Pa
         tuple(dict.fromkeys(p.provenance.source for p in there if p.provenance.source)),
         tuple(dict.fromkeys(p.provenance.reason for p in all_parts if p.missing and p.provenance.reason)),
     )
+
+
+def _alone(name: str, value: float, part: Part) -> Total:
+    """The same of one part only, as nearly all of a single trial's are: there may be ten thousand of these."""
+    origin = part.provenance
+    share = float(origin.method == "measured") if value else None
+    width = None if origin.uncertainty is None else value * origin.uncertainty
+    sources = (origin.source,) if origin.source else ()
+    reasons = (origin.reason,) if part.missing and origin.reason else ()
+    return Total(name, UNITS[name], value, origin.method, share, part.missing, width, sources, reasons)
 
 
 def weakest(*methods: Method | None) -> Method | None:

@@ -16,7 +16,7 @@ from . import assumptions, clouds, footprint, money, tables
 from .accounting import Part, weakest
 from .assumptions import Assumptions
 from .conditions import Book
-from .derived import Costs
+from .derived import Bill, Costs
 from .factors import PriceUnit, Quantity
 from .record import CellRecord, SessionInfo
 from .units import J_PER_KWH
@@ -147,6 +147,12 @@ def costs_of(uses: Sequence[Use], book: Book, elsewhere: bool = True) -> Costs:
         money.cloud_bill(hours, clouds.prices(declared.clouds)) if hours else (),
         tuple(sorted({row.currency for row in declared.tariffs})),
     )
+
+
+def bills_of(uses: Sequence[Use], book: Book) -> tuple[Bill, ...]:
+    """What the lab charges for uses, pure."""
+    quantities = (quantity for use in uses for quantity in quantities_of(use, book))
+    return money.bills(quantities, book.assumptions.tariffs)
 
 
 def quantities_of(use: Use, book: Book) -> Iterator[Quantity]:

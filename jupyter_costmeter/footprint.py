@@ -6,7 +6,8 @@ emissions = Σ energy × PUE × intensity (Henderson et al. 2020, Patterson et a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from math import fsum, nan
 
 from . import embodied, uncertain
@@ -15,31 +16,47 @@ from .carbon import snapshot
 from .conditions import Book, Conditions
 from .derived import Applied, Footprint
 from .factors import Factor, Intensity
-from .record import Total
+from .record import Method, Provenance, Total
 from .uncertain import Term
 from .units import J_PER_WH, kwh_of
 from .uses import HOUR_S, Use
 
 #: A GPU-hour or joule of a use, its part, and the conditions of that hour.
 Piece = tuple[float, Part, Conditions]
+#: What a term has beside its value: a method, the share that was measured, errors by their cause, sources.
+Origin = tuple["Method | None", float, Mapping[str, float], tuple[str, ...]]
 
 
 def footprint(uses: Sequence[Use], book: Book) -> Footprint:
     """Of what some sessions used."""
     pieces = [piece for use in uses for piece in _pieces(use, book)]
-    lacking = [p for use in uses for p in use.energy if p.missing]
-    missing, reasons = sum(p.missing for p in lacking), sorted({p.provenance.reason or "" for p in lacking} - {""})
     electricity = list(map(_electricity, pieces))
     emissions = list(map(_emissions, pieces, electricity))
-    totals = [
+    applied = (*_intensities(pieces), *_pues(pieces), *_lives(uses, book))
+    found = _totals(uses, book, pieces, electricity, emissions)
+    return Footprint(found, applied, *_range(pieces, electricity, emissions))
+
+
+def totals(uses: Sequence[Use], book: Book) -> tuple[Total, ...]:
+    """Of what some sessions used its totals alone: for many trials, none of which says by which factors."""
+    pieces = [piece for use in uses for piece in _pieces(use, book)]
+    electricity = list(map(_electricity, pieces))
+    return _totals(uses, book, pieces, electricity, list(map(_emissions, pieces, electricity)))
+
+
+def _totals(
+    uses: Sequence[Use], book: Book, pieces: Sequence[Piece], electricity: Sequence[Term], emissions: Sequence[Term]
+) -> tuple[Total, ...]:
+    lacking = [p for use in uses for p in use.energy if p.missing]
+    missing, reasons = sum(p.missing for p in lacking), sorted({p.provenance.reason or "" for p in lacking} - {""})
+    found = [
         uncertain.total("electricity_wh", "Wh", electricity, missing, reasons),
         uncertain.total("emissions_g", "gCO2e", emissions, missing, reasons),
         *_embodied_total(uses, [term for use in uses for term in _making(use, book)]),
         *_water(pieces, electricity, book, missing, reasons),
     ]
     there = any(use.energy for use in uses)
-    applied = (*_intensities(pieces), *_pues(pieces), *_lives(uses, book))
-    return Footprint(tuple(totals if there else totals[2:]), applied, *_range(pieces, electricity, emissions))
+    return tuple(found if there else found[2:])
 
 
 # Energy
@@ -55,18 +72,21 @@ def _pieces(use: Use, book: Book) -> Iterator[Piece]:
 
 def _electricity(piece: Piece) -> Term:
     joules, part, conditions = piece
-    pue = conditions.pue
-    method = weakest(part.provenance.method, pue.method)
-    measured = float(part.provenance.method == "measured")
-    errors = {cause: error for cause, error in (_cause(part), _cause_of(pue)) if error is not None}
-    source = f"energy × PUE {pue.value:g} ({pue.source})"
-    return Term(joules * pue.value / J_PER_WH, method, measured, errors, (source,))
+    return Term(joules * conditions.pue.value / J_PER_WH, *_origin_of(part.name, part.provenance, conditions.pue))
 
 
-def _cause(part: Part) -> tuple[str, float | None]:
+@lru_cache(maxsize=1024)
+def _origin_of(name: str, origin: Provenance, pue: Factor) -> Origin:
+    """What a kWh of electricity rests on: the same of all trials on one machine."""
+    method = weakest(origin.method, pue.method)
+    measured = float(origin.method == "measured")
+    errors = {cause: error for cause, error in (_cause(name, origin), _cause_of(pue)) if error is not None}
+    return method, measured, errors, (f"energy × PUE {pue.value:g} ({pue.source})",)
+
+
+def _cause(name: str, origin: Provenance) -> tuple[str, float | None]:
     """What an energy's error comes from."""
-    origin = part.provenance
-    return f"{part.name}: {origin.method}, {origin.source}, {origin.uncertainty}", origin.uncertainty
+    return f"{name}: {origin.method}, {origin.source}, {origin.uncertainty}", origin.uncertainty
 
 
 def _cause_of(factor: Factor) -> tuple[str, float | None]:
@@ -76,11 +96,20 @@ def _cause_of(factor: Factor) -> tuple[str, float | None]:
 
 def _emissions(piece: Piece, term: Term) -> Term:
     """Of a piece and its electricity."""
-    intensity = piece[2].intensity
+    grams = term.value / 1000.0 * piece[2].intensity.g_per_kwh
+    method, errors, said = _emitted(piece[1].name, piece[1].provenance, piece[2])
+    return Term(grams, method, term.measured, errors, said)
+
+
+@lru_cache(maxsize=1024)
+def _emitted(
+    name: str, origin: Provenance, conditions: Conditions
+) -> tuple[Method | None, Mapping[str, float], tuple[str, ...]]:
+    """What a gram rests on."""
+    intensity, (method, _, known, _) = conditions.intensity, _origin_of(name, origin, conditions.pue)
     error = nan if intensity.uncertainty is None else intensity.uncertainty  # not known, so not the sum's either
-    errors = {**term.errors, f"intensity: {intensity.region}, {intensity.source}": error}
-    grams = term.value / 1000.0 * intensity.g_per_kwh
-    return Term(grams, weakest(term.method, intensity.method), term.measured, errors, (_said(piece[2]),))
+    errors = {**known, f"intensity: {intensity.region}, {intensity.source}": error}
+    return weakest(method, intensity.method), errors, (_said(conditions),)
 
 
 def _said(conditions: Conditions) -> str:

@@ -6,18 +6,19 @@ Only here are groups of records priced; what a norm makes of the statement needs
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import Any
 
-from . import machines
+from . import bars, machines
 from .conditions import Book
 from .costing import Costing
 from .grouping import Group, Groups, Kind, TrialKey, Tried
 from .ledger import Selection
 from .priced import peaks_of, spent_of, whole_of
 from .recent import Reader
+from .searches import configurations
 from .statement import Experiment, Share, Spent, Statement, Trial
 from .tag import CATEGORIES, Category
 from .version import __version__
@@ -25,7 +26,9 @@ from .version import __version__
 __all__ = ["gather", "spent_of"]
 
 
-def gather(ledger: Reader, selection: Selection, costing: Costing, title: str | None = None) -> Statement:
+def gather(
+    ledger: Reader, selection: Selection, costing: Costing, title: str | None = None, bar: bars.Bar[Any] = bars.none
+) -> Statement:
     """What the selected records came to, under the assumptions of now.
 
     Args:
@@ -33,6 +36,7 @@ def gather(ledger: Reader, selection: Selection, costing: Costing, title: str | 
         selection: which records.
         costing: derives carbon and money.
         title: of the statement; unless said, the selection's name.
+        bar: shows how far it is, by trials, of which there may be many thousands.
 
     Raises:
         LedgerError: it cannot be read.
@@ -43,7 +47,7 @@ def gather(ledger: Reader, selection: Selection, costing: Costing, title: str | 
         uses, groups = ledger.uses(selection, **wants), ledger.grouped(selection, wants["hourly_before"])
     costs = costing.of(uses, book)
     priced = _Priced(groups, book, wants["hourly_before"])
-    trials = tuple(priced.trials())
+    trials = tuple(priced.trials(bar))
     return Statement(
         title=title or f"Compute of {selection.name}",
         scope=selection.name,
@@ -99,7 +103,7 @@ class _Priced:
         for category in (*CATEGORIES, None):
             found = [group for kind, group in self._cells() if kind.category == category]
             if found:
-                yield Share(category, self.spent(found), configs[category])
+                yield Share(category, self.spent(found), configs.get(category, 0))
 
     def experiments(self) -> Iterable[Experiment]:
         """In the order of their beginning."""
@@ -122,9 +126,10 @@ class _Priced:
             _name(kind), self.spent(groups), kind.category, kind.method, in_paper, *whole.length()
         )  # fmt: skip
 
-    def trials(self) -> Iterable[Trial]:
+    def trials(self, bar: bars.Bar[Any] = bars.none) -> Iterable[Trial]:
         """In the order of their start."""
-        for key, tried in sorted(self.groups.trials.items(), key=lambda pair: pair[1].first):
+        found = sorted(self.groups.trials.items(), key=lambda pair: pair[1].first)
+        for key, tried in bar(found, len(found), "trials"):
             yield self._trial(key, tried)
 
     def _trial(self, key: TrialKey, tried: Tried) -> Trial:
@@ -144,9 +149,7 @@ def _name(kind: Kind) -> str:
 
 def _configs(trials: Iterable[Trial]) -> Mapping[Category | None, int]:
     """Of each category how many different parameters were tried."""
-    different = {(trial.category, _frozen(trial.params)) for trial in trials if trial.params}
-    return Counter(category for category, _ in different)
-
-
-def _frozen(params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((name, repr(value)) for name, value in params.items()))
+    found: dict[Category | None, list[Mapping[str, Any]]] = {}
+    for trial in trials:
+        found.setdefault(trial.category, []).append(trial.params)
+    return {category: configurations(params) for category, params in found.items()}

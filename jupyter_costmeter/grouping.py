@@ -76,7 +76,9 @@ class Group:
 
     def using(self, session_id: str) -> Using:
         """What a session used in it."""
-        return self.usings.setdefault(session_id, Using(names=WANTED))
+        if session_id not in self.usings:  # asked for with each figure
+            self.usings[session_id] = Using(names=WANTED)
+        return self.usings[session_id]
 
     def reach(self, start: float, end: float) -> None:
         self.first, self.last = min(self.first, start), max(self.last, end)
@@ -307,9 +309,10 @@ class Said:
 
     def _inside(self, key: str, above: Tagged, trial: TrialKey | None) -> tuple[Tagged, TrialKey | None]:
         own = self._own[key]
-        category, judged = (own.category, own.judged) if own.category else (above.category, above.judged)
+        category = own.category or above.category
         method = own.method if own.method is not None else above.method
         in_paper = above.in_paper if own.in_paper is None else own.in_paper
-        found = replace(own, category=category, judged=judged, method=method, in_paper=in_paper)
+        # whoever judged the one around it saw not each of those inside: what failed there has failed
+        found = replace(own, category=category, method=method, in_paper=in_paper)
         same = method == above.method
         return found, trial_of(key, found) or (trial if same else None)

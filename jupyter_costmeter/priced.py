@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from functools import lru_cache
 from typing import TypedDict
 
-from . import accounting
+from . import accounting, footprint
 from .accounting import Part
 from .conditions import Book
-from .costing import costs_of
-from .derived import Costs
+from .costing import bills_of
+from .derived import Bill, Costs
 from .grouping import Group, Groups
 from .record import Summary, Total
 from .statement import Spent
@@ -74,15 +74,17 @@ def spent_of(
         peak_gpu_bytes: the same of one GPU's memory.
     """
     totals = accounting.totals(part for use in uses for part in _parts(use))
-    costs = costs_of(uses, book, elsewhere=False)
+    derived = footprint.totals(uses, book)
+    bills = bills_of(uses, book) if book.assumptions.tariffs else ()
     peaks: Peaks = {"peak_rss_bytes": peak_rss_bytes, "peak_gpu_bytes": peak_gpu_bytes}
-    return _spent(totals, costs, runs, failed, wall_s, peaks)
+    return _spent(totals, derived, bills, runs, failed, wall_s, peaks)
 
 
 def whole_of(summary: Summary, costs: Costs, groups: Groups) -> Spent:
     """What everything of a scope came to, by its summary; the groups know of runs inside others, and of peaks."""
     runs, failed = summary.cells + groups.inside, summary.failed + groups.inside_failed
-    return _spent(summary.totals, costs, runs, failed, summary.wall_s, peaks_of(groups.kinds.values()))
+    peaks = peaks_of(groups.kinds.values())
+    return _spent(summary.totals, costs.footprint.totals, costs.bills, runs, failed, summary.wall_s, peaks)
 
 
 def _parts(use: Use) -> Iterator[Part]:
@@ -92,29 +94,51 @@ def _parts(use: Use) -> Iterator[Part]:
     yield from (part for _, part in use.gpu_s)
 
 
-def _spent(totals: Sequence[Total], costs: Costs, runs: int, failed: int, wall_s: float, peaks: Peaks) -> Spent:
-    known = {total.name: total for total in (*totals, *costs.footprint.totals)}
+def _spent(
+    totals: Sequence[Total], derived: Sequence[Total], bills: tuple[Bill, ...], runs: int, failed: int, wall_s: float,
+    peaks: Peaks,
+) -> Spent:  # fmt: skip
+    known = {total.name: total for total in (*totals, *derived)}
     held = known.get("gpu_reserved_s")
     used = {name: _scaled(name, *how, known, runs) for name, how in (*FIGURES.items(), *DERIVED.items())}
     if held is None or not (held.value or held.missing):  # nothing held is nothing used
         used |= {name: _nothing(name) for name in ("gpu_hours", "gpu_busy_hours") if FIGURES[name][1] not in known}
     embodied = used.pop("embodied_kg") if "embodied_g" in known else None
     used.pop("embodied_kg", None)
-    return Spent(runs, failed, wall_s, **used, embodied_kg=embodied, bills=costs.bills, **peaks)
+    return Spent(runs, failed, wall_s, **used, embodied_kg=embodied, bills=bills, **peaks)
 
 
 def _scaled(name: str, unit: str, figure: str, per: float, known: dict[str, Total], runs: int) -> Total:
     found = known.get(figure)
     if found is None:
         return _lacking(name, unit, runs)
-    value, width = (None if one is None else one / per for one in (found.value, found.uncertainty))
-    return replace(found, name=name, unit=unit, value=value, uncertainty=width)
+    value, width = found.value, found.uncertainty
+    value, width = None if value is None else value / per, None if width is None else width / per
+    return Total(
+        name,
+        unit,
+        value,
+        found.method,
+        found.measured_share,
+        found.missing,
+        width,
+        _shared(found.sources),
+        _shared(found.reasons),
+    )
 
 
+@lru_cache(maxsize=1024)
+def _shared(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The same texts, once for all of many trials."""
+    return texts
+
+
+@lru_cache(maxsize=len(FIGURES))
 def _nothing(name: str) -> Total:
     return Total(name, FIGURES[name][0], 0.0, None, None, 0, None)
 
 
+@lru_cache(maxsize=1024)
 def _lacking(name: str, unit: str, runs: int) -> Total:
     """No record has such a figure: not a zero."""
     return Total(name, unit, None, None, None, runs, None, (), (LACKING[name],) if name in LACKING else ())

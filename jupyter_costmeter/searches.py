@@ -8,7 +8,7 @@ search does not, so only the user can say that a search was random.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isclose, isfinite, log, prod
@@ -53,6 +53,29 @@ def search_of(params: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str,
         return Search("grid", f"{grid}; if they were drawn from these at random, say search=random")
     why = "nobody said how the parameters were chosen" if any(params) else "the runs have no parameters"
     return Search("unknown", f"{why}; {SAY}")
+
+
+def configurations(params: Iterable[Mapping[str, Any]]) -> int:
+    """How many different configurations runs with these parameters tried.
+
+    Seeds and how they were chosen (``SEEDS``, ``SEARCH``) tell no configurations apart, nor do 1 and 1.0. Runs without
+    any parameter count as none; those that have only such ones are of one.
+    """
+    return len({_configuration(one) for one in params if one})
+
+
+def _configuration(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    told = {name: value for name, value in params.items() if name != SEARCH and name.lower() not in SEEDS}
+    return tuple(sorted((name, _key(_plain(value))) for name, value in told.items()))
+
+
+def _plain(value: Any) -> Any:
+    """Whole numbers as such, however they are written; inside lists and objects, too."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        return list(map(_plain, value))
+    return {key: _plain(one) for key, one in value.items()} if isinstance(value, Mapping) else value
 
 
 def _said(said: Sequence[str], runs: int, grid: str | None) -> Search:

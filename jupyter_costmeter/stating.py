@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from . import bars, norms, plugins, report
 from .anonymous import Veil
@@ -19,7 +19,6 @@ from .statement import Document
 if TYPE_CHECKING:
     from .costing import Costing
     from .recent import Reader
-    from .record import CellRecord
 
 #: The verifiable file: records and all.
 VERIFIABLE = "json"
@@ -37,8 +36,9 @@ def media_type(suffix: str) -> str:
 
 
 def document(
-    ledger: Reader, selection: Selection, costing: Costing, names: Sequence[str] = (), anonymous: bool = False
-) -> Document:
+    ledger: Reader, selection: Selection, costing: Costing, names: Sequence[str] = (), anonymous: bool = False,
+    bar: bars.Bar[Any] = bars.none,
+) -> Document:  # fmt: skip
     """The statement of a selection and the forms of these norms (all, unless some are named).
 
     An anonymous one is made anonymous before the forms are filled, so that these never see whose it is.
@@ -48,7 +48,7 @@ def document(
         LedgerError: the ledger cannot be read.
     """
     with ledger.at_once():
-        statement = gather(ledger, selection, costing)
+        statement = gather(ledger, selection, costing, bar=bar)
         if anonymous:
             statement = Veil(ledger.names(selection)).statement(statement)
     return Document(statement, norms.forms(statement, names))
@@ -56,7 +56,7 @@ def document(
 
 def write_statement(
     ledger: Reader, selection: Selection, suffix: str, out: IO[str], costing: Costing, names: Sequence[str] = (),
-    anonymous: bool = False, bar: bars.Bar[CellRecord] = bars.none,
+    anonymous: bool = False, bar: bars.Bar[Any] = bars.none,
 ) -> None:  # fmt: skip
     """The statement in the format of that suffix; nothing is written to ``out`` where it cannot be made.
 
@@ -70,7 +70,7 @@ def write_statement(
     if suffix == VERIFIABLE:
         report.write(ledger, selection, suffix, out, costing, bar, anonymous, names)
         return
-    plugins.load("statements", suffix).write(out, document(ledger, selection, costing, names, anonymous))
+    plugins.load("statements", suffix).write(out, document(ledger, selection, costing, names, anonymous, bar))
 
 
 def export_statement(

@@ -35,13 +35,12 @@ def half_width(terms: Sequence[Term]) -> float | None:
     ``None`` where no term knows any error, or where terms of 10 % or more of the sum have one that is not a number:
     theirs is not known.
     """
-    whole = fsum(term.value for term in terms)
     unknown = fsum(term.value for term in terms if any(map(isnan, term.errors.values())))
     by_cause: dict[str, list[float]] = {}
     for term in terms:
         for cause, relative in term.errors.items():
             by_cause.setdefault(cause, []).append(0.0 if isnan(relative) else term.value * relative)
-    if not by_cause or (unknown and unknown >= WEAKENS * whole):
+    if not by_cause or (unknown and unknown >= WEAKENS * fsum(term.value for term in terms)):
         return None
     return hypot(*sorted(map(fsum, by_cause.values())))
 

@@ -119,17 +119,18 @@ class Sum:
         """One more part of a device's (``""`` where there are no several)."""
         parts, key = self._parts.setdefault(device, {}), (part.name, part.provenance)
         there = parts.get(key)
-        (parts[key],) = (part,) if there is None else accounting.merged((there, part))
+        parts[key] = part if there is None else accounting.merge(there, part)
 
     def models(self, info: SessionInfo) -> set[str]:
         """The models of the GPUs that were held."""
-        names = info.device_names
         known = ((device, part) for device, parts in self._parts.items() for part in parts.values())
-        return {names.get(device, device) for device, p in known if p.name == "gpu_reserved_s" and p.value}
+        held = {device for device, p in known if p.name == "gpu_reserved_s" and p.value}
+        names = info.device_names if held else {}
+        return {names.get(device, device) for device in held}
 
     def use(self, info: SessionInfo, models: set[str], hour: int | None = None) -> Use:
         """What a session that held GPUs of these models used, in that hour or in all."""
-        names = info.device_names
+        names = info.device_names if self._parts.keys() - {""} else {}  # it is read from JSON
         by_device = [(device, part) for device, parts in self._parts.items() for part in parts.values()]
         return Use(
             info.host,
@@ -194,9 +195,13 @@ class Using:
             cut = started_at < self.start or started_at + wall_s > self.end
             self._whole.add(device, _sum(part, [piece for _, piece in found]) if cut else part)
 
-    def put(self, hour: int, device: str, part: Part) -> None:
-        """The sum of records that lie in one UTC hour (seconds since 1970 // 3600), and in the window."""
-        self._hours.setdefault(hour, Sum()).add(device, part)
+    def put(self, hour: int | None, device: str, part: Part) -> None:
+        """The sum of records that lie in one UTC hour (seconds since 1970 // 3600), and in the window.
+
+        ``None`` for the hour where nobody will ask by the hour: of many small groups each would keep all twice.
+        """
+        if hour is not None:
+            self._hours.setdefault(hour, Sum()).add(device, part)
         self._whole.add(device, part)
 
     def uses(self, info: SessionInfo, hourly: bool = False) -> list[Use]:

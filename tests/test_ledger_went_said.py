@@ -104,3 +104,9 @@ def test_spent_by_category(ledger_path: Path, capsys: pytest.CaptureFixture[str]
     assert "where it went, by category" in shown
     assert [line.split()[0] for line in shown.splitlines() if "kWh" in line or "Wh" in line][:2] == ["not", "train"]
     assert set(BYS) <= set(get_args(By))
+
+
+def test_what_failed_in_a_cell_that_was_judged_has_failed(ledger: Ledger) -> None:
+    ledger.append(INFO, [one(3), one(0, 3, "error", **{"param.lr": 1}), one(1, 3, **{"param.lr": 2})])
+    ledger.tag(tags_of("r3", {"category": "hpo"}, 2.0, "later", "ada", "host", "x#"))
+    assert went(ledger, "category") == {("hpo", ""): (2, 999.0), ("failed", ""): (1, 1.0)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_nothing_metered_writes_nothing(home: Path) -> None:
 def test_what_fails_midway_leaves_nothing(
     golden: tuple[Ledger, Costing], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise LedgerError("gone")
 
     monkeypatch.setattr(stating, "gather", broken)
@@ -124,3 +125,17 @@ def test_the_anonymous_forms_never_see_whose_it_is(
     stating.document(*golden[:1], ALL, golden[1], anonymous=True)
     assert "gpu07" not in repr(seen)
     assert "gpu07" in repr(replace(stated.golden_statement()))
+
+
+@pytest.mark.parametrize("suffix", STARTS)
+def test_somebody_at_a_terminal_sees_how_far_it_is(
+    suffix: str, golden: tuple[Ledger, Costing], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal, pipe = io.StringIO(), io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stderr", terminal)
+    exported(golden, home / f"out.{suffix}")
+    assert ("exporting" if suffix == "json" else "trials") in terminal.getvalue()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    exported(golden, home / f"out.{suffix}", force=True)
+    assert not pipe.getvalue()

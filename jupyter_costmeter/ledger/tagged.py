@@ -120,8 +120,8 @@ class _Place:
     """
 
     __slots__ = (
-        "first", "groups", "hour", "kind", "last", "newest", "number", "oldest", "row", "runs", "squares", "trial",
-        "wall_s",
+        "first", "groups", "hour", "kind", "last", "newest", "number", "oldest", "row", "runs", "said", "squares",
+        "trial", "wall_s",
     )  # fmt: skip
 
     def __init__(self, number: int, row: _Row, kind: Kind, trial: TrialKey | None, hour: int | None) -> None:
@@ -130,6 +130,7 @@ class _Place:
         self.first, self.last = inf, -inf
         self.oldest, self.newest = (inf, ""), (-inf, "")
         self.groups: list[Group] = []
+        self.said = told(row.said) if trial is not None else NOBODY  # now that it was just read
 
     def count(self, row: _Row) -> None:
         """One more record."""
@@ -150,7 +151,7 @@ class _Place:
         if self.trial is not None:
             tried = groups.tried(self.trial)
             tried.ended(self.oldest, self.newest, self.row.outcome, self.kind)
-            tried.add_said(self.newest, told(self.row.said))
+            tried.add_said(self.newest, self.said)
 
     def _add(self, group: Group, trial: TrialKey | None) -> None:
         group.runs += self.runs
@@ -228,12 +229,11 @@ def _sum(connection: sa.Connection, places: _Places) -> None:
         if part.provenance.absent:
             part = replace(part, missing=0)
         key = groups.alike[place.row.session_id]
-        hour = int(groups.infos[key].started_at // HOUR_S) if place.hour is None else place.hour
         for group in place.groups:
             if row.figure in HIGHEST:
                 group.peak(row.figure, row.highest)
             if row.figure != "peak_gpu_bytes":
-                group.using(key).put(hour, row.device, part)
+                group.using(key).put(place.hour, row.device, part)
 
 
 def _sums() -> sa.Select[tuple[object, ...]]:
