@@ -59,9 +59,9 @@ def configurations(params: Iterable[Mapping[str, Any]]) -> int:
     """How many different configurations runs with these parameters tried.
 
     Seeds and how they were chosen (``SEEDS``, ``SEARCH``) tell no configurations apart, nor do 1 and 1.0. Runs without
-    any parameter count as none; those that have only such ones are of one.
+    any parameter, or of which only ``SEARCH`` was said, count as none; those that have only seeds are of one.
     """
-    return len({_configuration(one) for one in params if one})
+    return len({_configuration(one) for one in params if any(name != SEARCH for name in one)})
 
 
 def _configuration(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

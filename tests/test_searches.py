@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter.searches import Kind, search_of
+from jupyter_costmeter.searches import Kind, configurations, search_of
 
 Params = list[dict[str, Any]]
 GRID: Params = [{"lr": lr, "batch": batch} for lr, batch in product([0.001, 0.02], [32, 64, 128])]
@@ -106,3 +106,20 @@ def test_any_parameters_will_do(params: Params) -> None:
 def test_what_json_does_not_know_is_told_by_its_text() -> None:
     odd: Callable[[], None] = test_a_grid_of_seeds_is_a_grid
     assert search_of([{"f": odd}, {"f": 1}]).kind == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("params", "count"),
+    [
+        ([], 0),
+        ([{}, {}], 0),
+        ([{"search": "random"}], 0),
+        ([{"seed": 0}, {"Random_State": 1}], 1),
+        ([{"lr": 0.1, "seed": seed} for seed in range(10)], 1),
+        ([{"lr": 1}, {"lr": 1.0}, {"lr": True}, {"lr": "1"}], 3),
+        ([{"layers": [1, 2]}, {"layers": (1.0, 2)}, {"layers": [2, 1]}], 2),
+        ([{"lr": float("nan")}, {"lr": float("inf")}, {"lr": 1e300}], 3),
+    ],
+)
+def test_what_tells_configurations_apart(params: Params, count: int) -> None:
+    assert configurations(params) == count

@@ -1,8 +1,9 @@
 """BoAmps, Boavizta's report of what an AI task's energy was: JSON, valid against its own schema.
 
-The schema wants what no ledger knows: the task's family, its algorithm and data, and, of a machine that nobody placed,
-the kind of infrastructure. There the report has placeholders, each with ``TODO`` beside it: a text where the schema
-takes any text, else the enumeration's ``other``, named in ``taskDescription``. It is a draft until they are replaced.
+The schema wants what no ledger knows: the task's family, its algorithm and data, how many CPUs a machine has (the
+system counts logical ones), and, of a machine that nobody placed, the kind of infrastructure. There the report has
+placeholders, each with ``TODO`` beside it: a text where the schema takes any text, one CPU for each machine, else the
+enumeration's ``other``, named in ``taskDescription``. It is a draft until they are replaced.
 Nothing that is optional and unknown is in it (docs/statements.md says which version of the schema).
 """
 
@@ -38,6 +39,7 @@ KINDS = {"laptop": "onPremise", "lab": "onPremise", "cloud": "publicCloud"}
 #: Of the measure's relative half-width, as the schema grades it.
 QUALITY = ((0.10, "high"), (0.25, "medium"), (0.50, "low"))
 DATASET = "dataUsage and dataType of each data set"
+SOCKETS = "number of CPU sockets"
 
 
 class BoAmps:
@@ -113,6 +115,7 @@ def _description(statement: Statement) -> str:
     placeholders = ["taskFamily", "algorithms", f"dataset ({DATASET})"]
     placeholders += [] if _stage(statement) else ["taskStage"]
     placeholders += [] if _kind(statement) else ["infrastructure.infraType"]
+    placeholders += [f"infrastructure.components (nbComponent of cpu: {SOCKETS})"] if _has_cpu(statement) else []
     todo = mark(f"replace the placeholders in {', '.join(placeholders)}")
     return f"{todo}. powerConsumption is {how(statement.whole.energy_kwh)}"
 
@@ -183,21 +186,31 @@ def _infrastructure(statement: Statement) -> dict[str, Any]:
 
 
 def _components(statement: Statement) -> list[dict[str, Any]]:
-    """CPUs (logical ones), GPUs by model, and memory; the same one of several machines once."""
-    found: list[dict[str, Any]] = []
+    """CPUs, GPUs by model, and memory; of those that are alike how many all machines have.
+
+    A host whose memory or CPUs were changed is in a statement twice: of it the most counts, and not the sum.
+    """
+    found: dict[tuple[tuple[str, Any], ...], dict[str, int]] = {}
     for machine in statement.machines:
-        found += [component for component in _of_machine(machine) if component not in found]
-    return found
+        for component, count in _of_machine(machine):
+            of_hosts = found.setdefault(tuple(component.items()), {})
+            of_hosts[machine.host] = max(count, of_hosts.get(machine.host, 0))
+    return [{**dict(kind), "nbComponent": sum(of_hosts.values())} for kind, of_hosts in found.items()]
 
 
-def _of_machine(machine: Machine) -> Iterator[dict[str, Any]]:
-    if machine.cpus:
-        yield _known(componentName=machine.cpu or None, componentType="cpu", nbComponent=machine.cpus)
+def _has_cpu(statement: Statement) -> bool:
+    return any(component["componentType"] == "cpu" for component in _components(statement))
+
+
+def _of_machine(machine: Machine) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each with its number. No ledger knows a machine's sockets: one, beside which stands a ``TODO``."""
+    if machine.cpus or machine.cpu:
+        yield _known(componentName=machine.cpu or None, componentType="cpu"), 1
     for model, count in machine.gpus.items():
         size = machine.gpu_bytes.get(model)
-        yield _known(componentName=model, componentType="gpu", nbComponent=count, memorySize=_gigabytes(size))
+        yield _known(componentName=model, componentType="gpu", memorySize=_gigabytes(size)), count
     if machine.memory_bytes:
-        yield _known(componentType="ram", nbComponent=1, memorySize=_gigabytes(machine.memory_bytes))
+        yield _known(componentType="ram", memorySize=_gigabytes(machine.memory_bytes)), 1
 
 
 def _gigabytes(size: float | None) -> int | None:
@@ -260,13 +273,7 @@ def _items(statement: Statement) -> Iterator[Item]:
         "declared",
         f"a placeholder stands there (other); {UNPLACED}, with --kind",
     )
-    yield told(
-        "infrastructure.components",
-        "hardware (required)",
-        hardware.all_described(statement),
-        "by the driver and the system",
-        "describe the hardware",
-    )
+    yield _hardware(statement)
     place = _environment(statement)
     several = len(hardware.regions(statement)) > 1
     yield told(
@@ -284,6 +291,14 @@ def _items(statement: Statement) -> Iterator[Item]:
         "it is wider, a lower bound, or not known: grade it yourself",
     )
     yield asked("header.publisher", "name and confidentialityLevel", "left out; say who publishes it, and how")
+
+
+def _hardware(statement: Statement) -> Item:
+    key, asks, found = "infrastructure.components", "hardware (required)", hardware.all_described(statement)
+    if not found:
+        return asked(key, asks, "describe the hardware")
+    todo = f"a placeholder stands there (one CPU for each machine); give the {SOCKETS}" if _has_cpu(statement) else None
+    return Item(key, asks, found, "by the driver and the system; machines by their hosts' names", todo)
 
 
 def _text(statement: Statement, items: tuple[Item, ...]) -> str:

@@ -46,6 +46,8 @@ CATEGORIES: dict[str, tuple[Category, ...]] = {
     "other": ("prep", "other"),
 }
 WITH_CONFIGS = ("hyper_search", "ablation")
+#: Where runs had no parameters: how many configurations they were is not known, and not none.
+CONFIGS = "say how many configurations were tried: tag them `%cost tag lr=0.1`, or give parameters to trials"
 HELD, BACKGROUND = "held idle between cells", "in the background"
 COMPARE = "`%cost compare OURS BASELINE --metric METRIC` says it, of trials tagged with a method"
 BREAKDOWN = ("category", "%", "GPU-hours", "CPU-hours", "runs", "configurations")
@@ -206,7 +208,7 @@ def _compute(statement: Statement) -> Iterator[Item]:
 
 @dataclass(frozen=True)
 class Part:
-    """A line of the breakdown; ``hours`` is what its percentage is of."""
+    """A line of the breakdown; ``hours`` is what its percentage is of. ``configs``: ``None`` where not known."""
 
     name: str
     hours: Total
@@ -238,8 +240,8 @@ def _hours(statement: Statement, spent: Spent) -> Total:
 
 
 def _part(statement: Statement, name: str, shares: Sequence[Share], with_configs: bool = False) -> Part:
-    configs = sum(share.configs for share in shares) if with_configs else None
     spents = [share.spent for share in shares]
+    configs = _configs(shares) if with_configs else None
     if not spents:
         none = _nothing(_hours(statement, statement.whole))
         gpu, cpu = _nothing(statement.whole.gpu_hours), _nothing(statement.whole.cpu_hours)
@@ -252,6 +254,12 @@ def _part(statement: Statement, name: str, shares: Sequence[Share], with_configs
         sum(spent.runs for spent in spents),
         configs,
     )
+
+
+def _configs(shares: Sequence[Share]) -> int | None:
+    """Runs without parameters were of some configurations, whose number is not known; no runs were of none."""
+    found = sum(share.configs for share in shares)
+    return None if not found and any(share.spent.runs for share in shares) else found
 
 
 def _between(statement: Statement, name: str, spent: Spent) -> Part:
@@ -318,14 +326,20 @@ def _development(statement: Statement, parts: Sequence[Part]) -> Iterator[Item]:
 
 
 def _category(part: Part, percent: str) -> Item:
-    asks = f"{part.name}: % and hours" + (", number of configurations" if part.configs is not None else "")
+    asks = f"{part.name}: % and hours" + (", number of configurations" if part.name in WITH_CONFIGS else "")
     if part.hours.value is None:
         return known(part.name, asks, part.hours)
     configs = [] if part.configs is None else [f"{part.configs} configurations"]
     share = [] if percent == "—" else [f"{percent} %"]
     answer = ", ".join([*share, amount(part.hours), *configs])
-    todo = {UNTAGGED: TAG, HELD: "add it to the categories that it belongs to", BACKGROUND: None}.get(part.name)
-    return Item(part.name, asks, answer, how(part.hours), todo if part.hours.value else None)
+    return Item(part.name, asks, answer, how(part.hours), _todo(part))
+
+
+def _todo(part: Part) -> str | None:
+    if part.name in WITH_CONFIGS:
+        return CONFIGS if part.configs is None else None
+    todo = {UNTAGGED: TAG, HELD: "add it to the categories that it belongs to"}.get(part.name)
+    return todo if part.hours.value else None
 
 
 # Section 5: verification

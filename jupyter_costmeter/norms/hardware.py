@@ -54,15 +54,27 @@ def _of(size: str, what: str) -> str:
 
 
 def all_described(statement: Statement) -> str | None:
-    """All machines, those that are alike once."""
-    return listed(_counted(filter(None, map(described, statement.machines)))) or None
+    """All machines, those that are alike once, with their number."""
+    return listed(_counted(statement.machines, described)) or None
 
 
-def _counted(texts: Iterable[str]) -> list[str]:
-    found: dict[str, int] = {}
-    for text in texts:
-        found[text] = found.get(text, 0) + 1
-    return [f"{count} machines, each with {text}" if count > 1 else text for text, count in found.items()]
+def all_gpus(statement: Statement) -> str | None:
+    """``2 machines, each with 2 × A100``; of one without GPUs its CPU; ``None`` where one of them is not known."""
+    known = [machine for machine in statement.machines if _devices(machine)]
+    return listed(_counted(known, _devices)) if known and len(known) == len(statement.machines) else None
+
+
+def _devices(machine: Machine) -> str:
+    return gpus(machine) or cpu(machine)
+
+
+def _counted(machines: Iterable[Machine], of: Callable[[Machine], str]) -> list[str]:
+    """By hosts: one whose memory or CPUs were changed is in a statement twice, and still one machine."""
+    found: dict[str, set[str]] = {}
+    for machine in machines:
+        if text := of(machine):
+            found.setdefault(text, set()).add(machine.host)
+    return [f"{len(hosts)} machines, each with {text}" if len(hosts) > 1 else text for text, hosts in found.items()]
 
 
 def listed(texts: Sequence[str]) -> str:

@@ -83,8 +83,8 @@ def _location(statement: Statement) -> str | None:
 
 
 def _hardware(statement: Statement) -> str | None:
-    """``2 × NVIDIA A100 (42.9 GB each)``; of a machine without GPUs its CPU."""
-    return hardware.each(statement, lambda machine: hardware.gpus(machine) or hardware.cpu(machine))
+    """``2 machines, each with 2 × NVIDIA A100 (42.9 GB each)``; of a machine without GPUs its CPU."""
+    return hardware.all_gpus(statement)
 
 
 def _items(statement: Statement) -> Iterator[Item]:

@@ -53,7 +53,7 @@ def _scores(statement: Statement) -> tuple[sci.Score, ...]:
     """Per cell's run and per session, and all of it at once; none where no energy is known, or not where it ran."""
     if statement.whole.emissions_kg.value is None or statement.region_g is not None:
         return ()
-    counts = (("run", statement.whole.runs), ("session", statement.sessions), ("project as metered", 1))
+    counts = (("run", statement.summary.cells), ("session", statement.sessions), ("project as metered", 1))
     found = _footprint(statement)
     return tuple(sci.score(found, sci.Unit(name), float(count)) for name, count in counts if count)
 
@@ -99,9 +99,10 @@ def _score(statement: Statement) -> Item:
 
 def _unit(statement: Statement) -> Item:
     asks = "the functional unit R"
-    if not statement.whole.runs:
+    cells = statement.summary.cells  # not ``whole.runs``, which counts trials inside of a cell, too
+    if not cells:
         return asked("R", asks, CHOOSE)
-    return Item("R", asks, f"one run of a cell, of which there were {statement.whole.runs}", "counted", CHOOSE)
+    return Item("R", asks, f"one run of a cell, of which there were {cells}", "counted", CHOOSE)
 
 
 def _intensity(statement: Statement) -> Item:

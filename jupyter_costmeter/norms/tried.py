@@ -11,7 +11,7 @@ from typing import Any
 from ..comparing import has_failed
 from ..format import plain
 from ..quotients import Quotient, quotient
-from ..searches import SEARCH, SEEDS, Search, search_of
+from ..searches import SEARCH, SEEDS, Search, configurations, search_of
 from ..statement import Grid, Item, Statement, Trial
 from .wording import amount, measured, runs
 
@@ -34,7 +34,7 @@ def counted(statement: Statement) -> str | None:
 
 
 def _count(trials: Sequence[Trial]) -> str:
-    failed, different = sum(map(has_failed, trials)), len({_key(trial.params) for trial in trials if trial.params})
+    failed, different = sum(map(has_failed, trials)), configurations(trial.params for trial in trials)
     parts = [runs(len(trials)), f"{failed} of them failed" if failed else ""]
     return ", ".join(filter(None, [*parts, runs(different, "configuration") if different else ""]))
 

@@ -80,8 +80,29 @@ def test_what_is_known_is_no_placeholder(golden: Statement) -> None:
     assert found["environment"] == {"country": "France", "powerSourceCarbonIntensity": 56.039}
     assert "infraType" not in found["task"]["taskDescription"]
     kinds = [(part["componentType"], part["nbComponent"]) for part in found["infrastructure"]["components"]]
-    assert kinds == [("cpu", 8), ("ram", 1), ("cpu", 128), ("gpu", 2), ("ram", 1)]
+    assert kinds == [("cpu", 1), ("ram", 1), ("cpu", 1), ("gpu", 2), ("ram", 1)]
     assert not {"task.taskStage", "infrastructure.infraType", "environment.country"} & todos(form)
+
+
+def test_the_components_are_of_all_machines(golden: Statement) -> None:
+    """A host whose memory was changed is twice among them, and still one."""
+    node = golden.machines[1]
+    bigger = replace(node, memory_bytes=2.0 * (node.memory_bytes or 0.0))
+    machines = (node, bigger, replace(node, host="gpu08"))
+    found = report(BoAmps().form(replace(golden, machines=machines)))["infrastructure"]["components"]
+    assert [(part["componentType"], part["nbComponent"]) for part in found] == [
+        ("cpu", 2), ("gpu", 4), ("ram", 2), ("ram", 1)
+    ]  # fmt: skip
+
+
+def test_how_many_cpus_a_machine_has_is_left_to_the_author(golden: Statement) -> None:
+    form = BoAmps().form(golden)
+    item = next(item for item in form.items if item.key == "infrastructure.components")
+    assert "128 logical CPUs" in (item.answer or "")
+    assert "number of CPU sockets" in (item.todo or "")
+    assert "number of CPU sockets" in report(form)["task"]["taskDescription"]
+    bare = replace(golden, machines=tuple(replace(machine, cpu="", cpus=None) for machine in golden.machines))
+    assert "sockets" not in report(BoAmps().form(bare))["task"]["taskDescription"]
 
 
 def test_several_places_are_in_no_one_report(golden: Statement) -> None:

@@ -111,6 +111,21 @@ def test_what_nobody_tagged_is_shown_as_such(untagged: Statement) -> None:
     assert "not tagged 100.0 %" in form.text
 
 
+def test_runs_without_parameters_are_of_an_unknown_number_of_configurations(golden: Statement) -> None:
+    """Not of none; where there were no runs there were none."""
+    shares = tuple(replace(share, configs=0) for share in golden.shares if share.category != "ablation")
+    form = CVPR().form(replace(golden, shares=shares))
+    search, ablation = item(form, "hyper_search"), item(form, "ablation")
+    assert (search.answer or "").endswith("7.5 GPU-h ±1.0 %")
+    assert search.asks.endswith("number of configurations")
+    assert "say how many configurations" in (search.todo or "")
+    assert (ablation.answer or "").endswith("0 configurations")
+    assert ablation.todo is None
+    shown = {row[0]: row[5] for row in breakdown(form).rows}
+    assert (shown["hyper_search"], shown["ablation"]) == ("—", "0")
+    assert item(CVPR().form(golden), "hyper_search").todo is None
+
+
 def test_without_a_gpu_it_is_of_cpu_hours(no_gpu: Statement) -> None:
     form = CVPR().form(no_gpu)
     assert breakdown(form).title == "Development, % of CPU-hours"

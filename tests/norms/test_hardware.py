@@ -57,6 +57,19 @@ def test_machines_that_are_alike_are_told_once(golden: Statement) -> None:
     assert hardware.all_described(replace(golden, machines=())) is None
 
 
+def test_gpus_of_all_machines_are_counted_by_hosts(golden: Statement) -> None:
+    def of(*machines: Machine) -> str | None:
+        return hardware.all_gpus(replace(golden, machines=machines))
+
+    node = replace(PLAIN, gpus={"A100": 2})
+    other, changed = replace(node, host="other"), replace(node, memory_bytes=128e9)
+    assert of(node) == of(node, changed) == "2 × A100"
+    assert of(node, other) == of(node, changed, other) == "2 machines, each with 2 × A100"
+    assert of(node, other, PLAIN) == "(1) 2 machines, each with 2 × A100; (2) Xeon, 16 logical CPUs"
+    assert of(node, Machine("other", "", None, None, {})) is None
+    assert of() is None
+
+
 def test_what_one_machine_does_not_know_is_not_known_of_all(golden: Statement) -> None:
     both = replace(golden, machines=(replace(PLAIN, region="FR"), replace(PLAIN, region="SE")))
     assert hardware.each(both, hardware.region) == "France; Sweden"

@@ -63,6 +63,12 @@ def test_a_place_is_said_only_where_all_are_known(golden: Statement) -> None:
     assert block(ModelCard().form(several))["geographical_location"] == "Sweden; France"
 
 
+def test_the_hardware_of_several_nodes_is_all_of_it(golden: Statement) -> None:
+    node = replace(golden.machines[1], gpus={"A100": 2}, gpu_bytes={})
+    nodes = replace(golden, machines=(node, replace(node, host="gpu08")))
+    assert block(ModelCard().form(nodes))["hardware_used"] == "2 machines, each with 2 × A100"
+
+
 def test_a_lower_bound_says_so_in_its_source(golden: Statement) -> None:
     emissions = replace(golden.whole.emissions_kg, missing=1, reasons=("the GPU is lost",))
     form = ModelCard().form(replace(golden, whole=replace(golden.whole, emissions_kg=emissions)))

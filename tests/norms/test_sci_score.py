@@ -15,14 +15,14 @@ def item(form: Form, key: str) -> Item:
 
 
 def test_operational_and_embodied_carbon_over_the_runs(golden: Statement) -> None:
-    """(601.3 + 186.4) g over 21 runs, 3 sessions, and all at once."""
+    """(601.3 + 186.4) g over 20 runs (cells), 3 sessions, and all at once."""
     whole = golden.whole
     assert whole.emissions_kg.value is not None
     assert whole.embodied_kg is not None
     assert whole.embodied_kg.value is not None
     grams = 1000 * (whole.emissions_kg.value + whole.embodied_kg.value)
     rows = SCI().form(golden).tables[0].rows
-    assert [(row[0], row[1]) for row in rows] == [("run", "21"), ("session", "3"), ("project as metered", "1")]
+    assert [(row[0], row[1]) for row in rows] == [("run", "20"), ("session", "3"), ("project as metered", "1")]
     for row in rows:
         assert float(row[2].lstrip("~").split(" ")[0]) == pytest.approx(grams / float(row[1]), rel=0.005)
         assert f"gCO2e per {row[0]}" in row[2]
@@ -32,9 +32,16 @@ def test_it_says_boundary_unit_and_method(golden: Statement) -> None:
     form = SCI().form(golden)
     assert "Outside of it: disks, network" in (item(form, "boundary").answer or "")
     assert "ISO/IEC 21031:2024" in (item(form, "method").answer or "")
-    assert item(form, "R").answer == "one run of a cell, of which there were 21"
+    assert item(form, "R").answer == "one run of a cell, of which there were 20"
     assert "choose R" in (item(form, "R").todo or "")
     assert "56 g/kWh" in (item(form, "I").answer or "")
+
+
+def test_a_cell_with_ten_trials_in_it_is_one_run(golden: Statement) -> None:
+    whole, summary = replace(golden.whole, runs=10), replace(golden.summary, cells=1)
+    form = SCI().form(replace(golden, whole=whole, summary=summary))
+    assert form.tables[0].rows[0][1] == "1"
+    assert item(form, "R").answer == "one run of a cell, of which there were 1"
 
 
 def test_without_the_hardwares_making_it_is_a_lower_bound(no_gpu: Statement) -> None:

@@ -52,6 +52,21 @@ def test_runs_are_counted_with_those_that_failed() -> None:
     assert tried.counted(statement()) is None
 
 
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ([{"lr": 0.1, "seed": seed} for seed in range(10)], "ours: 10 runs, 1 configuration"),
+        ([{"lr": 1}, {"lr": 1.0}, {"lr": 2}], "ours: 3 runs, 2 configurations"),
+        ([{"lr": 1, "search": "random"}, {"lr": 1}], "ours: 2 runs, 1 configuration"),
+        ([{"search": "random"}, {"search": "random"}], "ours: 2 runs"),
+        ([{}, {}], "ours: 2 runs"),
+    ],
+)
+def test_a_seed_makes_no_configuration(params: list[dict[str, Any]], said: str) -> None:
+    made = with_params(runs("ours", [0.5] * len(params)), params)
+    assert tried.counted(statement(*made)) == said
+
+
 def test_final_parameters_are_those_that_were_said_to_be_in_the_paper() -> None:
     made = with_params(runs("ours", [0.5, 0.6]), [{"x": 1}, {"x": 2}])
     assert tried.finals(statement(*made)) is None
