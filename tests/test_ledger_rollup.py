@@ -166,13 +166,22 @@ def test_what_is_dearest_newest_and_in_order_in_any_scope(
 
     for selection in SELECTIONS:
         inside = sorted((r for r in kept if selected(r, selection)), key=lambda r: (r.started_at, r.id))
-        assert [r.id for r in ledger.records(selection)] == [r.id for r in inside]
+        assert [r.id for r in ledger.records(selection)] == [r.id for r in with_inner(kept, selection)]
         cells = [r for r in inside if r.bucket == "cell"]
         assert [r.id for r in ledger.latest(selection, count)] == [r.id for r in cells[-count:]]
         dearest = sorted((dear(r) for r in cells if r.parent_id is None), reverse=True)[:count]
         assert [dear(r) for r in ledger.dearest(selection, count)] == [pytest.approx(one) for one in dearest]
         assert {s.id for s in ledger.sessions(selection)} == {r.session_id for r in inside}
     ledger.close()
+
+
+def with_inner(kept: list[CellRecord], selection: Selection) -> list[CellRecord]:
+    """The selected records, and what lies inside of labelled ones, in their order."""
+    found = {r.id for r in kept if selection.label in (None, r.label)}
+    while more := {r.id for r in kept if r.parent_id in found} - found:
+        found |= more
+    inside = (r for r in kept if r.id in found and selected(r, replace(selection, label=None)))
+    return sorted(inside, key=lambda r: (r.started_at, r.id))
 
 
 def test_the_highest_of_a_killed_cell_is_taken_back(ledger: Ledger) -> None:
