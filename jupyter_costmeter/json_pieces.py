@@ -9,6 +9,8 @@ from typing import IO, Any, NoReturn
 #: Characters that are read at a time; an element of the list may have so many times more before it is given up.
 CHUNK, MOST = 1 << 18, 64
 SPACE = " \t\n\r"
+#: What of a number that goes on may stand at the end of what was read: ``0.``, ``1e+``.
+TAIL = ".eE+-"
 
 
 class NotJson(ValueError):
@@ -106,8 +108,9 @@ class _Text:
                 continue
             except ValueError as error:
                 self.fail(str(error))
-            if end < len(self._rest) or not self._more():  # a number may go on
-                self._at = end if end < len(self._rest) else len(self._rest)
+            length = end - self._at
+            if self._rest[end : end + len(TAIL)].strip(TAIL) or not self._more():  # a number may go on
+                self._at += length
                 return found
 
     def _wrong(self, error: json.JSONDecodeError | RecursionError) -> NoReturn:

@@ -39,6 +39,13 @@ def test_all_of_a_file_comes_whatever_the_pieces(
     assert {key: value for key, value in found if key != "cells"} == {k: v for k, v in body.items() if k != "cells"}
 
 
+@pytest.mark.parametrize("number", ["0.0", "12", "-1.5e+10", "1E-7"])
+def test_a_number_that_is_read_in_pieces_is_one(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for chunk in range(1, 12):
+        monkeypatch.setattr(json_pieces, "CHUNK", chunk)
+        assert list(pieces(io.StringIO(f'{{"a":{number}}}'), "cells")) == [("a", json.loads(number))]
+
+
 def test_a_list_is_not_read_before_it_is_wanted() -> None:
     class Endless(io.StringIO):
         read_so_far = 0
