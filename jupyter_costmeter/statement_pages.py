@@ -132,7 +132,7 @@ def _totals(whole: Spent) -> Grid:
 
 
 def _total(what: str, total: Total) -> tuple[str, ...]:
-    how = str(total.method or "not known")
+    how = str(total.method or ("not known" if total.value is None else "there was none"))
     return what, amount(total), uncertainty(total), how, "; ".join(total.sources or total.reasons)
 
 

@@ -86,6 +86,8 @@ def _figures_of(key: str, spent: Spent | None) -> Iterator[Row]:
 def _how(total: Total) -> str:
     if total.value is None:
         return f"not known: {'; '.join(total.reasons)}"
+    if total.method is None:
+        return "there was none"
     wide = f" ±{total.uncertainty:.3g}" if total.uncertainty else ""
     bound = f", a lower bound: {'; '.join(total.reasons)}" if total.incomplete else ""
     return f"{total.method}{wide}{bound}; {'; '.join(total.sources)}"

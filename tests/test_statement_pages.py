@@ -115,3 +115,13 @@ def test_what_is_not_known_has_no_value_and_its_reason() -> None:
     row = next(row for row in figure_rows(replace(GOLDEN, whole=lost)) if row.key == "whole.flops")
     assert row.value is None
     assert row.how == "not known: lost"
+
+
+def test_what_there_was_none_of_is_neither_measured_nor_unknown() -> None:
+    """Of a machine without a GPU the hours are 0, which nobody needed to measure."""
+    none = replace(GOLDEN, whole=replace(GOLDEN.whole, gpu_hours=Total("gpu_hours", "GPU-h", 0.0, None, None, 0, None)))
+    row = next(row for row in figure_rows(none) if row.key == "whole.gpu_hours")
+    assert (row.value, row.how) == (0.0, "there was none")
+    shown = next(row for section in sections(Document(none, ())) for grid in section.grids for row in grid.rows)
+    assert shown[0].startswith("GPU-hours")
+    assert shown[3] == "there was none"

@@ -41,9 +41,9 @@ def _items(statement: Statement) -> Iterator[Item]:
         "final parameters",
         "lists all final (hyper-)parameters used for each model/algorithm",
         tried.finals(statement),
-        "yes",
+        "partial" if tried.lacking_finals(statement) else "yes",
         "trials tagged in_paper=yes",
-        "list them, or tag the final runs in_paper=yes",
+        f"list them{_of(tried.lacking_finals(statement))}, or tag the final runs in_paper=yes",
     )
     criterion = "add the criterion used for selecting the final setting: then it is yes"
     yield _said(
@@ -65,6 +65,10 @@ def _items(statement: Statement) -> Iterator[Item]:
         "the significance of any improvement is judged using appropriate statistical tests",
         "name the test, or answer no",
     )
+
+
+def _of(methods: str | None) -> str:
+    return f" for {methods}" if methods else ""
 
 
 def _said(key: str, asks: str, found: str | None, answer: str, source: str, todo: str) -> Item:

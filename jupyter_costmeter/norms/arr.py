@@ -85,13 +85,8 @@ def _search(statement: Statement) -> Iterator[Item]:
         "give each hyperparameter's bounds, or say that none was tuned",
     )
     yield tried.chosen_item("C2 method", asks, statement)
-    yield told(
-        "C2 best",
-        asks,
-        tried.finals(statement),
-        "parameters of trials tagged in_paper=yes",
-        "give the best-found values, or tag the final runs in_paper=yes",
-    )
+    todo = "give the best-found values, or tag the final runs in_paper=yes"
+    yield tried.finals_item("C2 best", asks, statement, todo)
     yield told(
         "C2 multiple",
         "(the whole search over what is shown)",

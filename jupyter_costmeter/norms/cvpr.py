@@ -24,6 +24,7 @@ from .wording import (
     empty,
     gpu_hours,
     how,
+    idle,
     known,
     mark,
     meter,
@@ -229,7 +230,8 @@ def _parts(statement: Statement) -> tuple[Part, ...]:
     ]
     if None in shares:
         found.append(_part(statement, UNTAGGED, [shares[None]]))
-    between = ((HELD, statement.held_idle), (BACKGROUND, statement.background))
+    held = idle(statement, "gpu_hours" if statement.whole.gpu_hours.value else "cpu_hours")
+    between = ((HELD, held), (BACKGROUND, statement.background))
     found += [_between(statement, name, spent) for name, spent in between if spent is not None]
     return tuple(found)
 

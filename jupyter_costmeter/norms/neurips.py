@@ -19,6 +19,7 @@ from .wording import (
     emitted,
     empty,
     gpu_hours,
+    idle,
     known,
     mark,
     meter,
@@ -178,7 +179,7 @@ def _left(statement: Statement) -> Total:
 
 
 def _unsaid(statement: Statement, name: str) -> Total:
-    parts = (statement.reported, statement.preliminary, statement.held_idle, statement.background)
+    parts = (statement.reported, statement.preliminary, idle(statement, name), statement.background)
     return rest(getattr(statement.whole, name), [getattr(part, name) for part in parts if part is not None])
 
 

@@ -38,11 +38,10 @@ def _items(statement: Statement) -> Iterator[Item]:
         "give the ranges, or say that none was tuned",
     )
     yield tried.chosen_item("selection method", "method to select the best hyperparameter configuration", statement)
-    yield told(
+    yield tried.finals_item(
         "hyperparameters used",
         "specification of all hyperparameters used to generate results",
-        tried.finals(statement),
-        "parameters of trials tagged in_paper=yes",
+        statement,
         "give them, or tag the final runs in_paper=yes",
     )
     yield _runs(statement)

@@ -89,6 +89,26 @@ def finals(statement: Statement) -> str | None:
     return _of_methods((method, ranges(trials)) for method, trials in shown)
 
 
+def lacking_finals(statement: Statement) -> str | None:
+    """The named methods without a trial in the paper whose parameters are known; ``None`` where each has one."""
+    lacking = [
+        method
+        for method, trials in by_method(statement).items()
+        if trials[0].method is not None
+        and not any(trial.in_paper and configurations([trial.params]) for trial in trials)
+    ]
+    return ", ".join(lacking) or None
+
+
+def finals_item(key: str, asks: str, statement: Statement, todo: str) -> Item:
+    """The final parameters; of which methods they are not known is left to the author."""
+    found, lacking = finals(statement), lacking_finals(statement)
+    if found is None:
+        return Item(key, asks, None, "", todo)
+    more = f"{todo}: of {lacking} no final parameters are known" if lacking else None
+    return Item(key, asks, found, "parameters of trials tagged in_paper=yes", more)
+
+
 def _of_methods(found: Iterable[tuple[str, Mapping[str, str]]]) -> str | None:
     parts = [f"{m}: {', '.join(f'{name} = {value}' for name, value in said.items())}" for m, said in found if said]
     return "; ".join(parts) or None
@@ -210,7 +230,8 @@ def multiplied(statement: Statement) -> str | None:
         return None
     of = shown.gpu_hours if statement.whole.gpu_hours.value else shown.energy_kwh
     mark = f"{found.bound} " if found.bound else ""
-    return f"{mark}{plain(found.value, 3)} times what the paper shows ({amount(of, bare=True)})"
+    basis = "" if statement.whole.gpu_hours.value else ", without PUE"
+    return f"{mark}{plain(found.value, 3)} times what the paper shows ({amount(of, bare=True)}{basis})"
 
 
 def multiplied_how(statement: Statement) -> str:

@@ -135,6 +135,12 @@ def rest(whole: Total, parts: Sequence[Total]) -> Total:
     return replace(whole, value=left, uncertainty=None, measured_share=None)
 
 
+def idle(statement: Statement, name: str) -> Spent | None:
+    """What was held idle, if it has that figure at all: who computes between cells does so in the background."""
+    held = statement.held_idle
+    return None if held is None or (name == "cpu_hours" and held.cpu_hours.value is None) else held
+
+
 # Runs and times
 
 

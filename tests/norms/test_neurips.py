@@ -51,6 +51,15 @@ def test_the_project_adds_up(golden: Statement) -> None:
     assert [row[1] for row in grid.rows] == ["2", "2", "17", "—", "21", "2"]
 
 
+def test_a_gpu_that_is_held_hides_no_cpu_hours(golden: Statement) -> None:
+    """It takes none; who computes between cells is in the background."""
+    assert golden.held_idle is not None
+    unread = replace(golden.held_idle, cpu_hours=replace(golden.held_idle.cpu_hours, value=None))
+    rows = NeurIPS().form(replace(golden, held_idle=unread)).tables
+    (left,) = [row for grid in rows for row in grid.rows if row[0] == "not said whether in the paper"]
+    assert "—" not in left[2:4]
+
+
 def test_experiments_add_up_to_the_cells(golden: Statement) -> None:
     found = hours(table(NeurIPS().form(golden), "Compute of each experiment"), "GPU-hours")
     assert sum(found.values()) == pytest.approx(18.0 - 1.0)  # but for the hour held idle
