@@ -8,7 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from . import assuming, comparing_pages, cost_pages, pages, planning, report, reporting, spending_pages, tag_pages
+from . import (
+    assuming,
+    comparing_pages,
+    cost_pages,
+    digests,
+    pages,
+    planning,
+    report,
+    reporting,
+    spending_pages,
+    tag_pages,
+)
 from .context import Context, noted, remembered, selection_of, stored, title_of, together, unsaved
 from .errors import LedgerError, UsageError
 from .format import quantity
@@ -221,7 +232,8 @@ def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     except UsageError as error:
         raise UsageError(". ".join([str(error), *_hint_of_nothing(ledger, selection, context)])) from None
     count = ledger.summary(selection).cells
-    notes = [f"Not in it, since the ledger could not take them: {pages.counted(len(kept))}."] if kept else []
+    notes = digests.notes(path)
+    notes += [f"Not in it, since the ledger could not take them: {pages.counted(len(kept))}."] if kept else []
     return Page(f"Wrote {path}: {pages.counted(count)} of {report.name_of(selection)}.", notes=notes)
 
 

@@ -53,6 +53,18 @@ def native(form: Form) -> tuple[str, str]:
     return json.dumps(form.native, indent=2, ensure_ascii=False, default=str) + "\n", "json"
 
 
+def own_file(form: Form) -> str:
+    """The same as a file of its own. In YAML what is left to the author stands above it, as comments."""
+    code, language = native(form)
+    todos = [f"{item.key}: {item.todo}" for item in form.todos] if language == "yaml" else []
+    return "".join(f"# {TODO} {_comment(todo)}\n" for todo in todos) + code
+
+
+def _comment(text: str) -> str:
+    """On one line, and of characters that YAML allows in a comment."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def dumped(body: Any) -> str:
     """As YAML that loads back equal: keys in their order, no line folded."""
     import yaml

@@ -7,12 +7,16 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import norms, stating
+from . import digests, norms, stating
 from .context import Context, of_folder, selection_of, stored
 from .errors import UsageError
 from .form_pages import forms_page
 from .pages import Page, counted
 from .words import parse, parser
+
+#: A norm's own file, and what stands beside it (``stating.NATIVE``).
+OWN = {"boamps": "BoAmps' own JSON", "model-card": "the model card's own YAML"}
+INSTEAD = "The verifiable file is export FILE.json."
 
 
 def answer(asked: argparse.Namespace, context: Context) -> Page:
@@ -79,8 +83,15 @@ def _written(asked: argparse.Namespace, context: Context) -> Page:
     selection, path = selection_of(asked, context), Path(os.path.expanduser(asked.output))
     ledger, kept = stored(selection, context)
     stating.export_statement(ledger, selection, path, context.costing, asked.norm, asked.anonymous, asked.force)
-    count, what = ledger.summary(selection).cells, "an anonymous statement" if asked.anonymous else "a statement"
-    return Page(f"Wrote {path}: {what} of {counted(count)} of {selection.name}.", notes=_left_out(len(kept)))
+    cells, own = counted(ledger.summary(selection).cells), stating.native_norm(asked.norm, stating.suffix_of(path))
+    said = f"Wrote {path}: {_what(own, asked.anonymous)} of {cells} of {selection.name}."
+    return Page(f"{said} {INSTEAD}" if own else said, notes=[*digests.notes(path), *_left_out(len(kept))])
+
+
+def _what(own: str | None, anonymous: bool) -> str:
+    if own is not None:
+        return f"{OWN[own]},{' anonymous,' if anonymous else ''}"
+    return "an anonymous statement" if anonymous else "a statement"
 
 
 def _left_out(kept: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,33 @@ def test_a_file_of_the_norms_that_were_named(
     assert "--force replaces it" in report(capsys, ledger_file, "-o", str(path), code=2)
     report(capsys, ledger_file, "-o", str(path), "--force")
     assert len(yaml.safe_load(path.read_text())["forms"]) == 8
+
+
+def test_a_norms_own_file_is_said_to_be_one(capsys: pytest.CaptureFixture[str], ledger_file: str, home: Path) -> None:
+    path = home / "b.json"
+    text = report(capsys, ledger_file, "boamps", "-o", str(path))
+    assert text.startswith(f"Wrote {path}: BoAmps' own JSON, of 20 cells of everything in the ledger.")
+    assert text.splitlines()[0].endswith("The verifiable file is export FILE.json.")
+    assert "Digest" not in text
+    assert "header" in json.loads(path.read_text())
+    text = report(capsys, ledger_file, "boamps", "-o", str(path), "--force", "--anonymous")
+    assert "BoAmps' own JSON, anonymous, of 20 cells" in text
+    text = report(capsys, ledger_file, "model-card", "-o", str(home / "card.yaml"), code=2)
+    assert "%cost where FR" in text
+    assert not (home / "card.yaml").exists()
+
+
+def test_the_verifiable_file_comes_with_its_digest(
+    capsys: pytest.CaptureFixture[str], ledger_file: str, home: Path
+) -> None:
+    path = home / "all.json"
+    for words in (("report", "-o"), ("export",)):
+        text = said(here(capsys, *words, str(path), "--all", "--ledger", ledger_file))
+        digest = json.loads(path.read_text())["chain"]["whole"]
+        assert f"Digest of the whole file: {digest}" in text
+        assert "verify FILE --head DIGEST" in text
+        assert "whole, and its figures follow" in said(here(capsys, "verify", str(path), "--head", digest))
+        path.unlink()
 
 
 @pytest.mark.parametrize(

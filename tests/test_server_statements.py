@@ -32,6 +32,16 @@ def test_the_norms_and_the_scope_that_were_asked_for(filled: Server) -> None:
     assert "NeurIPS" in everything
 
 
+def test_a_norms_own_file_is_the_only_thing_in_it(filled: Server) -> None:
+    asked = {"path": "paper/train.ipynb", "scope": "project"}
+    answer = filled.ask("statement", **asked, format="json", norm="boamps")
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert answer.json["header"]["reportStatus"] == "draft"
+    refused = filled.ask("statement", **asked, format="yaml", norm="model-card")
+    assert refused.status == 400
+    assert "%cost where FR" in refused.json["message"]
+
+
 def test_an_anonymous_one_has_no_name_even_in_its_own(filled: Server) -> None:
     for suffix in TYPES:
         asked = {"path": "paper/train.ipynb", "format": suffix, "anonymous": "1", "norm": "neurips"}

@@ -9,16 +9,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 import stated
 import yaml
 
-from jupyter_costmeter import plugins, stating
+from jupyter_costmeter import norms, plugins, stating
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.errors import LedgerError, ReportError, UsageError
 from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
+from jupyter_costmeter.record import Figure, Usage
 
+CONSTRAINTS = Path(__file__).parent / "data" / "boamps" / "constraints.json"
 ALL = Selection("all")
 STARTS = {
     "md": "# Compute of", "tex": "% A fragment", "html": "<!DOCTYPE html>", "csv": "norm,key,asks,answer,how,todo",
@@ -35,9 +38,9 @@ def golden(home: Path) -> Iterator[tuple[Ledger, Costing]]:
     ledger.close()
 
 
-def exported(golden: tuple[Ledger, Costing], path: Path, *norms: str, force: bool = False) -> str:
+def exported(golden: tuple[Ledger, Costing], path: Path, *names: str, force: bool = False) -> str:
     ledger, costing = golden
-    stating.export_statement(ledger, ALL, path, costing, norms, force=force)
+    stating.export_statement(ledger, ALL, path, costing, names, force=force)
     return path.read_text(encoding="utf-8")
 
 
@@ -104,6 +107,66 @@ def test_only_the_norms_that_were_named(golden: tuple[Ledger, Costing], home: Pa
     assert list(body["forms"]) == ["neurips", "sci"]
     held = json.loads(exported(golden, home / "out.json", "neurips"))
     assert [form["name"] for form in held["forms"]] == ["neurips"]
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_boamps_is_its_own_json(anonymous: bool, golden: tuple[Ledger, Costing], home: Path) -> None:
+    path = home / "boamps.json"
+    stating.export_statement(golden[0], ALL, path, golden[1], ["BoAmps"], anonymous=anonymous)
+    body = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema.Draft4Validator(json.loads(CONSTRAINTS.read_text(encoding="utf-8"))).validate(body)
+    assert body["header"]["reportStatus"] == "draft"
+    assert body["environment"]["country"] == "France"
+    assert "schema" not in body
+    assert "gpu07" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("names", "suffix", "own"),
+    [
+        (["boamps"], "json", "boamps"),
+        (["boamps", "BOAMPS"], "json", "boamps"),
+        (["model_card"], "yaml", "model-card"),
+        (["boamps"], "yaml", None),
+        (["model-card"], "json", None),
+        (["boamps", "neurips"], "json", None),
+        ([], "json", None),
+        (["neurips"], "json", None),
+    ],
+)
+def test_only_one_norm_alone_has_its_own_file(names: list[str], suffix: str, own: str | None) -> None:
+    assert stating.native_norm(names, suffix) == own
+
+
+def test_the_norms_with_a_file_of_their_own_are_known() -> None:
+    found = norms.forms(stated.golden_statement())
+    assert {form.name: form.native_suffix for form in found if form.native_suffix} == stating.NATIVE
+    assert set(stating.MUST) == set(stating.NATIVE)
+    for form in found:
+        assert set(stating.MUST.get(form.name, ())) <= {item.key for item in form.items}
+
+
+def test_two_norms_or_none_are_the_verifiable_file(golden: tuple[Ledger, Costing], home: Path) -> None:
+    assert json.loads(exported(golden, home / "two.json", "boamps", "sci"))["schema"] == 2
+    assert json.loads(exported(golden, home / "all.json"))["schema"] == 2
+
+
+def test_a_model_card_without_a_place_says_what_to_do(golden: tuple[Ledger, Costing], home: Path) -> None:
+    nowhere = home / "nowhere"
+    nowhere.mkdir()
+    with pytest.raises(UsageError, match=r"without emissions: .*%cost where FR.*Another suffix \(\.md,.*\.json\)"):
+        stating.export_statement(golden[0], ALL, home / "card.yaml", Costing(None, nowhere), ["model-card"])
+    assert not list(home.glob("*card*"))
+
+
+def test_boamps_without_energy_says_what_is_lacking(home: Path) -> None:
+    ledger = Ledger(home / "ledger.sqlite")
+    used = Usage(60.0, (Figure("cpu_s", 1.0, stated.CLOCK), Figure("cpu_energy_j", None, stated.NUMPY)))
+    ledger.append(stated.PREPARE, [stated.record(stated.PREPARE, 1, 0.0, used)])
+    with pytest.raises(UsageError, match=r"no \.json of boamps without measures\.powerConsumption: it is not known"):
+        exported((ledger, Costing(None, home)), home / "boamps.json", "boamps")
+    assert not list(home.glob("*boamps*"))
+    ledger.close()
 
 
 def test_a_model_card_is_a_front_matter(golden: tuple[Ledger, Costing], home: Path) -> None:

@@ -1,4 +1,4 @@
-"""YAML: the statement's figures and the forms as a mapping; of one form with a YAML block of its own that block."""
+"""YAML: the statement's figures and the forms as a mapping."""
 
 from __future__ import annotations
 
@@ -15,21 +15,7 @@ class YamlStatement:
     media_type = "application/yaml"
 
     def write(self, out: IO[str], document: Document) -> None:
-        block = _block(document.forms)
-        out.write(dumped(_body(document)) if block is None else block)
-
-
-def _block(forms: tuple[Form, ...]) -> str | None:
-    """Exact keys, to be pasted into a front matter; what is left to the author stands above it as comments."""
-    if len(forms) != 1 or forms[0].native is None or forms[0].native_suffix != "yaml":
-        return None
-    todos = (f"{item.key}: {item.todo}" for item in forms[0].todos)
-    return "".join(f"# TODO {_comment(todo)}\n" for todo in todos) + dumped(forms[0].native)
-
-
-def _comment(text: str) -> str:
-    """On one line, and of characters that YAML allows in a comment."""
-    return "".join(c if c.isprintable() else " " for c in text)
+        out.write(dumped(_body(document)))
 
 
 def _body(document: Document) -> dict[str, Any]:
