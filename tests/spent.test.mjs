@@ -1,6 +1,7 @@
 // What spent a budget: rows by one thing or another, and a chart that is made anew only for something new.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { BYS } from '../labextension/lib/budget.js';
 import { SpentView } from '../labextension/lib/spent.js';
 import { pause, total, until } from './verdicts.mjs';
 
@@ -111,4 +112,17 @@ test('where there is nothing to draw the reason is told', async () => {
   await until(() => state.view.undrawn !== null);
   assert.equal(state.view.chart, null);
   assert.equal(state.view.undrawn, 'nothing was spent');
+});
+
+test('what was tagged is a way to look at it, too, and asked for by its name', async () => {
+  assert.equal(new Set(BYS).size, BYS.length);
+  for (const by of ['category', 'method', 'run']) {
+    assert.ok(BYS.includes(by), by);
+    const state = setup();
+    state.view.open('b1');
+    await until(() => state.view.answer !== null);
+    state.view.choose(by);
+    await until(() => state.view.answer.by === by);
+    assert.ok(state.asked.some(([name, asked]) => name === 'spent' && asked === by));
+  }
 });

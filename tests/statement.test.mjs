@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { fetchStatement, statementUrl } from '../labextension/lib/rest.js';
-import { StatementDesk } from '../labextension/lib/statement.js';
+import { StatementDesk, ownFile } from '../labextension/lib/statement.js';
+import { ENGLISH } from '../labextension/lib/words.js';
 
 const ORDER = {
   path: 'a b.ipynb',
@@ -49,4 +50,19 @@ test('what goes wrong is shown in the form, which stays open', async () => {
   assert.equal(orders[0].format, 'html');
   desk.close();
   assert.equal(desk.opened, false);
+});
+
+test('one norm alone in its own format is its own file, and the form says so', () => {
+  const said = (norms, format) => ownFile({ ...ORDER, norms, format }, ENGLISH);
+  assert.match(said(['boamps'], 'json'), /own file: BoAmps/);
+  assert.match(said(['model-card'], 'yaml'), /own file: Model card/);
+  for (const [norms, format] of [
+    [['boamps'], 'yaml'],
+    [['model-card'], 'json'],
+    [['boamps', 'sci'], 'json'],
+    [['sci'], 'json'],
+    [[], 'json']
+  ]) {
+    assert.equal(said(norms, format), null);
+  }
 });

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from serving import Server
@@ -12,6 +12,7 @@ from serving import Server
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.record import CellRecord
 from jupyter_costmeter.tag import CATEGORIES, Tagged, tagged
+from jupyter_costmeter.uses import By
 
 TRAIN = "paper/train.ipynb"
 
@@ -144,3 +145,13 @@ def test_the_front_end_offers_the_same_words() -> None:
     assert front_end("tags.ts", "KEYS") == list(KEYS)
     assert front_end("statement.ts", "NORMS") == list(norms.NAMES)
     assert set(front_end("statement.ts", "FORMS")) == {*plugins.BUILT_IN["statements"], "json"}
+    assert set(front_end("budget.ts", "BYS")) == set(get_args(By))
+
+
+def test_the_front_end_knows_the_norms_own_files() -> None:
+    from jupyter_costmeter import stating
+
+    source = (Path(__file__).parents[1] / "labextension" / "src" / "statement.ts").read_text()
+    found = re.search(r"NATIVE: .*? = \{(.*?)\}", source, re.DOTALL)
+    assert found
+    assert dict(re.findall(r"'?([\w-]+)'?: '(\w+)'", found[1])) == stating.NATIVE

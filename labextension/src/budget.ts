@@ -134,7 +134,17 @@ export interface BudgetList {
   events: BudgetEvent[];
 }
 
-export const BYS = ['cell', 'notebook', 'day', 'outcome', 'device', 'label'] as const;
+export const BYS = [
+  'cell',
+  'notebook',
+  'day',
+  'outcome',
+  'device',
+  'label',
+  'category',
+  'method',
+  'run'
+] as const;
 export type By = (typeof BYS)[number];
 
 export interface SpentRow {

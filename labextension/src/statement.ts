@@ -43,6 +43,21 @@ export function formName(form: Form, words: Words): string {
   }[form];
 }
 
+/** Norms with a file of their own, as `stating.NATIVE` has them: a test compares the two. */
+export const NATIVE: Partial<Record<Norm, Form>> = { boamps: 'json', 'model-card': 'yaml' };
+
+/** What is written where one norm alone is chosen, and its own file has this format; else null. */
+export function ownFile({ norms, format }: Order, words: Words): string | null {
+  const [norm] = norms;
+  if (norm === undefined || norms.length > 1 || NATIVE[norm] !== format) {
+    return null;
+  }
+  return words.__(
+    "This writes the norm's own file: %1. Export has the one to be verified.",
+    normName(norm, words)
+  );
+}
+
 /** None of the norms is all of them. */
 export interface Order {
   scope: Scope;

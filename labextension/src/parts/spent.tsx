@@ -17,7 +17,10 @@ function byName(by: By, words: Words): string {
     day: words.__('Day'),
     outcome: words.__('Outcome'),
     device: words.__('Device'),
-    label: words.__('Label')
+    label: words.__('Label'),
+    category: words.__('Category'),
+    method: words.__('Method'),
+    run: words.__('Run')
   }[by];
 }
 

@@ -1,6 +1,14 @@
 import React from 'react';
 import { type Scope } from '../rest.js';
-import { FORMS, NORMS, formName, normName, type Order, type StatementDesk } from '../statement.js';
+import {
+  FORMS,
+  NORMS,
+  formName,
+  normName,
+  ownFile,
+  type Order,
+  type StatementDesk
+} from '../statement.js';
 import type { Words } from '../words.js';
 import { Refused } from './refused.js';
 import { useInView, useView } from './view.js';
@@ -110,6 +118,9 @@ function Fields(props: {
           choose={format => desk.type({ format })}
         />
       </div>
+      <p className="jp-Costmeter-quiet" aria-live="polite">
+        {ownFile(desk.order, words)}
+      </p>
       <label className="jp-Costmeter-check">
         <input
           type="checkbox"
