@@ -8,24 +8,33 @@ import sqlalchemy as sa
 
 from ..record import CellRecord
 from . import Selection, selecting
-from .schema import cell, tag
+from .schema import cell, tag, tally
 
 #: So many records are read at a time; one family may have more.
 PAGE = 500
 
 
-def _up() -> sa.CTE:
-    """Each such record, and those around it, with the id of that record."""
+def _up(selection: Selection) -> sa.CTE:
+    """Each such record of the sessions that are selected in part, and those around it, with the id of that record."""
     said = sa.exists().where(tag.c.record_id == cell.c.id)
-    inside = sa.select(cell.c.id.label("of"), cell.c.id, cell.c.parent_id).where(cell.c.parent_id.is_not(None), said)
+    where = cell.c.parent_id.is_not(None), said, *_sessions(selection)
+    inside = sa.select(cell.c.id.label("of"), cell.c.id, cell.c.parent_id).where(*where)
     up = inside.cte("up", recursive=True)
     around = sa.select(up.c.of, cell.c.id, cell.c.parent_id).where(cell.c.id == up.c.parent_id)
     return up.union(around)
 
 
-def roots() -> sa.Select[tuple[str]]:
-    """The outermost records of all families."""
-    up = _up()
+def _sessions(selection: Selection) -> selecting.Where:
+    """A record and those inside it are of one session, but may be of several notebooks (one that was renamed)."""
+    if selection == Selection("all"):
+        return []
+    inside = sa.select(tally.c.session_id).where(*selecting.where(tally, selection))
+    return [cell.c.session_id.in_(inside)]
+
+
+def roots(selection: Selection) -> sa.Select[tuple[str]]:
+    """The outermost records of the selection's families, and maybe those of others."""
+    up = _up(selection)
     return sa.select(up.c.id).where(up.c.parent_id.is_(None))
 
 
@@ -33,7 +42,7 @@ def found(connection: sa.Connection, selection: Selection) -> list[set[str]]:
     """The ids of each family whose outermost record is selected; of a record that has lost it there is none."""
     chains: dict[str, set[str]] = {}
     root_of: dict[str, str] = {}
-    for row in connection.execute(sa.select(_up())):
+    for row in connection.execute(sa.select(_up(selection))):
         chains.setdefault(row.of, set()).add(row.id)
         if row.parent_id is None:
             root_of[row.of] = row.id

@@ -70,7 +70,7 @@ def went(
     connection: sa.Connection, selection: Selection, start: float, end: float, by: By, zone: str, hourly_before: float
 ) -> list[Went]:
     """Rows that add up to all that was used."""
-    outside = [went_said.outside()] if by in went_said.NOBODY else []
+    outside = [went_said.outside(selection)] if by in went_said.NOBODY else []
     asked = _Asked(connection, [*selecting.cells(selection), *outside], start, end)
     groups = _by_day(asked, zone) if by == "day" else _by_keys(asked, by)
     if by in went_said.NOBODY:

@@ -42,9 +42,9 @@ class Piece(NamedTuple):
     parts: Sequence[tuple[str, Part]]
 
 
-def outside() -> sa.ColumnElement[bool]:
-    """The records that are in no family."""
-    return cell.c.id.not_in(families.roots())
+def outside(selection: Selection) -> sa.ColumnElement[bool]:
+    """Those of the selected records that are in no family."""
+    return cell.c.id.not_in(families.roots(selection))
 
 
 def columns(by: By) -> list[sa.ColumnElement[Any]]:
