@@ -12,7 +12,7 @@ from typing import Any
 from .chart_html import INK
 from .charts import colour
 from .statement import Spent, Statement, Trial
-from .statement_pages import NOT_TAGGED, amount, bills, pairs
+from .statement_pages import NOT_TAGGED, amount, bills, pairs, without_guesses
 
 #: They can be seen on white and on black.
 BAR = "#3b82c4"
@@ -86,6 +86,7 @@ def items(one: Statement) -> list[dict[str, Any]]:
 
 
 def _plots(one: Statement) -> Iterator[Any]:
+    one = without_guesses(one)
     categories = [(share.category or NOT_TAGGED, share.spent) for share in one.shares]
     experiments = [(each.name, each.spent) for each in one.experiments]
     for title, named in (("By category", categories), ("By experiment", experiments)):

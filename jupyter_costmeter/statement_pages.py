@@ -34,7 +34,12 @@ FIGURES = {
 }
 SHORT = {"gpu_hours": "GPU-h", "cpu_hours": "CPU-h", "electricity_kwh": "kWh", "emissions_kg": "kgCO2e"}
 SPENT = ("runs", "failed", "time", *SHORT.values(), "money")
+#: Of all of it, beside categories, experiments and trials.
+PARTS = ("held_idle", "background", "reported", "preliminary")
 FIRST_SECTION = "What it took"
+#: Why emissions are a range, and those of a part not known: the world's average is no answer.
+RANGED = "by the countries with the least and the most carbon-intense electricity, since nobody said where it ran"
+UNPLACED = "nobody said where it ran; of all of it there is a range"
 
 
 # Numbers
@@ -77,17 +82,54 @@ def pairs(found: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={said(value)}" for key, value in found.items())
 
 
+# Emissions of a place that is not known
+
+
+def range_kg(one: Statement) -> tuple[float, float] | None:
+    """The least and the most that all of it emitted, kgCO2e, while nobody said where it ran; else ``None``."""
+    if one.region_g is None or one.whole.emissions_kg.value is None:
+        return None
+    return one.region_g[0] / 1000.0, one.region_g[1] / 1000.0
+
+
+def without_guesses(one: Statement) -> Statement:
+    """Where nobody said where it ran, without the emissions of parts: they are by the world's average."""
+    if one.region_g is None:
+        return one
+    parts: dict[str, Any] = {name: _unplaced(getattr(one, name)) for name in PARTS}
+    for name in ("shares", "experiments", "trials"):
+        parts[name] = tuple(replace(each, spent=_unplaced(each.spent)) for each in getattr(one, name))
+    return replace(one, **parts)
+
+
+def _unplaced(spent: Spent | None) -> Spent | None:
+    if spent is None:
+        return None
+    found = spent.emissions_kg
+    reasons = (UNPLACED,) if found.value is not None else found.reasons
+    bare = replace(found, value=None, method=None, measured_share=None, uncertainty=None, sources=(), reasons=reasons)
+    return replace(spent, emissions_kg=bare)
+
+
+def _emissions(one: Statement) -> str:
+    """Of all of it, in kgCO2e: ``~0.6``, or ``0.25 to 9.59`` where nobody said where it ran."""
+    found = range_kg(one)
+    if found is None:
+        return amount(one.whole.emissions_kg)
+    return f"{'≥ ' if one.whole.emissions_kg.incomplete else ''}{number(found[0])} to {number(found[1])}"
+
+
 # The statement
 
 
 def sections(document: Document) -> Iterator[Section]:
     """The statement's own, then one for each form."""
-    yield from _own(document.statement)
+    yield from _own(without_guesses(document.statement))
     yield from map(form_section, document.forms)
 
 
 def _own(one: Statement) -> Iterator[Section]:
-    yield Section(FIRST_SECTION, tuple(headlines(one)), (_totals(one.whole), _parts(one)))
+    yield Section(FIRST_SECTION, tuple(headlines(one)), (_totals(one), _parts(one)))
     if any(share.category is not None for share in one.shares):
         yield Section("By category", grids=(_categories(one),))
     if one.experiments:
@@ -111,19 +153,19 @@ def headlines(one: Statement) -> Iterator[str]:
     yield f"{one.scope[:1].upper()}{one.scope[1:]}: {runs}, {quantity(whole.wall_s, 's')} of computing, {span}."
     gpu = f"{amount(whole.gpu_hours)} GPU-hours reserved ({amount(whole.gpu_busy_hours)} busy)"
     yield f"{gpu}, {amount(whole.cpu_hours)} CPU-hours, {amount(whole.flops)} counted."
-    carbon = f"{amount(whole.electricity_kwh)} kWh of electricity with PUE, {amount(whole.emissions_kg)} kgCO2e"
-    yield f"{carbon}{_range(one)}.{f' Money: {bills(whole)}.' if whole.bills else ''}"
+    where = " (nobody said where it ran)" if range_kg(one) else ""
+    carbon = f"{amount(whole.electricity_kwh)} kWh of electricity with PUE, {_emissions(one)} kgCO2e{where}"
+    yield f"{carbon}.{f' Money: {bills(whole)}.' if whole.bills else ''}"
     yield f"Written by jupyter_costmeter {one.version}, {moment(one.made_at)}."
     yield "Marks: ~ is an estimate, ≥ a lower bound, — not known."
 
 
-def _range(one: Statement) -> str:
-    span = one.region_g and cost_pages.span(*one.region_g)
-    return f" (it is not known where it ran: {span})" if span else ""
-
-
-def _totals(whole: Spent) -> Grid:
+def _totals(one: Statement) -> Grid:
+    whole = one.whole
     rows = [_total(what, total) for name, what in FIGURES.items() if (total := getattr(whole, name)) is not None]
+    if range_kg(one):
+        ranged = (FIGURES["emissions_kg"], _emissions(one), "", "a range", RANGED)
+        rows = [ranged if row[0] == ranged[0] else row for row in rows]
     peaks = (("peak memory", whole.peak_rss_bytes), ("peak GPU memory", whole.peak_gpu_bytes))
     rows += [(what, quantity(value, "B"), "", "", "") for what, value in peaks if value is not None]
     rows += [("money", money.text(bill), "", str(bill.method or "not known"), "; ".join(bill.sources or bill.reasons))
@@ -153,6 +195,9 @@ def _parts(one: Statement) -> Grid:
         "preliminary, not in the paper": one.preliminary,
     }
     rows = tuple((name, *spent_row(spent)) for name, spent in parts.items() if spent is not None)
+    if range_kg(one):
+        at = 1 + SPENT.index(SHORT["emissions_kg"])
+        rows = ((*rows[0][:at], _emissions(one), *rows[0][at + 1 :]), *rows[1:])
     return _spent_grid("Of it", ("part",), rows)
 
 

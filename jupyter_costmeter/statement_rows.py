@@ -8,12 +8,20 @@ from typing import Any
 
 from .record import Total
 from .statement import Spent, Statement
-from .statement_pages import FIGURES, NOT_TAGGED, gpus, moment, pairs
+from .statement_pages import FIGURES, NOT_TAGGED, PARTS, RANGED, gpus, moment, pairs, range_kg, without_guesses
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What is known to lie between two values, in one unit."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure, or a fact; ``value`` is ``None`` where it is not known, and ``how`` says why."""
+    """A figure, or a fact; ``value`` is ``None`` where it is not known, and ``how`` says why; it may be a ``Range``."""
 
     key: str
     what: str
@@ -23,6 +31,7 @@ class Row:
 
 def figure_rows(one: Statement) -> Iterator[Row]:
     """Every figure of the statement with its key: ``whole.gpu_hours``, ``category.hpo.energy_kwh``, …"""
+    one, ranged = without_guesses(one), _ranged(one)
     yield Row("title", "title", one.title)
     yield Row("scope", "what it is about", one.scope)
     yield Row("made_at", "when it was written", moment(one.made_at))
@@ -30,13 +39,23 @@ def figure_rows(one: Statement) -> Iterator[Row]:
     yield Row("first_at", "first run", moment(one.first_at))
     yield Row("last_at", "end of the last run", moment(one.last_at))
     yield Row("sessions", "sessions", one.sessions)
-    for part in ("whole", "held_idle", "background", "reported", "preliminary"):
-        yield from _figures_of(part, getattr(one, part))
+    for part in ("whole", *PARTS):
+        rows = _figures_of(part, getattr(one, part))
+        yield from (ranged if ranged and row.key == ranged.key else row for row in rows)
     for share in one.shares:
         yield from _figures_of(f"category.{share.category or NOT_TAGGED}", share.spent)
     yield from _each(one)
     for i, note in enumerate(one.problems, 1):
         yield Row(f"note.{i}", "what to know", note)
+
+
+def _ranged(one: Statement) -> Row | None:
+    """The emissions of all of it where nobody said where it ran; those of parts are not known then."""
+    found, total = range_kg(one), one.whole.emissions_kg
+    if found is None:
+        return None
+    bound = f"; a lower bound: {'; '.join(total.reasons)}" if total.incomplete else ""
+    return Row("whole.emissions_kg", FIGURES["emissions_kg"], Range(*found), f"a range, {RANGED}{bound}")
 
 
 def _each(one: Statement) -> Iterator[Row]:

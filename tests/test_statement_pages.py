@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
 
 import pytest
+import yaml
 from stated import golden_statement
 
+from jupyter_costmeter import plugins
 from jupyter_costmeter.form_pages import form_section, forms_page
 from jupyter_costmeter.record import Total
 from jupyter_costmeter.statement import Document, Form, Grid, Item
@@ -57,11 +61,67 @@ def test_parameters_are_told_shortly() -> None:
 
 def test_the_headlines_have_the_figures_that_all_ask_for() -> None:
     text = " ".join(headlines(GOLDEN))
-    assert "Project paper: 21 runs in 3 sessions, 2 of them failed, 14 h 37 min of computing" in text
+    assert "Project paper: 20 runs in 3 sessions, 2 of them failed, 14 h 37 min of computing" in text
     assert "18 GPU-hours reserved (~15.3 busy), 15.6 CPU-hours, ≥ 5.04 EFLOP counted" in text
     assert "~10.7 kWh of electricity with PUE, ~0.601 kgCO2e. Money: 9.90 EUR" in text
-    unplaced = " ".join(headlines(replace(GOLDEN, region_g=(10.0, 500.0))))
-    assert "it is not known where it ran: 10 to 500 gCO2e" in unplaced
+
+
+UNPLACED = replace(GOLDEN, region_g=(250.0, 9590.0))
+
+
+def test_emissions_of_nobody_knows_where_are_a_range_and_those_of_parts_are_not_told() -> None:
+    assert "PUE, 0.25 to 9.59 kgCO2e (nobody said where it ran). Money" in " ".join(headlines(UNPLACED))
+    grids = {
+        grid.title or section.title: grid for section in sections(Document(UNPLACED, ())) for grid in section.grids
+    }
+    row = next(row for row in grids["Totals"].rows if row[0].startswith("emissions"))
+    assert row[1:4] == ("0.25 to 9.59", "", "a range")
+    assert "nobody said where it ran" in row[4]
+    of_it = [row[grids["Of it"].columns.index("kgCO2e")] for row in grids["Of it"].rows]
+    assert of_it[0] == "0.25 to 9.59"
+    assert set(of_it[1:]) == {"—"}
+    for name in ("By category", "By experiment", "Trials"):
+        assert "kgCO2e" not in grids[name].columns
+    bound = replace(GOLDEN.whole, emissions_kg=replace(GOLDEN.whole.emissions_kg, missing=1, reasons=("lost",)))
+    assert "≥ 0.25 to 9.59 kgCO2e" in " ".join(headlines(replace(UNPLACED, whole=bound)))
+
+
+def test_no_format_has_the_worlds_average_as_emissions() -> None:
+    """Every number of the placed statement's emissions is gone, in all formats; the charts have none either."""
+    said = {amount(spent.emissions_kg) for spent in (GOLDEN.whole, *(share.spent for share in GOLDEN.shares))}
+    raw = [repr(spent.emissions_kg.value) for spent in (GOLDEN.whole, *(trial.spent for trial in GOLDEN.trials))]
+    for suffix in ("md", "tex", "html", "csv", "yaml"):
+        out = io.StringIO()
+        plugins.load("statements", suffix).write(out, Document(UNPLACED, ()))
+        assert not [one for one in raw if one in out.getvalue()], suffix
+        assert not [one for one in said if f"{one} kgCO2e" in out.getvalue()], suffix
+
+
+def test_a_range_is_two_lines_of_csv_and_a_mapping_of_yaml() -> None:
+    csv_, yaml_ = io.StringIO(newline=""), io.StringIO()
+    plugins.load("statements", "csv").write(csv_, Document(UNPLACED, ()))
+    plugins.load("statements", "yaml").write(yaml_, Document(UNPLACED, ()))
+    found = {line["key"]: line for line in csv.DictReader(io.StringIO(csv_.getvalue()))}
+    low, high = found["whole.emissions_kg.low"], found["whole.emissions_kg.high"]
+    assert (float(low["answer"]), float(high["answer"])) == (0.25, 9.59)
+    assert low["asks"] == "emissions, kgCO2e, at least"
+    assert "nobody said where it ran" in low["how"]
+    assert "whole.emissions_kg" not in found
+    assert found["category.hpo.emissions_kg"]["answer"] == ""
+    assert found["trial.1.emissions_kg"]["how"].startswith("not known: nobody said where it ran")
+    figures = yaml.safe_load(yaml_.getvalue())["statement"]
+    assert (figures["whole.emissions_kg"]["from"], figures["whole.emissions_kg"]["to"]) == (0.25, 9.59)
+    assert "a range" in figures["whole.emissions_kg"]["how"]
+    assert figures["reported.emissions_kg"]["value"] is None
+    assert figures["whole.embodied_kg"]["value"] > 0
+
+
+def test_without_energy_there_is_no_range() -> None:
+    lost = replace(GOLDEN.whole.emissions_kg, value=None, reasons=("lost",))
+    dark = replace(UNPLACED, whole=replace(GOLDEN.whole, emissions_kg=lost))
+    row = next(row for row in figure_rows(dark) if row.key == "whole.emissions_kg")
+    assert (row.value, row.how) == (None, "not known: lost")
+    assert ", — kgCO2e." in " ".join(headlines(dark))
 
 
 def test_the_sections_are_those_that_hold_something() -> None:

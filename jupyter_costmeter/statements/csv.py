@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from ..spreadsheet import harmless
 from ..statement import Document
-from ..statement_rows import figure_rows
+from ..statement_rows import Range, Row, figure_rows
 from ..tables import printable
 
 COLUMNS = ("norm", "key", "asks", "answer", "how", "todo")
@@ -32,7 +32,16 @@ class CsvStatement:
 
 def _lines(document: Document) -> Iterator[tuple[Any, ...]]:
     for row in figure_rows(document.statement):
-        yield OWN, row.key, row.what, row.value, row.how, ""
+        yield from _line(row)
     for form in document.forms:
         for item in form.items:
             yield form.name, item.key, item.asks, item.answer, item.how, item.todo
+
+
+def _line(row: Row) -> Iterator[tuple[Any, ...]]:
+    """One; of a range two, for its ends."""
+    if isinstance(row.value, Range):
+        yield OWN, f"{row.key}.low", f"{row.what}, at least", row.value.low, row.how, ""
+        yield OWN, f"{row.key}.high", f"{row.what}, at most", row.value.high, row.how, ""
+    else:
+        yield OWN, row.key, row.what, row.value, row.how, ""

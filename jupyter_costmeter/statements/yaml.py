@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from ..form_pages import dumped
 from ..statement import Document, Form, Grid, Item
-from ..statement_rows import figure_rows
+from ..statement_rows import Range, Row, figure_rows
 
 
 class YamlStatement:
@@ -19,9 +19,13 @@ class YamlStatement:
 
 
 def _body(document: Document) -> dict[str, Any]:
-    figures = {row.key: {"value": row.value, **({"how": row.how} if row.how else {})}
-               for row in figure_rows(document.statement)}  # fmt: skip
+    figures = {row.key: _figure(row) for row in figure_rows(document.statement)}
     return {"statement": figures, "forms": {form.name: _form(form) for form in document.forms}}
+
+
+def _figure(row: Row) -> dict[str, Any]:
+    known = {"from": row.value.low, "to": row.value.high} if isinstance(row.value, Range) else {"value": row.value}
+    return {**known, "how": row.how} if row.how else known
 
 
 def _form(form: Form) -> dict[str, Any]:
