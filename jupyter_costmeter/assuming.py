@@ -199,15 +199,17 @@ def score(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     """The SCI score of a scope per functional unit."""
     selection, unit = selection_of(asked, context), sci.unit_of(asked.per)
     costs, summary = context.costing.of(context.uses(selection)), context.ledger.summary(selection)
-    count = asked.count if asked.count is not None else _count(unit, summary)
+    count = asked.count if asked.count is not None else _count(unit, context, selection, summary)
     page = cost_pages.sci_page(f"{title_of(selection)}: SCI", sci.score(costs.footprint, unit, count), costs)
     return noted(page, [*_measured(summary), *_multiplier(context, selection, summary)])
 
 
-def _count(unit: sci.Unit, summary: Summary) -> float:
+def _count(unit: sci.Unit, context: Context, selection: Selection, summary: Summary) -> float:
     """How many of the unit there were, where the ledger knows it."""
-    counts = {"run": summary.cells, "cell": summary.cells, "session": summary.sessions}
     name = unit.name.removesuffix("s")
+    if name == "run":  # as statements count them
+        return float(context.ledger.grouped(selection).whole().runs)
+    counts = {"cell": summary.cells, "session": summary.sessions}
     if name not in counts:
         raise UsageError(f"how many {unit.name}? --count N says it; run, cell and session are counted by themselves")
     return float(counts[name])

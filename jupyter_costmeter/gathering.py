@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -82,33 +82,30 @@ class _Priced:
     def spent(self, groups: Sequence[Group]) -> Spent:
         """What some groups came to."""
         uses = [use for group in groups for use in group.uses(self.groups.infos, self.hourly_before)]
-        runs, failed = sum(group.runs for group in groups), sum(group.failed for group in groups)
         wall_s = sum(group.wall_s for group in groups)
-        return spent_of(uses, self.book, runs=runs, failed=failed, wall_s=wall_s, **peaks_of(groups))
-
-    def _cells(self) -> list[tuple[Kind, Group]]:
-        return [(kind, group) for kind, group in self.groups.kinds.items() if kind.bucket == "cell"]
+        return spent_of(uses, self.book, self.groups.counts(groups), wall_s=wall_s, **peaks_of(groups))
 
     def between(self, bucket: str) -> Spent | None:
+        """Of it no record is a run."""
         found = [group for kind, group in self.groups.kinds.items() if kind.bucket == bucket]
-        return self.spent(found) if found else None
+        return replace(self.spent(found), runs=0, failed=0) if found else None
 
     def in_paper(self, said: bool) -> Spent | None:
-        found = [group for kind, group in self._cells() if kind.in_paper is said]
+        found = [group for kind, group in self.groups.cells() if kind.in_paper is said]
         return self.spent(found) if found else None
 
     def shares(self, trials: Iterable[Trial]) -> Iterable[Share]:
         """In the order of the categories, what nobody tagged last."""
         configs = _configs(trials)
         for category in (*CATEGORIES, None):
-            found = [group for kind, group in self._cells() if kind.category == category]
+            found = [group for kind, group in self.groups.cells() if kind.category == category]
             if found:
                 yield Share(category, self.spent(found), configs.get(category, 0))
 
     def experiments(self) -> Iterable[Experiment]:
         """In the order of their beginning."""
         found: dict[tuple[str | None, ...], list[tuple[Kind, Group]]] = {}
-        for kind, group in self._cells():
+        for kind, group in self.groups.cells():
             found.setdefault((kind.method, kind.category, kind.name), []).append((kind, group))
         for pairs in sorted(found.values(), key=lambda pairs: (min(g.first for _, g in pairs), _name(pairs[0][0]))):
             yield self._experiment(pairs)
@@ -118,9 +115,7 @@ class _Priced:
         said = {kind.in_paper for kind, _ in pairs}
         whole = Group()
         for group in groups:
-            whole.lengths.add(group.lengths.count, group.lengths.sum_s, group.lengths.squares)
-            for trial, seconds in group.named.items():
-                whole.named[trial] = whole.named.get(trial, 0.0) + seconds
+            whole.add_runs(group)
         in_paper = said.pop() if len(said) == 1 else None
         return Experiment(
             _name(kind), self.spent(groups), kind.category, kind.method, in_paper, *whole.length()
@@ -128,7 +123,8 @@ class _Priced:
 
     def trials(self, bar: bars.Bar[Any] = bars.none) -> Iterable[Trial]:
         """In the order of their start."""
-        found = sorted(self.groups.trials.items(), key=lambda pair: pair[1].first)
+        known = ((key, tried) for key, tried in self.groups.trials.items() if tried.is_known)
+        found = sorted(known, key=lambda pair: pair[1].first)
         for key, tried in bar(found, len(found), "trials"):
             yield self._trial(key, tried)
 

@@ -42,35 +42,62 @@ class TrialKey(NamedTuple):
     id: str | None
 
 
+class Counts(NamedTuple):
+    """How many runs, how many of them failed, and of how many records."""
+
+    runs: int
+    failed: int
+    records: int
+
+    def __add__(self, other: Counts) -> Counts:  # type: ignore[override]  # not one behind the other
+        return Counts(*(a + b for a, b in zip(self, other, strict=True)))
+
+
 @dataclass(slots=True)
 class Lengths:
-    """Seconds of single runs: how many, their sum and the sum of their squares."""
+    """Seconds of single runs: how many, how many of them failed, their sum and the sum of their squares."""
 
     count: int = 0
+    failed: int = 0
     sum_s: float = 0.0
     squares: float = 0.0
 
-    def add(self, count: int, sum_s: float, squares: float) -> None:
-        self.count += count
-        self.sum_s += sum_s
-        self.squares += squares
+    def one(self, seconds: float, failed: bool = False) -> None:
+        """One more run."""
+        self.count += 1
+        self.failed += failed
+        self.sum_s += seconds
+        self.squares += seconds * seconds
+
+    def add(self, other: Lengths) -> None:
+        self.count += other.count
+        self.failed += other.failed
+        self.sum_s += other.sum_s
+        self.squares += other.squares
+
+
+@dataclass(slots=True)
+class Named:
+    """One named run: its seconds, and whether any of its records ended well."""
+
+    seconds: float = 0.0
+    well: bool = False
 
 
 @dataclass(slots=True)
 class Group:
     """What some records came to; ``first`` and ``last`` are when they began and ended (seconds since 1970).
 
-    ``lengths`` are of whole records without a run's name, ``named`` the seconds of each named run. What is left of a
-    record beside those inside it is no run to take a mean of.
+    Its runs are ``lengths``, of whole records without a run's name, and those in ``named``. What is left of a record
+    beside those inside it is none, nor is a cell that holds nothing but ``%cost``.
     """
 
-    runs: int = 0
-    failed: int = 0
+    records: int = 0
     wall_s: float = 0.0
     first: float = inf
     last: float = -inf
     lengths: Lengths = field(default_factory=Lengths)
-    named: dict[TrialKey, float] = field(default_factory=dict)
+    named: dict[TrialKey, Named] = field(default_factory=dict)
     peaks: dict[str, float] = field(default_factory=dict)
     usings: dict[str, Using] = field(default_factory=dict)
 
@@ -79,6 +106,23 @@ class Group:
         if session_id not in self.usings:  # asked for with each figure
             self.usings[session_id] = Using(names=WANTED)
         return self.usings[session_id]
+
+    def count(self, trial: TrialKey | None, lengths: Lengths, wall_s: float, ok: bool, records: int = 1) -> None:
+        """Count records in that took so long: by a run's name, else those of them that are runs (``lengths``)."""
+        self.records += records
+        self.wall_s += wall_s
+        if trial is not None and trial.run is not None:
+            named = self.named.setdefault(trial, Named())
+            named.seconds, named.well = named.seconds + wall_s, named.well or ok
+        else:
+            self.lengths.add(lengths)
+
+    def add_runs(self, other: Group) -> None:
+        """Another group's runs, whose times are a mean's with these."""
+        self.lengths.add(other.lengths)
+        for trial, named in other.named.items():
+            own = self.named.setdefault(trial, Named())
+            own.seconds, own.well = own.seconds + named.seconds, own.well or named.well
 
     def reach(self, start: float, end: float) -> None:
         self.first, self.last = min(self.first, start), max(self.last, end)
@@ -96,8 +140,8 @@ class Group:
     def length(self) -> tuple[float | None, float | None]:
         """The mean of one run's seconds and the sample's standard deviation; ``None`` of none, or of a single one."""
         every = replace(self.lengths)
-        for seconds in self.named.values():
-            every.add(1, seconds, seconds * seconds)
+        for named in self.named.values():
+            every.one(named.seconds)
         if not every.count:
             return None, None
         mean = every.sum_s / every.count
@@ -118,6 +162,11 @@ class Tried:
     method: str | None = None
     in_paper: bool | None = None
     said: dict[tuple[float, str], Tagged] = field(default_factory=dict)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any of its records is: a score alone is none."""
+        return self.newest[1] != ""
 
     def ended(self, first: tuple[float, str], newest: tuple[float, str], outcome: Outcome, kind: Kind) -> None:
         """Some of its records, from the first to the newest (when it began, its id), which says how they ended.
@@ -151,16 +200,15 @@ class Tried:
 class Groups:
     """Some records in groups that add up to the outermost of them, and those that are trials once more by trial.
 
-    ``alike`` names the session under which another one's use counts (``alike()``), ``inside`` are the runs that lie in
-    others, ``notes`` what a reader of the groups should know.
+    ``forgotten`` counts cells that are in no group. ``alike`` names the session under which another one's use counts (``alike()``), ``notes`` say what a reader of the
+    groups should know.
     """
 
     kinds: dict[Kind, Group] = field(default_factory=dict)
     trials: dict[TrialKey, Tried] = field(default_factory=dict)
     infos: dict[str, SessionInfo] = field(default_factory=dict)
     alike: dict[str, str] = field(default_factory=dict)
-    inside: int = 0
-    inside_failed: int = 0
+    forgotten: Counts = Counts(0, 0, 0)
     notes: list[str] = field(default_factory=list)
 
     def of(self, kind: Kind, trial: TrialKey | None) -> list[Group]:
@@ -170,6 +218,28 @@ class Groups:
 
     def tried(self, trial: TrialKey) -> Tried:
         return self.trials.setdefault(trial, Tried())
+
+    def cells(self) -> list[tuple[Kind, Group]]:
+        """Those of cells: only these are runs of anything."""
+        return [(kind, group) for kind, group in self.kinds.items() if kind.bucket == "cell"]
+
+    def counts(self, groups: Iterable[Group]) -> Counts:
+        """How many runs some groups hold, a named one once.
+
+        A named run has failed if its newest record has, or all that these groups have of it.
+        """
+        found = list(groups)
+        named: dict[TrialKey, bool] = {}
+        for group in found:
+            for key, one in group.named.items():
+                named[key] = named.get(key, False) or one.well
+        failed = sum(not well or self.trials[key].outcome != "ok" for key, well in named.items())
+        lone = [Counts(one.lengths.count, one.lengths.failed, one.records) for one in found]
+        return sum(lone, Counts(len(named), failed, 0))
+
+    def whole(self) -> Counts:
+        """Of all of it."""
+        return self.counts(group for _, group in self.cells()) + self.forgotten
 
     # Records that are read one by one
 
@@ -190,30 +260,25 @@ class Groups:
         what, trial = said.of(record.id), said.trial(record.id) if record.bucket == "cell" else None
         kind = kind_of(record.bucket, record.outcome, what, record.label, record.notebook)
         for group in self.of(kind, trial):
-            _count(group, record, trial, part)
+            _count(group, record, trial, part, what.meter)
             using = group.using(self.alike.get(record.session_id, record.session_id))
             for device, one in parts_of(record) if part is None else part.parts:
                 using.spread(record.started_at, record.wall_s, device, one)
         if trial is not None:
             at, tried = (record.started_at, record.id), self.tried(trial)
-            tried.ended(at, at, record.outcome, kind)
             tried.add_said(at, what)
-        if record.parent_id is not None:
-            self.inside += 1
-            self.inside_failed += record.outcome != "ok"
+            if not what.meter:
+                tried.ended(at, at, record.outcome, kind)
 
 
-def _count(group: Group, record: CellRecord, trial: TrialKey | None, part: Taken | None) -> None:
+def _count(group: Group, record: CellRecord, trial: TrialKey | None, part: Taken | None, meter: bool) -> None:
     """A record, or what is left of it beside others."""
-    wall_s = record.wall_s if part is None else part.wall_s
-    group.runs += 1
-    group.failed += record.outcome != "ok"
-    group.wall_s += wall_s
-    group.reach(record.started_at, record.started_at + record.wall_s)
-    if trial is not None and trial.run is not None:
-        group.named[trial] = group.named.get(trial, 0.0) + wall_s
-    elif part is None or not part.cut:
-        group.lengths.add(1, record.wall_s, record.wall_s * record.wall_s)
+    wall_s, ok = record.wall_s, record.outcome == "ok"
+    lengths = Lengths()
+    if not meter and (part is None or not part.cut):
+        lengths.one(wall_s, not ok)
+    group.count(None if meter else trial, lengths, wall_s if part is None else part.wall_s, ok)
+    group.reach(record.started_at, record.started_at + wall_s)
     for figure in record.usage.figures:
         if figure.name in HIGHEST:
             group.peak(figure.name, figure.value)
@@ -252,10 +317,10 @@ def kind_of(bucket: Bucket, outcome: Outcome, said: Tagged, label: str | None, n
 
 
 def trial_of(record_id: str, said: Tagged) -> TrialKey | None:
-    """Which trial a record is by what is said of it; ``None`` for none."""
+    """Which trial a record is by what is said of it; ``None`` for none, as for a cell of ``%cost`` alone."""
     if said.run is not None:
         return TrialKey(said.method, said.run, None)
-    return TrialKey(None, None, record_id) if said.is_trial else None
+    return TrialKey(None, None, record_id) if said.is_trial and not said.meter else None
 
 
 class Said:

@@ -11,7 +11,7 @@ from .accounting import Part
 from .conditions import Book
 from .costing import bills_of
 from .derived import Bill, Costs
-from .grouping import Group, Groups
+from .grouping import Counts, Group, Groups
 from .record import Summary, Total
 from .statement import Spent
 from .units import J_PER_KWH
@@ -59,16 +59,15 @@ def peaks_of(groups: Iterable[Group]) -> Peaks:
 
 
 def spent_of(
-    uses: Sequence[Use], book: Book, *, runs: int, failed: int = 0, wall_s: float = 0.0,
-    peak_rss_bytes: float | None = None, peak_gpu_bytes: float | None = None,
+    uses: Sequence[Use], book: Book, counts: Counts, *, wall_s: float = 0.0, peak_rss_bytes: float | None = None,
+    peak_gpu_bytes: float | None = None,
 ) -> Spent:  # fmt: skip
     """What some runs used, under these conditions.
 
     Args:
         uses: with their ``work``; those of several groups of records may be put together.
         book: the conditions.
-        runs: how many.
-        failed: how many of them did not end well.
+        counts: how many.
         wall_s: their seconds.
         peak_rss_bytes: the highest of any run.
         peak_gpu_bytes: the same of one GPU's memory.
@@ -77,14 +76,13 @@ def spent_of(
     derived = footprint.totals(uses, book)
     bills = bills_of(uses, book) if book.assumptions.tariffs else ()
     peaks: Peaks = {"peak_rss_bytes": peak_rss_bytes, "peak_gpu_bytes": peak_gpu_bytes}
-    return _spent(totals, derived, bills, runs, failed, wall_s, peaks)
+    return _spent(totals, derived, bills, counts, wall_s, peaks)
 
 
 def whole_of(summary: Summary, costs: Costs, groups: Groups) -> Spent:
-    """What everything of a scope came to, by its summary; the groups know of runs inside others, and of peaks."""
-    runs, failed = summary.cells + groups.inside, summary.failed + groups.inside_failed
+    """What everything of a scope came to, by its summary; the groups know which of it were runs, and of peaks."""
     peaks = peaks_of(groups.kinds.values())
-    return _spent(summary.totals, costs.footprint.totals, costs.bills, runs, failed, summary.wall_s, peaks)
+    return _spent(summary.totals, costs.footprint.totals, costs.bills, groups.whole(), summary.wall_s, peaks)
 
 
 def _parts(use: Use) -> Iterator[Part]:
@@ -95,23 +93,23 @@ def _parts(use: Use) -> Iterator[Part]:
 
 
 def _spent(
-    totals: Sequence[Total], derived: Sequence[Total], bills: tuple[Bill, ...], runs: int, failed: int, wall_s: float,
+    totals: Sequence[Total], derived: Sequence[Total], bills: tuple[Bill, ...], counts: Counts, wall_s: float,
     peaks: Peaks,
 ) -> Spent:  # fmt: skip
     known = {total.name: total for total in (*totals, *derived)}
     held = known.get("gpu_reserved_s")
-    used = {name: _scaled(name, *how, known, runs) for name, how in (*FIGURES.items(), *DERIVED.items())}
+    used = {name: _scaled(name, *how, known, counts.records) for name, how in (*FIGURES.items(), *DERIVED.items())}
     if held is None or not (held.value or held.missing):  # nothing held is nothing used
         used |= {name: _nothing(name) for name in ("gpu_hours", "gpu_busy_hours") if FIGURES[name][1] not in known}
     embodied = used.pop("embodied_kg") if "embodied_g" in known else None
     used.pop("embodied_kg", None)
-    return Spent(runs, failed, wall_s, **used, embodied_kg=embodied, bills=bills, **peaks)
+    return Spent(counts.runs, counts.failed, wall_s, **used, embodied_kg=embodied, bills=bills, **peaks)
 
 
-def _scaled(name: str, unit: str, figure: str, per: float, known: dict[str, Total], runs: int) -> Total:
+def _scaled(name: str, unit: str, figure: str, per: float, known: dict[str, Total], records: int) -> Total:
     found = known.get(figure)
     if found is None:
-        return _lacking(name, unit, runs)
+        return _lacking(name, unit, records)
     value, width = found.value, found.uncertainty
     value, width = None if value is None else value / per, None if width is None else width / per
     return Total(
@@ -139,6 +137,6 @@ def _nothing(name: str) -> Total:
 
 
 @lru_cache(maxsize=1024)
-def _lacking(name: str, unit: str, runs: int) -> Total:
+def _lacking(name: str, unit: str, records: int) -> Total:
     """No record has such a figure: not a zero."""
-    return Total(name, unit, None, None, None, runs, None, (), (LACKING[name],) if name in LACKING else ())
+    return Total(name, unit, None, None, None, records, None, (), (LACKING[name],) if name in LACKING else ())

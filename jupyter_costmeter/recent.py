@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import Protocol
 
 from . import accounting
 from .anonymous import Names
-from .grouping import Groups, Kind
+from .grouping import Counts, Groups, Kind
 from .ledger import Selection
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Summary
+from .tag import Tagged, tagged
 from .uses import Use, Using, of_records
 
 
@@ -38,6 +39,8 @@ class Reader(Protocol):
     ) -> list[str]: ...
 
     def called(self, name: str) -> list[str]: ...
+
+    def told_of(self, ids: Sequence[str]) -> dict[str, tuple[str, Tagged]]: ...
 
     def names(self, selection: Selection) -> Names: ...
 
@@ -101,6 +104,10 @@ class Recent:
             return [one for one in ids if one.startswith(name)]
         return [one for one in ids if one.startswith(start) and one.endswith(dash + number)]
 
+    def told_of(self, ids: Sequence[str]) -> dict[str, tuple[str, Tagged]]:
+        asked = set(ids)
+        return {record.id: (record.outcome, tagged(record.tags)) for record in self._cells if record.id in asked}
+
     def names(self, selection: Selection) -> Names:
         info, found = self._info, list(selected(self._cells, selection))
         notebooks = (one for one in (info.notebook, *(r.notebook for r in found)) if one)
@@ -115,7 +122,7 @@ class Recent:
         groups.add(self._cells, found)
         if len(found) == len(self._cells):
             self._add_between(groups, {record.bucket for record in found})
-            self._note_forgotten(groups, sum(r.parent_id is None and r.bucket == "cell" for r in found))
+            self._note_forgotten(groups, [r for r in found if r.parent_id is None and r.bucket == "cell"])
         return groups
 
     def _add_between(self, groups: Groups, known: set[Bucket]) -> None:
@@ -124,11 +131,14 @@ class Recent:
             if bucket in known:
                 continue
             (group,) = groups.of(Kind(bucket), None)
-            group.runs, group.wall_s = using.count, total.wall_s if total else 0.0
+            group.records, group.wall_s = using.count, total.wall_s if total else 0.0
             group.usings[self._info.id] = using
 
-    def _note_forgotten(self, groups: Groups, count: int) -> None:
+    def _note_forgotten(self, groups: Groups, cells: list[CellRecord]) -> None:
+        count, failed = len(cells), sum(cell.outcome != "ok" for cell in cells)
         if count < self._summary.cells:
+            rest = self._summary.cells - count
+            groups.forgotten = Counts(rest, max(0, self._summary.failed - failed), rest)
             what = f"the {count} newest and dearest cells of {self._summary.cells}"
             groups.notes.append(f"The ledger could not be read, and only {what} are remembered one by one.")
 
@@ -171,10 +181,14 @@ def _in_scope(record: CellRecord, selection: Selection) -> bool:
 
 
 def chosen(records: Iterable[CellRecord], count: int | None, numbers: tuple[int, int] | None) -> list[str]:
-    """The ids of cells in the order of these: the last so many, or those of some In [numbers]; inner ones left out."""
+    """The ids of cells in the order of these: the last so many, or those of some In [numbers]; inner ones left out.
+
+    So are cells of ``%cost`` alone, unless they are called by their number.
+    """
     first, last = numbers or (-inf, inf)
     outer = [record for record in records if record.parent_id is None]
-    found = [r.id for r in outer if numbers is None or first <= (r.execution_count or 0) <= last]
+    called = [r for r in outer if first <= (r.execution_count or 0) <= last] if numbers else outer
+    found = [r.id for r in called if numbers or not tagged(r.tags).meter]
     return found if count is None else found[-count:]
 
 

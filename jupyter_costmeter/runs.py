@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .between import Pending
 from .meter import Window
 from .record import Bucket, CellRecord, Outcome, SessionInfo, Total, Usage
-from .tag import tags_of
+from .tag import METER, tags_of
 
 if TYPE_CHECKING:
     from .reach import Code
@@ -49,6 +49,12 @@ def code_hash(code: str | None) -> str | None:
     return None if code is None else hashlib.sha256(code.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def is_meters(code: str | None) -> bool:
+    """Whether a cell holds nothing but the meter's own words, as ``%cost tag hpo``; comments beside."""
+    lines = [line.strip() for line in code.splitlines()] if code and "%cost" in code else []
+    return any(lines) and all(line.startswith(("%cost ", "%%cost", "#")) or line in ("", "%cost") for line in lines)
+
+
 def clean(text: str | None) -> str | None:
     """A lone surrogate can neither be stored nor sent."""
     return text if text is None else text.encode("utf-8", "backslashreplace").decode()
@@ -60,6 +66,7 @@ def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> Ce
     if parent is None and cells_only and run.code is None:
         parent = f"{info.id}-background"
     record_id, started_at = record_id_of(run, info), run.window.started_at
+    said = {**run.said, METER: True} if parent is None and is_meters(run.code) else dict(run.said)
     return CellRecord(
         id=record_id,
         session_id=info.id,
@@ -75,7 +82,7 @@ def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> Ce
         label=clean(run.label),
         error_type=clean(run.error_type),
         parent_id=parent,
-        tags=tags_of(record_id, dict(run.said), started_at, "run", info.user, info.host),
+        tags=tags_of(record_id, said, started_at, "run", info.user, info.host),
     )
 
 

@@ -7,11 +7,16 @@ from contextvars import ContextVar
 from typing import Any
 
 from . import guard, tagging
+from .errors import UsageError
 from .format import in_words
-from .runs import Run
+from .runs import Run, is_meters
 from .session import Session
-from .tag import Tagged, tagged, tags_of
+from .tag import SCORE, Tagged, tagged, tags_of
 
+NOTHING = (
+    "this cell holds nothing but %cost, so nothing in it has a score; write the line into the cell that has, name the "
+    "run (%cost tag run=NAME), or say which cell is meant"
+)
 #: The trial that runs in this task or thread, with its session: a thread's newest block may be another task's.
 trial_of: ContextVar[tuple[Session, Run] | None] = ContextVar("jupyter_costmeter_trial", default=None)
 
@@ -56,11 +61,17 @@ def of_ended(session: Session, record_ids: Iterable[str], said: Mapping[str, Any
 
 
 def score(session: Session, key: str, value: float) -> bool:
-    """A score (by ``tag``'s key) of the trial that runs, else of the cell; whether there is one."""
+    """A score (by ``tag``'s key) of the trial that runs, else of the cell; whether there is one.
+
+    Raises:
+        UsageError: the cell holds nothing but ``%cost``, and is of no named run.
+    """
     found = trial_of.get()
     inside = found is not None and found[0] is session and found[1].window.end is None
     runs = [found[1]] if inside and found is not None else session.cells_here()[-1:]
     for run in runs:
+        if is_meters(run.code) and "run" not in run.said:
+            raise UsageError(f"{NOTHING}, as in %cost score {key.removeprefix(SCORE)}={value:g} --cells -1")
         run.said = {**run.said, key: value}
     if not runs:
         guard.log.warning("jupyter_costmeter: no cell and no trial runs that could have the score %s", key)

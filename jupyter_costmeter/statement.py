@@ -19,7 +19,8 @@ from .tag import Category
 class Spent:
     """What some runs used and cost.
 
-    ``runs`` counts cells (and trials inside of one), ``wall_s`` are their seconds. Hours are reserved GPU-hours, busy
+    ``runs`` counts trials, named runs (each once) and other cells, but neither what is left of a cell beside trials
+    inside it nor cells of ``%cost`` alone; ``wall_s`` are the seconds of all of it. Hours are reserved GPU-hours, busy
     GPU-hours and CPU-hours; ``energy_kwh`` is the machines' own, ``electricity_kwh`` with PUE. Each ``Total`` says how
     it is known, and is without a value where nothing of it could be read. ``bills`` are by the lab's tariffs, one a
     currency. Peaks are the highest of any run, in bytes.

@@ -20,6 +20,8 @@ Given = Literal["run", "later"]
 #: What can be said of any record; parameters and scores are keys of their own, as ``param.lr`` and ``score.accuracy``.
 KEYS = ("category", "method", "run", "in_paper")
 PARAM, SCORE = "param.", "score."
+#: Said by the meter itself of a cell that holds nothing but ``%cost``: it is no run of anything.
+METER = "meter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Tagged:
     scores: Mapping[str, float] = field(default_factory=dict)
     #: Whether the category was given after the record had ended: only then it counts for one that failed.
     judged: bool = False
+    #: Whether the cell holds nothing but ``%cost``.
+    meter: bool = False
 
     @property
     def is_trial(self) -> bool:
@@ -93,11 +97,22 @@ def tagged(tags: Iterable[Tag]) -> Tagged:
         {key[len(PARAM) :]: value for key, value in said.items() if key.startswith(PARAM)},
         {key[len(SCORE) :]: value for key, value in said.items() if key.startswith(SCORE)},
         "category" in said and newest["category"].given == "later",
+        bool(said.get(METER)),
     )
 
 
+def keys_of(said: Tagged) -> dict[str, Any]:
+    """What is said, by the keys that tags say it under."""
+    own = {key: value for key in KEYS if (value := getattr(said, key)) is not None}
+    params = {PARAM + name: value for name, value in said.params.items()}
+    return own | params | {SCORE + name: value for name, value in said.scores.items()}
+
+
 def category_of(outcome: str, said: Tagged) -> Category | None:
-    """What a record counts as: what failed is ``failed`` by itself, unless somebody said otherwise afterwards."""
-    if outcome != "ok" and not said.judged:
+    """What a record counts as: what failed is ``failed`` by itself, unless somebody said otherwise afterwards.
+
+    A mistake in a ``%cost`` alone is no experiment that failed.
+    """
+    if outcome != "ok" and not said.judged and not said.meter:
         return "failed"
     return said.category

@@ -6,9 +6,10 @@ import argparse
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from . import pages, place, spans, tagging
+from . import pages, place, spans, tag_changes, tagging
 from .context import Context, selection_of, title_of, together, unsaved
 from .errors import UsageError
 from .format import in_words
@@ -37,7 +38,7 @@ def tag(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     said = tagging.said_of(asked.said)
     if session is not None and not _chosen(asked):
         return Page(spans.begin(session, said))
-    return _tagged(_which(asked, context), said, context)
+    return _tagged(_which(asked, context), said, context, asked.last)
 
 
 def score(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
@@ -50,7 +51,7 @@ def score(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     if not said:
         return Page("No score was noted: there is no finite number.")
     if context.session is None or _chosen(asked):
-        return _tagged(_which(asked, context), said, context)
+        return _tagged(_which(asked, context), said, context, asked.last)
     for key, value in said.items():
         spans.score(context.session, key, value)
     return Page(f"This cell: {in_words(spans.of_said(said))}.")
@@ -63,13 +64,13 @@ def _off(asked: argparse.Namespace, context: Context) -> Page:
     return Page(spans.end(context.session))
 
 
-def _tagged(record_ids: Sequence[str], said: Mapping[str, Any], context: Context) -> Page:
+def _tagged(record_ids: Sequence[str], said: Mapping[str, Any], context: Context, last: int | None) -> Page:
     session = context.session
-    notes = []
+    notes = list(tag_changes.told(record_ids, said, context, last))
     if session is not None:
         spans.of_ended(session, record_ids, said)
         if not session.flush():
-            notes = [f"ledger: {session.ledger.message}."]
+            notes.append(f"ledger: {session.ledger.message}.")
     else:
         from .ledger.store import Ledger
 
@@ -203,7 +204,7 @@ def _present(asked: argparse.Namespace, context: Context) -> Page:
 
 
 def _any(said: Tagged) -> bool:
-    return said != Tagged()
+    return replace(said, meter=False) != Tagged()
 
 
 def _row(record: CellRecord, said: Tagged) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from kernels import ALL, Kernel
@@ -37,10 +38,10 @@ def test_a_span_lasts_until_the_next(kernel: Kernel, records: Records) -> None:
     assert shows(kernel, "%cost tag --off") == "Cells are not tagged from here on.\n"
     kernel.run("1", "after")
     found = said(records(kernel))
-    train = Tagged("train", in_paper=True)
+    train, alone = Tagged("train", in_paper=True), Tagged(meter=True)
     assert found == {
-        "before": Tagged(), "in it": Tagged("hpo", "ours"), "next": train, "in the next": train,
-        "less": Tagged("train"), "after": Tagged(), None: Tagged(),  # %cost tag --off is no more tagged itself
+        "before": Tagged(), "in it": Tagged("hpo", "ours"), "next": replace(train, meter=True), "in the next": train,
+        "less": Tagged("train"), "after": Tagged(), None: alone,  # %cost tag --off is no more tagged itself
     }  # fmt: skip
     assert not any(tag.value is None or tag.given == "later" for record in records(kernel) for tag in record.tags)
 
@@ -61,10 +62,10 @@ def test_a_cells_first_line_is_about_that_cell(kernel: Kernel, records: Records)
     assert by["a"].label == "warm up"
     assert by["d"].label == "tag team"
     assert said(records(kernel)) == {
-        "span": Tagged("train", "base"),
+        "span": Tagged("train", "base", meter=True),
         "a": Tagged("hpo", "our method", params={"lr": 3e-4}),
         "b": Tagged("train", scores={"accuracy": 0.912, "loss": 1.0}),
-        "c": Tagged("train", "base", in_paper=False),
+        "c": Tagged("train", "base", in_paper=False, meter=True),
         "d": Tagged("train", "base"),
     }
 
@@ -80,7 +81,18 @@ def test_wrong_words_stop_the_cell_as_wrong_magics_do(kernel: Kernel, records: R
     ]:
         assert named in fails(kernel, line)
     assert not kernel.value("'ran' in globals()")
-    assert not any(record.tags for record in records(kernel))
+    assert all(one in (Tagged(), Tagged(meter=True)) for one in map(tagged, (r.tags for r in records(kernel))))
+
+
+def test_a_cell_of_cost_alone_is_scored_only_as_part_of_a_named_run(kernel: Kernel, records: Records) -> None:
+    """Else it would be a trial of nothing: the cell that was meant is before it."""
+    kernel.run("x = 1", "trained")
+    assert "%cost score accuracy=0.9 --cells -1" in fails(kernel, "# how good?\n%cost score accuracy=0.9")
+    kernel.run("%cost tag train run=1", "span")
+    kernel.run("%cost score accuracy=0.9", "scored")
+    found = said(records(kernel))
+    assert found["scored"] == Tagged("train", run="1", scores={"accuracy": 0.9}, meter=True)
+    assert found["trained"] == Tagged()
 
 
 def test_a_variable_can_be_said(kernel: Kernel, records: Records) -> None:
@@ -104,7 +116,7 @@ def test_a_cell_that_is_killed_keeps_what_was_said(kernel: Kernel, ledger: Ledge
 
 
 def test_tagging_loads_no_reports(kernel: Kernel) -> None:
-    kernel.run("%cost tag hpo method=ours\n%cost score accuracy=1\n%cost tag --off")
+    kernel.run("%cost tag hpo method=ours\nx = 1\n%cost score accuracy=1\n%cost tag --off")
     kernel.run("%%cost tag=hpo\n1")
     heavy = ("sqlalchemy", "jupyter_costmeter.commands", "jupyter_costmeter.context", "tabulate", "bokeh")
     assert kernel.value(f"[m for m in {heavy[1:]} if m in __import__('sys').modules]") == []

@@ -140,15 +140,29 @@ def test_a_kernels_ended_cells(kernel: Kernel, ledger: Ledger) -> None:
     assert kernel.value(tags)[2] == ["category", "run"]  # what the panel is told
     shown = shows(kernel, "%cost tag")
     assert shown.startswith("Cells are not tagged from here on.\n")
-    assert len([line for line in shown.splitlines() if line.startswith("In [")]) == 4
+    assert len([line for line in shown.splitlines() if line.startswith("In [")]) == 3
     assert "no cell of Session" in fails(kernel, "%cost tag hpo --cells 90")
     kernel.flush()
     found = {r.execution_count: tagged(r.tags) for r in ledger.records(Selection("all")) if r.bucket == "cell"}
     assert found == {
         1: Tagged(scores={"accuracy": 0.9}), 2: Tagged("train", run="2", judged=True),
-        3: Tagged("train", run="2", judged=True), 4: Tagged(), 5: Tagged("hpo", judged=True),
-        6: Tagged(), 7: Tagged(), 8: Tagged(),
+        3: Tagged("hpo", run="2", judged=True),  # not the cells of %cost alone between
+        **{number: Tagged(meter=True) for number in (4, 5, 6, 8)}, 7: Tagged(),
     }  # fmt: skip
+
+
+def test_what_else_comes_of_it_is_told(kernel: Kernel) -> None:
+    kernel.run("1", "a")
+    kernel.run("1 / 0", "b")
+    shown = shows(kernel, "%cost tag hpo method=ours lr=0.1 --last 999")
+    assert shown.startswith("2 cells: hpo, method ours; lr=0.1.\n")
+    assert "999 were asked for; there are no more." in shown
+    assert "1 cell that did not end well counted as failed until now, and from now on as hpo" in shown
+    assert "replaces" not in shown
+    shown = shows(kernel, "%cost tag train method=ours lr=0.2 --last 2")
+    assert "Of 2 cells that replaces what was said before: hpo; lr=0.1." in shown
+    assert "asked for" not in shown
+    assert "counted as failed" not in shown
 
 
 def test_while_the_ledger_is_locked_tags_are_kept_and_said(kernel: Kernel, ledger_path: Path, ledger: Ledger) -> None:

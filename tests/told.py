@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from test_ledger_usage import records
 
 from jupyter_costmeter.record import CellRecord, Usage
-from jupyter_costmeter.tag import PARAM, SCORE, Tag, tags_of
+from jupyter_costmeter.tag import METER, PARAM, SCORE, Tag, tags_of
 
 KEYS: dict[str, st.SearchStrategy[Any]] = {
     "category": st.sampled_from(["train", "hpo", "prep", None, "no such"]),
     "method": st.sampled_from(["ours", "baseline", "β\n\t'%", None]),
     "run": st.sampled_from(["1", "2", None]),
     "in_paper": st.sampled_from([True, False, None]),
+    METER: st.just(True),
     f"{PARAM}lr": st.sampled_from([0.1, 0.2, "x\ty\n"]),
     f"{PARAM}ключ\n": st.just(None) | st.just([1, {"a": "b"}]),
     f"{SCORE}accuracy": st.floats(0, 1),

@@ -126,6 +126,14 @@ class Asked:
             for cell_id, runs in found.items()
         }
 
+    def told_of(self, ids: Sequence[str]) -> dict[str, tuple[str, Tagged]]:
+        """The outcome of each of these records that is there, and what is said of it."""
+        with self._reading() as connection:
+            if connection is None:
+                return {}
+            outcomes, said = tags.outcomes(connection, ids), tags.of(connection, ids)
+        return {one: (outcome, tagged(said.get(one, ()))) for one, outcome in outcomes.items()}
+
     def said_in(self, session: str, count: int = 1000) -> dict[str, tuple[str, tuple[Tag, ...]]]:
         """What was said of a session's newest cells by the records' ids, with their outcome; only where there is."""
         with self._reading() as connection:

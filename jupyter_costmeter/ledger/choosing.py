@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from ..tag import METER
 from . import Selection, selecting
-from .schema import OWN_CELL, cell
+from .schema import OWN_CELL, cell, tag
 
 #: So many of those that one name could mean are told.
 SOME = 10
@@ -16,10 +17,15 @@ SOME = 10
 def cells(
     connection: sa.Connection, selection: Selection, count: int | None, numbers: tuple[int, int] | None
 ) -> list[str]:
-    """The ids of cells, oldest first: the newest so many, or those of In [first] to In [last]; inner ones left out."""
+    """The ids of cells, oldest first: the newest so many, or those of In [first] to In [last]; inner ones left out.
+
+    So are cells of ``%cost`` alone, unless they are called by their number.
+    """
     query = sa.select(cell.c.id).where(*selecting.where(cell, selection), OWN_CELL)
     if numbers is not None:
         query = query.where(cell.c.execution_count.between(*numbers))
+    else:
+        query = query.where(~sa.exists().where(tag.c.record_id == cell.c.id, tag.c.key == METER))
     newest_first = query.order_by(cell.c.started_at.desc(), cell.c.id.desc()).limit(count)
     return list(connection.execute(newest_first).scalars())[::-1]
 

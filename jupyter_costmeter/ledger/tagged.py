@@ -16,7 +16,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from ..grouping import NOBODY, Group, Groups, Kind, TrialKey, alike, kind_of, trial_of
+from ..grouping import NOBODY, Group, Groups, Kind, Lengths, TrialKey, alike, kind_of, trial_of
 from ..record import HIGHEST, Bucket, Outcome, SessionInfo
 from ..tag import PARAM, SCORE, Tag, Tagged, tagged
 from ..uses import HOUR_S, WANTED
@@ -103,11 +103,14 @@ def told(text: str | None) -> Tagged:
 @lru_cache(maxsize=1024)
 def what(
     own: str | None, said: str | None, bucket: Bucket, outcome: Outcome, label: str | None, notebook: str | None
-) -> tuple[Kind, TrialKey | None]:
-    """What a record is; its id (``own``) is needed where it may be a trial by itself."""
+) -> tuple[Kind, TrialKey | None, bool]:
+    """What a record is, and whether of ``%cost`` alone.
+
+    Its id (``own``) is needed where it may be a trial by itself.
+    """
     found = told(said)
     trial = trial_of(own or "", found) if bucket == "cell" else None
-    return kind_of(bucket, outcome, found, label, notebook), trial
+    return kind_of(bucket, outcome, found, label, notebook), trial, found.meter
 
 
 # Places
@@ -120,13 +123,16 @@ class _Place:
     """
 
     __slots__ = (
-        "first", "groups", "hour", "kind", "last", "newest", "number", "oldest", "row", "runs", "said", "squares",
-        "trial", "wall_s",
+        "first", "groups", "hour", "kind", "last", "lengths", "meter", "newest", "number", "oldest", "row", "said",
+        "trial",
     )  # fmt: skip
 
-    def __init__(self, number: int, row: _Row, kind: Kind, trial: TrialKey | None, hour: int | None) -> None:
+    def __init__(
+        self, number: int, row: _Row, kind: Kind, trial: TrialKey | None, meter: bool, hour: int | None
+    ) -> None:
         self.number, self.row, self.kind, self.trial, self.hour = number, row, kind, trial, hour
-        self.runs, self.wall_s, self.squares = 0, 0.0, 0.0
+        self.meter = meter
+        self.lengths = Lengths()
         self.first, self.last = inf, -inf
         self.oldest, self.newest = (inf, ""), (-inf, "")
         self.groups: list[Group] = []
@@ -135,9 +141,7 @@ class _Place:
     def count(self, row: _Row) -> None:
         """One more record."""
         wall_s, started_at = row.wall_s, row.started_at
-        self.runs += 1
-        self.wall_s += wall_s
-        self.squares += wall_s * wall_s
+        self.lengths.one(wall_s, row.outcome != "ok")
         self.first, self.last = min(self.first, started_at), max(self.last, started_at + wall_s)
         if self.trial is not None:
             at = (started_at, row.id)
@@ -147,21 +151,18 @@ class _Place:
         """What was counted, into the groups."""
         self.groups = groups.of(self.kind, self.trial)
         for group in self.groups:
-            self._add(group, self.trial)
+            self._add(group)
         if self.trial is not None:
             tried = groups.tried(self.trial)
-            tried.ended(self.oldest, self.newest, self.row.outcome, self.kind)
             tried.add_said(self.newest, self.said)
+            if not self.meter:
+                tried.ended(self.oldest, self.newest, self.row.outcome, self.kind)
 
-    def _add(self, group: Group, trial: TrialKey | None) -> None:
-        group.runs += self.runs
-        group.failed += self.runs if self.row.outcome != "ok" else 0
-        group.wall_s += self.wall_s
+    def _add(self, group: Group) -> None:
+        lengths = Lengths() if self.meter else self.lengths
+        trial = None if self.meter else self.trial
+        group.count(trial, lengths, self.lengths.sum_s, self.row.outcome == "ok", self.lengths.count)
         group.reach(self.first, self.last)
-        if trial is not None and trial.run is not None:
-            group.named[trial] = group.named.get(trial, 0.0) + self.wall_s
-        else:
-            group.lengths.add(self.runs, self.wall_s, self.squares)
 
 
 class _Places:
@@ -191,11 +192,11 @@ class _Places:
                 self.apart.append(row.id)
                 return None
         own = row.id if row.said is not None and any(start in row.said for start in TRIAL) else None
-        kind, trial = what(own, row.said, row.bucket, row.outcome, row.label, row.notebook)
-        key = (own, kind, trial, row.outcome, self.groups.alike[row.session_id], hour)
+        kind, trial, meter = what(own, row.said, row.bucket, row.outcome, row.label, row.notebook)
+        key = (own, kind, trial, meter, row.outcome, self.groups.alike[row.session_id], hour)
         place = self._known.get(key)
         if place is None:
-            place = self._known[key] = _Place(len(self._known), row, kind, trial, hour)
+            place = self._known[key] = _Place(len(self._known), row, kind, trial, meter, hour)
         place.count(row)
         return place.number
 

@@ -34,6 +34,11 @@ def of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[Tag, ..
     return {record_id: tuple(tags) for record_id, tags in found.items()}
 
 
+def outcomes(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]:
+    """How each of these records ended, of those that are there."""
+    return dict(map(tuple, _in_parts(connection, sa.select(cell.c.id, cell.c.outcome), cell.c.id, ids)))
+
+
 def runs_of(connection: sa.Connection, notebook: str, cell_ids: Sequence[str]) -> dict[str, dict[str, str]]:
     """The outcomes of a notebook's cells by the cells' and the records' ids, the newest first; no inner windows."""
     query = sa.select(cell.c.cell_id, cell.c.id, cell.c.outcome).where(cell.c.notebook == notebook, OWN_CELL)

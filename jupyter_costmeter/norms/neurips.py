@@ -251,12 +251,11 @@ def _part(name: str, spent: Spent, statement: Statement, count: str | None = Non
 def _neither(statement: Statement) -> Iterator[tuple[str, ...]]:
     """What nobody said; where nothing was said of any, it is all."""
     said = [part.runs for part in (statement.reported, statement.preliminary) if part is not None]
-    left = statement.whole.runs - sum(said)
-    if left > 0:
-        names = ("gpu_hours", "cpu_hours", "electricity_kwh")
+    left = max(0, statement.whole.runs - sum(said))
+    totals = [_unsaid(statement, name) for name in ("gpu_hours", "cpu_hours", "electricity_kwh")]
+    if left or any(total.value for total in totals):
         grams = "—" if statement.region_g is not None else amount(_unsaid(statement, "emissions_kg"))
-        amounts = (amount(_unsaid(statement, name)) for name in names)
-        yield ("not said whether in the paper", str(left), *amounts, grams, "—")
+        yield ("not said whether in the paper", str(left), *map(amount, totals), grams, "—")
 
 
 # Prose

@@ -7,7 +7,22 @@ from dataclasses import replace
 
 from ..statement import Form, Grid, Item, Statement
 from . import hardware, tried
-from .wording import TIMED, amount, asked, emissions, empty, known, mark, meter, per_run, prose, runs, times, told
+from .wording import (
+    COUNTED_AS,
+    TIMED,
+    amount,
+    asked,
+    emissions,
+    empty,
+    known,
+    mark,
+    meter,
+    per_run,
+    prose,
+    runs,
+    times,
+    told,
+)
 
 SOURCE = "J. Pineau, The Machine Learning Reproducibility Checklist, v2.0, 7 April 2020"
 RUNTIME = ("result", "runs", "runtime", "energy, with PUE")
@@ -79,13 +94,14 @@ def _runs(statement: Statement) -> Item:
     asks = "the exact number of training and evaluation runs"
     if empty(statement):
         return asked("number of runs", asks, "give it")
-    counts = [f"{share.spent.runs} {share.category}" for share in statement.shares if share.category is not None]
-    untagged = [share.spent.runs for share in statement.shares if share.category is None]
-    counts += [f"{untagged[0]} not tagged"] if untagged else []
+    some = [(share.category, share.spent.runs) for share in statement.shares if share.spent.runs]
+    untagged = [runs for category, runs in some if category is None]
     trials = tried.counted(statement)
-    answer = ", ".join(counts) + (f"; trials: {trials}" if trials else "")
+    answer = ", ".join(f"{runs} {category or 'not tagged'}" for category, runs in some) + (
+        f"; trials: {trials}" if trials else ""
+    )
     todo = "say which of the runs that are not tagged were training, and which evaluation" if untagged else None
-    return Item("number of runs", asks, answer, "cells and trials by their tags, failed ones by their outcome", todo)
+    return Item("number of runs", asks, answer, f"{COUNTED_AS}; by their tags, failed ones by their outcome", todo)
 
 
 def _cost(statement: Statement) -> Iterator[Item]:

@@ -1,6 +1,6 @@
 """The Software Carbon Intensity, ISO/IEC 21031:2024: score, boundary, functional unit and method (FACTS §1.2).
 
-The arithmetic is ``sci``'s; here it is done for a statement, per run, session and cell, since only the author can say
+The arithmetic is ``sci``'s; here it is done for a statement, per run and session, since only the author can say
 what one of is worth counting.
 """
 
@@ -14,7 +14,7 @@ from ..cost_pages import said as factor_said
 from ..derived import Footprint
 from ..record import Total
 from ..statement import Form, Grid, Item, Statement
-from .wording import UNPLACED, amount, asked, emissions_how, emissions_item, how, known, mark, meter, prose
+from .wording import COUNTED_AS, UNPLACED, amount, asked, emissions_how, emissions_item, how, known, mark, meter, prose
 
 SOURCE = "ISO/IEC 21031:2024; Software Carbon Intensity specification v1.1, https://sci.greensoftware.foundation"
 CHOOSE = "choose R, the functional unit: `%cost sci --per epoch --count 90`; a score of another R is another number"
@@ -50,10 +50,10 @@ def _footprint(statement: Statement) -> Footprint:
 
 
 def _scores(statement: Statement) -> tuple[sci.Score, ...]:
-    """Per cell's run and per session, and all of it at once; none where no energy is known, or not where it ran."""
+    """Per run and per session, and all of it at once; none where no energy is known, or not where it ran."""
     if statement.whole.emissions_kg.value is None or statement.region_g is not None:
         return ()
-    counts = (("run", statement.summary.cells), ("session", statement.sessions), ("project as metered", 1))
+    counts = (("run", statement.whole.runs), ("session", statement.sessions), ("project as metered", 1))
     found = _footprint(statement)
     return tuple(sci.score(found, sci.Unit(name), float(count)) for name, count in counts if count)
 
@@ -99,10 +99,10 @@ def _score(statement: Statement) -> Item:
 
 def _unit(statement: Statement) -> Item:
     asks = "the functional unit R"
-    cells = statement.summary.cells  # not ``whole.runs``, which counts trials inside of a cell, too
-    if not cells:
+    runs = statement.whole.runs
+    if not runs:
         return asked("R", asks, CHOOSE)
-    return Item("R", asks, f"one run of a cell, of which there were {cells}", "counted", CHOOSE)
+    return Item("R", asks, f"one run, of which there were {runs}", f"counted: {COUNTED_AS}", CHOOSE)
 
 
 def _intensity(statement: Statement) -> Item:

@@ -29,6 +29,8 @@ SHOWN = 3
 TOLD = 12
 #: How ``times`` are known.
 TIMED = "wall time of a run, mean ± sample standard deviation"
+#: What counts as a run.
+COUNTED_AS = "trials, named runs (each once) and other cells, but those of %cost alone"
 UNTAGGED = "not tagged"
 PAPER = {True: "in the paper", False: "not in the paper", None: "not said"}
 UNPLACED = "say where it ran: `%cost where FR` in a notebook, `jupyter costmeter where FR` in a shell"
@@ -172,7 +174,7 @@ def meter(statement: Statement) -> str:
 
 def empty(statement: Statement) -> bool:
     """Whether nothing was metered."""
-    return not statement.whole.runs and statement.held_idle is None and statement.background is None
+    return not statement.summary.cells and statement.held_idle is None and statement.background is None
 
 
 def times(statement: Statement) -> str | None:

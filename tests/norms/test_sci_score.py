@@ -32,16 +32,16 @@ def test_it_says_boundary_unit_and_method(golden: Statement) -> None:
     form = SCI().form(golden)
     assert "Outside of it: disks, network" in (item(form, "boundary").answer or "")
     assert "ISO/IEC 21031:2024" in (item(form, "method").answer or "")
-    assert item(form, "R").answer == "one run of a cell, of which there were 20"
+    assert item(form, "R").answer == "one run, of which there were 20"
     assert "choose R" in (item(form, "R").todo or "")
     assert "56 g/kWh" in (item(form, "I").answer or "")
 
 
-def test_a_cell_with_ten_trials_in_it_is_one_run(golden: Statement) -> None:
+def test_a_cell_with_ten_trials_in_it_is_ten_runs(golden: Statement) -> None:
     whole, summary = replace(golden.whole, runs=10), replace(golden.summary, cells=1)
     form = SCI().form(replace(golden, whole=whole, summary=summary))
-    assert form.tables[0].rows[0][1] == "1"
-    assert item(form, "R").answer == "one run of a cell, of which there were 1"
+    assert form.tables[0].rows[0][1] == "10"
+    assert item(form, "R").answer == "one run, of which there were 10"
 
 
 def test_without_the_hardwares_making_it_is_a_lower_bound(no_gpu: Statement) -> None:
