@@ -18,12 +18,12 @@ from .errors import UsageError
 from .format import plain
 from .quotients import Quotient, left, multiplier, per_decade, quotient
 from .record import Total
-from .searches import SEARCH, Search, search_of
+from .searches import Search, said_of, says_how, search_of
 from .statement import Spent, Statement, Trial
 
-#: Reserved GPU-hours, counted FLOPs, and the machines' own kWh: the PUE is the place's, not the method's.
-Measure = Literal["gpu_hours", "flops", "kwh"]
-MEASURES: tuple[Measure, ...] = ("gpu_hours", "kwh", "flops")
+#: Reserved GPU-hours, CPU-hours, counted FLOPs, and the machines' own kWh: the PUE is the place's, not the method's.
+Measure = Literal["gpu_hours", "cpu_hours", "flops", "kwh"]
+MEASURES: tuple[Measure, ...] = ("gpu_hours", "cpu_hours", "kwh", "flops")
 #: Scored runs from which on a curve is drawn; fewer are printed (FACTS §1.2).
 ENOUGH = 5
 #: Parameters in a run's name at most.
@@ -64,8 +64,8 @@ class Side:
 
     ``scored`` are in the order of their start; ``failed`` trials count in compute and have no score, ``unscored`` ones
     did not fail and lack this metric, ``unusable`` are scores that were no finite number. ``others`` are runs of the
-    method that are no trials. ``all_in`` is the compute of them all. ``curve`` is ``None`` for fewer than ``ENOUGH``
-    scored runs.
+    method that are no trials. ``all_in`` is the compute of them all. ``apart`` scored runs are none of the search
+    (``_draws``); ``curve`` is ``None`` for fewer than ``ENOUGH`` others.
     """
 
     method: str
@@ -83,6 +83,7 @@ class Side:
     all_in: Mapping[Measure, Total]
     multipliers: Mapping[Measure, Quotient]
     curve: Curve | None
+    apart: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,12 @@ class Comparison:
     def ratio(self, measure: Measure) -> Ratio:
         return next(one for one in self.ratios if one.measure == measure)
 
+    def taken(self) -> tuple[Measure, ...]:
+        """What either took any of, as far as is known; CPU-hours only where no GPU was held."""
+        totals = {measure: [side.all_in[measure] for side in (self.ours, self.baseline)] for measure in MEASURES}
+        found = [measure for measure, both in totals.items() if any(total.value or total.missing for total in both)]
+        return tuple(measure for measure in found if measure != "cpu_hours" or "gpu_hours" not in found)
+
     def on_axis(self, measure: Measure) -> tuple[Scored, ...]:
         """Of everyone, those whose compute is known and above nothing: what a logarithmic axis can show."""
         return tuple(one for one in self.everyone if (one.compute(measure).value or 0.0) > 0)
@@ -135,6 +142,8 @@ def _value(one: Scored, measure: Measure) -> float:
 
 def compute_of(spent: Spent, measure: Measure) -> Total:
     """How much of a measure some runs took, in its own unit."""
+    if measure == "cpu_hours":
+        return spent.cpu_hours
     return spent.energy_kwh if measure == "kwh" else spent.flops if measure == "flops" else spent.gpu_hours
 
 
@@ -142,7 +151,7 @@ def name_of(trial: Trial) -> str:
     """How a run is called: by its name, else by its parameters, else by its record."""
     if trial.run:
         return trial.run
-    named = [f"{name}={_short(value)}" for name, value in trial.params.items() if name != SEARCH]
+    named = [f"{name}={_short(value)}" for name, value in trial.params.items() if not says_how(name, value)]
     return ", ".join(named[:NAMED]) + (", …" if len(named) > NAMED else "") or trial.id[:8]
 
 
@@ -187,7 +196,7 @@ def _point(scores: Sequence[float]) -> float:
 def _equal(one: Side, other: Side) -> tuple[Step, Step] | None:
     if one.curve is None or other.curve is None:
         return None
-    runs = min(len(one.scored), len(other.scored))
+    runs = min(curve.steps[-1].runs for curve in (one.curve, other.curve))
     found, beside = (next((s for s in curve.steps if s.runs == runs), None) for curve in (one.curve, other.curve))
     return (found, beside) if found and beside else None
 
@@ -287,13 +296,13 @@ def _side(method: str, trials: tuple[Trial, ...], others: _Others, metric: str, 
     unusable = sum(metric in trial.scores and not _finite(trial.scores[metric]) for trial in well)
     best = _best(scored, lower)
     final, why = _final(scored, lower)
-    mean, sd = _spread([one.score for one in scored])
+    mean, sd, draws = *_spread([one.score for one in scored]), _draws(scored)
     rest = {measure: _rest(trials, others, final.trial, measure) for measure in MEASURES}
     return Side(
         method, trials, scored, len(trials) - len(well), len(well) - len(scored) - unusable, unusable, others.runs,
         best, final, why, mean, sd, {measure: added([final.compute(measure), *rest[measure]]) for measure in MEASURES},
         {measure: multiplier(final.compute(measure), rest[measure], method) for measure in MEASURES},
-        _curve(trials, scored, lower),
+        _curve(trials, draws, lower), len(scored) - len(draws),
     )  # fmt: skip
 
 
@@ -329,6 +338,18 @@ def _spread(scores: Sequence[float]) -> tuple[float, float | None]:
 def _added(found: Iterable[Spent]) -> dict[Measure, Total]:
     every = list(found)
     return {measure: added([compute_of(spent, measure) for spent in every]) for measure in MEASURES}
+
+
+def _draws(scored: Sequence[Scored]) -> list[Scored]:
+    """Those of the search: where some are said to be of one, a run that is not, and that is in the paper or of a
+    category that none of them has, is what the search was for.
+    """
+    said = [one.trial.category for one in scored if said_of(one.trial.params) is not None]
+    return [
+        one for one in scored
+        if not said or said_of(one.trial.params) is not None
+        or (one.trial.category in said and not one.trial.in_paper)
+    ]  # fmt: skip
 
 
 def _curve(trials: Sequence[Trial], scored: Sequence[Scored], lower: bool) -> Curve | None:

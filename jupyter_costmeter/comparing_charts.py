@@ -26,10 +26,11 @@ EVEN, LITTLE = 7, 0.05
 LEGEND = 28
 AXES: dict[Measure, str] = {
     "gpu_hours": "GPU time, reserved",
+    "cpu_hours": "CPU time",
     "kwh": "energy of the machines, without PUE",
     "flops": "FLOPs, counted",
 }
-TITLES: dict[Measure, str] = {"gpu_hours": "GPU-hours", "kwh": "kWh", "flops": "FLOPs"}
+TITLES: dict[Measure, str] = {"gpu_hours": "GPU-hours", "cpu_hours": "CPU-hours", "kwh": "kWh", "flops": "FLOPs"}
 #: By which Bokeh takes a text for TeX, and would fetch what sets it.
 TEX = ("$$", r"\(", r"\[")
 TABS = (
@@ -39,9 +40,10 @@ Columns = dict[str, list[Any]]
 
 
 def said(value: float, measure: Measure) -> str:
-    """``1.20 GPU-h``, ``340 Wh``, ``2.1 PFLOP``."""
-    if measure == "gpu_hours":
-        return gpu_times(value * HOUR_S, None)[0] if value else "0 GPU-h"
+    """``1.20 GPU-h``, ``3.1 CPU-min``, ``340 Wh``, ``2.1 PFLOP``."""
+    if measure in ("gpu_hours", "cpu_hours"):
+        time = gpu_times(value * HOUR_S, None)[0] if value else "0 GPU-h"
+        return time if measure == "gpu_hours" else time.replace("GPU", "CPU")
     return quantity(value * 1000.0, "Wh") if measure == "kwh" else quantity(value, "FLOP")
 
 
@@ -55,7 +57,8 @@ def total_said(total: Total, measure: Measure) -> str:
 def shown(comparison: Comparison) -> tuple[Measure, ...]:
     """The measures that are known of any run of both methods."""
     names = {comparison.ours.method, comparison.baseline.method}
-    return tuple(m for m in MEASURES if {one.trial.method for one in comparison.on_axis(m)} >= names)
+    held = [m for m in MEASURES if m != "cpu_hours" or m in comparison.taken()]
+    return tuple(m for m in held if {one.trial.method for one in comparison.on_axis(m)} >= names)
 
 
 # What the charts show

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import guard, pages, report
-from .comparing import ENOUGH, MEASURES, Comparison, Curve, Measure, Side, compare
+from .comparing import ENOUGH, Comparison, Curve, Measure, Ratio, Side, compare
 from .comparing_charts import TITLES, total_said
 from .context import Context, noted, selection_of, title_of
 from .errors import UsageError
@@ -23,8 +23,8 @@ INSTEAD = (
     "The charts are drawn by the Jupyter server that has jupyter_costmeter; elsewhere, write them into a file with"
     " -o FILE.html."
 )
-#: Of runs that are printed since they are too few for a curve.
-RUNS = ("method", "run", "score", *TITLES.values())
+#: Of runs that were not drawn.
+APART = "being in the paper or of another category, not counted among its draws"
 RIGHT = frozenset({"score", "ratio", "points per decade", *TITLES.values()})
 
 
@@ -100,7 +100,7 @@ def _heads(found: Comparison) -> list[str]:
     """The gain, and at how much more compute."""
     taken = [
         f"{_times(found.ratio(measure).all_in)} the {TITLES[measure]}"
-        for measure in MEASURES
+        for measure in found.taken()
         if found.ratio(measure).all_in.value is not None
     ]
     at = f"at {', '.join(taken)}, all runs counted" if taken else "at a compute that is not known"
@@ -149,7 +149,7 @@ def _runs(side: Side) -> str:
 
 
 def _compute(found: Comparison) -> Table:
-    rows = [row for measure in _taken(found) for row in _lines(found, measure)]
+    rows = [row for measure in found.taken() for row in _lines(found, measure)]
     methods = (found.ours.method, found.baseline.method)
     columns = ["compute", "of", *methods, "ratio", "points per decade"]
     return Table(columns, rows, frozenset({*columns[2:]}))
@@ -163,12 +163,6 @@ def _lines(found: Comparison, measure: Measure) -> Iterator[list[str]]:
     final = [total_said(side.final.compute(measure), measure) for side in sides]
     yield ["", "final run", *final, _ratio(ratio.final), _rate(ratio.final_rate)]
     yield ["", "all ÷ final", *(_ratio(side.multipliers[measure]) for side in sides), "", ""]
-
-
-def _taken(found: Comparison) -> list[Measure]:
-    """What either took any of, as far as is known."""
-    totals = {measure: [side.all_in[measure] for side in (found.ours, found.baseline)] for measure in MEASURES}
-    return [measure for measure, both in totals.items() if any(total.value or total.missing for total in both)]
 
 
 def _times(found: Quotient) -> str:
@@ -197,12 +191,13 @@ def _value(found: Quotient, signed: bool = False) -> str:
 def _few(found: Comparison) -> Table:
     """The runs of a method that has too few for a curve."""
     sides = [side for side in (found.ours, found.baseline) if side.curve is None]
+    taken = found.taken()
     rows = [
-        [side.method, one.name, _score(one.score), *(total_said(one.compute(measure), measure) for measure in TITLES)]
+        [side.method, one.name, _score(one.score), *(total_said(one.compute(measure), measure) for measure in taken)]
         for side in sides
         for one in side.scored
     ]
-    return Table(RUNS, rows, RIGHT)
+    return Table(("method", "run", "score", *(TITLES[measure] for measure in taken)), rows, RIGHT)
 
 
 # The sentences
@@ -219,15 +214,29 @@ def _notes(found: Comparison) -> Iterator[str]:
 
 
 def _unknown(found: Comparison) -> Iterator[str]:
-    """Each ratio and rate that there is not, with its reason, once."""
-    for measure in _taken(found):
+    """Each ratio, rate and multiplier that there is not, with its reason."""
+    for measure in found.taken():
         ratio, name = found.ratio(measure), TITLES[measure]
-        for one, what in ((ratio.all_in, "all runs"), (ratio.final, "final runs")):
+        for of, one in (("all runs", ratio.all_in), ("final runs", ratio.final)):
             if one.reason:
-                doubt = "ratio not known" if one.value is None else "may be more or less"
-                yield f"{name}, {what}: {doubt} ({one.reason})."
-        if ratio.all_in.value is not None and ratio.all_in_rate.reason and ratio.all_in.bound != "?":
-            yield f"{name}: {ratio.all_in_rate.reason}."
+                yield f"{name}, {of}: {_doubt(one)} ({one.reason}), so there is no rate of points for more."
+        yield from _rateless(name, ratio)
+        for side in (found.ours, found.baseline):
+            if reason := side.multipliers[measure].reason:
+                yield f"{name}, all ÷ final: {_doubt(side.multipliers[measure])} ({reason})."
+
+
+def _rateless(name: str, ratio: Ratio) -> Iterator[str]:
+    """Why there is no rate of a ratio that is known; once, where it is the same of all runs and of the final ones."""
+    pairs = (("all runs", ratio.all_in, ratio.all_in_rate), ("final runs", ratio.final, ratio.final_rate))
+    lacking = {of: rate.reason for of, one, rate in pairs if rate.reason and not one.reason}
+    if len(lacking) == 2 and len(set(lacking.values())) == 1:
+        lacking = {"": lacking["all runs"]}
+    yield from (f"{', '.join(filter(None, [name, of]))}: {reason}." for of, reason in lacking.items())
+
+
+def _doubt(found: Quotient) -> str:
+    return "ratio not known" if found.value is None else "may be more or less"
 
 
 def _about(side: Side) -> Iterator[str]:
@@ -240,11 +249,13 @@ def _about(side: Side) -> Iterator[str]:
         yield f"{side.method}: {run} more without parameters, scores or a run's name {verb} in its compute."
     if side.unusable:
         yield f"{side.method}: {pages.counted(side.unusable, 'score')} left out, no finite number."
+    if side.apart:
+        verb = "says" if side.apart == 1 else "say"
+        run = pages.counted(side.apart, "scored run")
+        yield f"{side.method}: {run} that {verb} nothing of the search, beside those that do, {APART}."
     if side.curve is None:
-        yield (
-            f"{side.method}: {pages.counted(len(side.scored), 'scored run')}, too few for a curve (from {ENOUGH} on),"
-            " so they are listed."
-        )
+        drawn = pages.counted(len(side.scored) - side.apart, "scored run")
+        yield f"{side.method}: {drawn}, too few for a curve (from {ENOUGH} on), so they are listed."
     else:
         yield _condition(side, side.curve)
 
@@ -252,7 +263,7 @@ def _about(side: Side) -> Iterator[str]:
 def _condition(side: Side, curve: Curve) -> str:
     """Whether the expected best of n runs holds for them."""
     if curve.search.valid:
-        return f"{side.method}: the expected best is of {len(curve.steps)} runs, {curve.search.why}."
+        return f"{side.method}: the expected best is of {curve.steps[-1].runs} runs, {curve.search.why}."
     return (
         f"{side.method}: the expected best of n runs holds for a random search only, which this is not known to be"
         f" ({curve.search.why})."
@@ -261,7 +272,7 @@ def _condition(side: Side, curve: Curve) -> str:
 
 def _how(found: Comparison) -> Iterator[str]:
     """How each measure is known, and what is missing in it."""
-    for measure in _taken(found):
+    for measure in found.taken():
         totals = [side.all_in[measure] for side in (found.ours, found.baseline)]
         sources = dict.fromkeys(source for total in totals for source in total.sources)
         reasons = dict.fromkeys(reason for total in totals if total.value is not None for reason in total.reasons)

@@ -17,6 +17,14 @@ from typing import Any, Literal
 Kind = Literal["random", "repeats", "grid", "other", "unknown"]
 #: The parameter by which the user says how the others were chosen: ``search=random``.
 SEARCH = "search"
+#: The same by other names, where the value is a way to search: a sampler may be one of data, and a hyperparameter.
+STRATEGIES = frozenset({
+    "search_strategy", "search_method", "search_algorithm", "search_type", "strategy", "sampler", "tuner",
+})  # fmt: skip
+WAYS = frozenset({
+    "random", "grid", "manual", "bayesian", "bayes", "bo", "gp", "tpe", "cmaes", "nsgaii", "nsgaiii", "sobol", "halton",
+    "qmc", "hyperband", "asha", "bohb", "pbt", "evolutionary", "genetic", "bruteforce",
+})  # fmt: skip
 #: What tells runs of one configuration apart.
 SEEDS = frozenset({"seed", "random_seed", "random_state", "rng_seed"})
 SAY = "say search=random if it was"
@@ -36,6 +44,29 @@ class Search:
         return self.kind in ("random", "repeats")
 
 
+def says_how(name: str, value: Any) -> bool:
+    """Whether a parameter says how the others were chosen, and so is none of a configuration's own."""
+    folded = name.lower()
+    return folded == SEARCH or (folded in STRATEGIES and _way(value) in WAYS)
+
+
+def said_of(params: Mapping[str, Any]) -> str | None:
+    """How these parameters were chosen, as one of them says: ``random``, ``bayesian``; ``None`` if none does."""
+    found = next((value for name, value in params.items() if says_how(name, value)), None)
+    return None if found is None else "random" if _way(found) == "random" else str(found).strip().lower()
+
+
+def _way(value: Any) -> str:
+    """``Random Search`` and ``RandomSampler`` are ``random``."""
+    plain = "".join(c for c in str(value).lower() if c.isalnum())
+    return plain.removesuffix("search").removesuffix("sampler")
+
+
+def _searched(params: Mapping[str, Any]) -> dict[str, Any]:
+    """But for what says how they were chosen."""
+    return {name: value for name, value in params.items() if not says_how(name, value)}
+
+
 def search_of(params: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str, Any]] = ()) -> Search:
     """How runs with these parameters were chosen.
 
@@ -43,8 +74,9 @@ def search_of(params: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str,
         params: of each run that has a score.
         failed: of those that failed: they leave holes in a grid, and nobody need say anything of them.
     """
-    said = [str(one[SEARCH]).strip().lower() for one in params if SEARCH in one]
-    grid = _grid([*params, *(one for one in failed if one)])
+    said = [way for one in params if (way := said_of(one)) is not None]
+    params = [_searched(one) for one in params]
+    grid = _grid([*params, *(_searched(one) for one in failed if one)])
     if said:
         return _said(said, len(params), grid)
     if any(params) and not _varying(params):
@@ -58,14 +90,14 @@ def search_of(params: Sequence[Mapping[str, Any]], failed: Sequence[Mapping[str,
 def configurations(params: Iterable[Mapping[str, Any]]) -> int:
     """How many different configurations runs with these parameters tried.
 
-    Seeds and how they were chosen (``SEEDS``, ``SEARCH``) tell no configurations apart, nor do 1 and 1.0. Runs without
-    any parameter, or of which only ``SEARCH`` was said, count as none; those that have only seeds are of one.
+    Seeds and what says how they were chosen (``SEEDS``, ``says_how``) tell no configurations apart, nor do 1 and 1.0.
+    Runs without any parameter, or of which only that was said, count as none; those that have only seeds are of one.
     """
-    return len({_configuration(one) for one in params if any(name != SEARCH for name in one)})
+    return len({_configuration(told) for one in params if (told := _searched(one))})
 
 
 def _configuration(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    told = {name: value for name, value in params.items() if name != SEARCH and name.lower() not in SEEDS}
+    told = {name: value for name, value in params.items() if name.lower() not in SEEDS}
     return tuple(sorted((name, _key(_plain(value))) for name, value in told.items()))
 
 
@@ -89,7 +121,7 @@ def _said(said: Sequence[str], runs: int, grid: str | None) -> Search:
 
 def _varying(params: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """The different values of each parameter that has several; one that a run lacks is a value, too."""
-    names = dict.fromkeys(name for one in params for name in one if name != SEARCH and name.lower() not in SEEDS)
+    names = dict.fromkeys(name for one in params for name in one if name.lower() not in SEEDS)
     found = {name: list({_key(one.get(name)): one.get(name) for one in params}.values()) for name in names}
     return {name: values for name, values in found.items() if len(values) > 1}
 

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from jupyter_costmeter.comparing import MEASURES, Measure
 from jupyter_costmeter.record import Method, Summary, Total
 from jupyter_costmeter.statement import Spent, Statement, Trial
 
 NVML = "NVML energy counter"
 HELD = "wall time with a context on this GPU (NVML process list)"
 COUNTED = "torch operators that ran, counted by their shapes"
+
+#: What is compared where a GPU was held.
+WITH_GPU: tuple[Measure, ...] = tuple(measure for measure in MEASURES if measure != "cpu_hours")
 
 
 def total(

@@ -8,7 +8,7 @@ from math import log10
 from typing import Any
 
 import pytest
-from compared import DODGE, failed, runs, statement, trial, with_params
+from compared import DODGE, WITH_GPU, failed, runs, statement, trial, with_params
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,14 +44,14 @@ def glyphs(item: dict[str, Any] | None, name: str) -> list[dict[str, Any]]:
     return [glyph["attributes"] for glyph in drawn if glyph["name"] == name]
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", WITH_GPU)
 def test_points_are_the_runs(measure: Measure) -> None:
     columns = charts.points(of(), measure, of().ours.scored)
     assert columns["compute"] == pytest.approx([hours * PER[measure] for hours in HOURS])
     assert columns["score"] == list(DODGE)
 
 
-@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("measure", WITH_GPU)
 def test_the_curve_is_dodges_at_n_times_the_mean(measure: Measure) -> None:
     columns = charts.curve(of(failed("ours", 5.0)).ours, measure)
     assert columns["compute"] == pytest.approx([n * 3.0 * PER[measure] for n in range(1, 6)])  # 10 + 5 hours, 5 scored
@@ -69,7 +69,7 @@ def test_too_few_runs_draw_no_curve() -> None:
     item = charts.item(few)
     assert glyphs(item, "Scatter")
     assert not glyphs(item, "VArea")
-    assert len(glyphs(charts.item(of()), "VArea")) == len(MEASURES)  # of ours only
+    assert len(glyphs(charts.item(of()), "VArea")) == len(WITH_GPU)  # of ours only
 
 
 def test_each_measure_that_is_known_has_a_tab() -> None:
@@ -86,7 +86,7 @@ def test_the_front_is_drawn_through_who_is_beaten_by_nobody() -> None:
     drawn = [one for one in named(item, "GlyphRenderer") if one["glyph"]["name"] == "Step"]
     assert {one["glyph"]["attributes"]["mode"] for one in drawn} == {"after"}
     data = [dict(one["data_source"]["attributes"]["data"]["entries"]) for one in drawn]
-    assert [one["y"] for one in data] == [[0.74, 0.75, 0.81, 0.9]] * len(MEASURES)
+    assert [one["y"] for one in data] == [[0.74, 0.75, 0.81, 0.9]] * len(WITH_GPU)
     assert data[0]["x"] == [0.1, 2.0, 2.5, 8.0]
 
 
@@ -94,7 +94,7 @@ def test_the_front_is_drawn_through_who_is_beaten_by_nobody() -> None:
 def test_a_search_that_was_not_random_is_dashed(said: str, dash: list[int]) -> None:
     ours = with_params(runs("ours", DODGE), [{"lr": 0.1 + at**1.5, "search": said} for at in range(5)])
     item = charts.item(compare(statement(*ours, *runs("baseline", [0.7])), "ours", "baseline"))
-    assert [line.get("line_dash", []) for line in glyphs(item, "Line")] == [dash] * len(MEASURES)
+    assert [line.get("line_dash", []) for line in glyphs(item, "Line")] == [dash] * len(WITH_GPU)
     assert ("not known to be random" in json.dumps(item)) == (said != "random")
 
 
@@ -124,6 +124,7 @@ def test_even_ticks_are_few_and_reach_the_end(most: float, measure: Measure) -> 
     [
         (29.3, "gpu_hours", ["0", "5", "10", "15", "20", "25", "30"]),
         (3e-5, "kwh", ["0", "5.00 mWh", "10.0 mWh", "15.0 mWh", "20.0 mWh", "25.0 mWh", "30.0 mWh"]),
+        (2.0, "cpu_hours", ["0", "0.5", "1", "1.5", "2"]),
         (2e15, "flops", ["0", "500 TFLOP", "1.00 PFLOP", "1.50 PFLOP", "2.00 PFLOP"]),
     ],
 )

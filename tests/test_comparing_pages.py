@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from compared import DODGE, failed, lower_bound, runs, spent, statement, trial, with_params
+from compared import DODGE, failed, lower_bound, runs, spent, statement, total, trial, with_params
 
 from jupyter_costmeter import comparing_pages
 from jupyter_costmeter.comparing import compare
@@ -57,7 +57,7 @@ def test_the_gain_and_what_it_took() -> None:
     ("ours", "baseline", "note"),
     [
         ([trial("ours", 0.9, None)], runs("baseline", [0.8]),
-         "GPU-hours, all runs: ratio not known (ours: the GPU is lost)."),
+         "GPU-hours, all runs: ratio not known (ours: the GPU is lost), so there is no rate of points for more."),
         (runs("ours", [0.9], 0.5), runs("baseline", [0.8]),
          "kWh: it took no more compute, so there is no rate of points for more."),
         ([*runs("ours", [0.9]), failed("ours")], runs("baseline", [0.8]),
@@ -83,7 +83,50 @@ def test_bounds_are_marked() -> None:
     assert any(note.startswith("FLOPs: a lower bound where it says ≥ (numpy") for note in found.notes)
     both = page(trial("ours", 0.9, spent=numpy), trial("baseline", 0.8, spent=numpy))
     assert row(both, "FLOPs", "all runs")[2:] == ["? 1× exact", "—"]
-    assert "FLOPs, all runs: may be more or less (both are lower bounds)." in both.notes
+    why = "FLOPs, all runs: may be more or less (both are lower bounds), so there is no rate of points for more."
+    assert why in both.notes
+
+
+def test_each_dash_has_its_reason() -> None:
+    """More in all, and less in the final run: the rate that there is not is said of the one it is of."""
+    found = page(*runs("ours", [0.8, 0.9], 0.8), *runs("baseline", [0.85]))
+    assert row(found, "GPU-hours", "all runs")[3] != "—"
+    assert row(found, "GPU-hours", "final run")[2:] == ["0.8× exact", "—"]
+    assert "GPU-hours, final runs: it took no more compute, so there is no rate of points for more." in found.notes
+    lost = page(trial("ours", 0.9, None), trial("ours", 0.8, 1.0), *runs("baseline", [0.85]))
+    assert row(lost, "GPU-hours", "all ÷ final")[0] == "—"
+    assert "GPU-hours, all ÷ final: ratio not known (ours: the GPU is lost)." in lost.notes
+
+
+def on_cpu(method: str, score: float, hours: float, gpu: float = 0.0) -> Trial:
+    used = replace(
+        spent(gpu, kwh=0.1 * hours, flops=0.0), cpu_hours=total("cpu_hours", "CPU-h", hours, "process CPU clock", 0.01)
+    )
+    return trial(method, score, spent=used)
+
+
+def test_without_a_gpu_compute_is_cpu_hours() -> None:
+    found = page(on_cpu("ours", 0.9, 3.0), on_cpu("baseline", 0.8, 0.5))
+    assert row(found, "CPU-hours", "all runs") == ["3.00 CPU-h", "30.0 CPU-min", "6× ±1.4 %", "+12.9"]
+    assert "6 times the CPU-hours" in found.headlines[0]
+    assert {line[0] for line in found.tables[1].rows} == {"CPU-hours", "kWh", ""}
+    assert found.tables[2].columns == ("method", "run", "score", "CPU-hours", "kWh")
+    held = page(on_cpu("ours", 0.9, 3.0, gpu=1.0), on_cpu("baseline", 0.8, 0.5))
+    assert "CPU-hours" not in held.text()
+
+
+def test_the_final_run_is_no_draw_of_the_search() -> None:
+    drawn = with_params(
+        runs("ours", DODGE, category="hpo"), [{"lr": 0.1 + at**1.5, "search": "random"} for at in range(5)]
+    )
+    final = trial("ours", 0.82, category="train", params={"lr": 1.1})
+    found = page(*drawn, final, *runs("baseline", [0.7]))
+    assert "ours: the expected best is of 5 runs, said to be random." in found.notes
+    (apart,) = [note for note in found.notes if "says nothing of the search" in note]
+    assert apart.startswith("ours: 1 scored run that says nothing of the search")
+    assert row(found, "runs")[0] == "6 scored"
+    few = page(*drawn[1:], final, *runs("baseline", [0.7]))
+    assert "ours: 4 scored runs, too few for a curve (from 5 on), so they are listed." in few.notes
 
 
 def test_what_nobody_took_has_no_lines() -> None:
