@@ -200,8 +200,8 @@ class Tried:
 class Groups:
     """Some records in groups that add up to the outermost of them, and those that are trials once more by trial.
 
-    ``forgotten`` counts cells that are in no group. ``alike`` names the session under which another one's use counts (``alike()``), ``notes`` say what a reader of the
-    groups should know.
+    ``alike`` names the session under which another one's use counts (``alike()``), ``forgotten`` counts cells that are
+    in no group, ``notes`` say what a reader of the groups should know.
     """
 
     kinds: dict[Kind, Group] = field(default_factory=dict)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .reach import Code
 
 
+#: How the meter's own lines in a cell begin.
+WORDS = ("%cost ", "%%cost", "%load_ext jupyter_costmeter", "%reload_ext jupyter_costmeter")
+
+
 @dataclass(slots=True, eq=False)
 class Run:
     """A cell's run (or a ``measure`` block) while it is metered."""
@@ -51,8 +55,9 @@ def code_hash(code: str | None) -> str | None:
 
 def is_meters(code: str | None) -> bool:
     """Whether a cell holds nothing but the meter's own words, as ``%cost tag hpo``; comments beside."""
-    lines = [line.strip() for line in code.splitlines()] if code and "%cost" in code else []
-    return any(lines) and all(line.startswith(("%cost ", "%%cost", "#")) or line in ("", "%cost") for line in lines)
+    lines = [line.strip() for line in code.splitlines()] if code and "cost" in code else []
+    own = [line for line in lines if line and not line.startswith("#")]
+    return bool(own) and all(line == "%cost" or line.startswith(WORDS) for line in own)
 
 
 def clean(text: str | None) -> str | None:

@@ -12,6 +12,7 @@ from test_gathering import ALL, experiment, of, remembered
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.gathering import gather
 from jupyter_costmeter.record import CellRecord, Outcome
+from jupyter_costmeter.runs import is_meters
 from jupyter_costmeter.statement import Statement
 from jupyter_costmeter.tag import METER
 
@@ -73,3 +74,22 @@ def test_a_named_run_counts_once(gathered: Any) -> None:
     assert (failed.runs, failed.failed, failed.wall_s) == (2, 2, 40.0)
     hpo = experiment(found, "ours: hpo")
     assert (hpo.spent.runs, hpo.mean_s) == (2, 25.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "alone"),
+    [
+        ("%cost", True),
+        ("# how good?\n\n  %cost score accuracy=0.9\n%cost last", True),
+        ("%%cost in_paper=no", True),
+        ("%load_ext jupyter_costmeter", True),
+        ("%cost tag hpo\ntrain()", False),
+        ("# a comment", False),
+        ("%costly", False),
+        ("x = 1", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_which_cells_hold_nothing_but_cost(code: str | None, alone: bool) -> None:
+    assert is_meters(code) is alone
