@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from . import bars
-from .errors import LedgerTooNew, LedgerUnwritable, UsageError
-from .ledger import Selection, open_ledger
-from .ledger.file import Corrupt
-from .ledger.joined import copied
+from .errors import UsageError
+from .ledger import Selection
+from .ledger.sources import Changed, opened
 from .ledger.store import Ledger
+from .ledger.whole import Whole
 from .pages import Page, Table
 from .record import CellRecord, SessionInfo
 
@@ -48,7 +46,8 @@ def merge(into: Path, sources: Sequence[Path], bar: bars.Bar[CellRecord] = bars.
     """Take the sessions, records, tags and budget events of ledgers into one; not ``ok`` where there are conflicts.
 
     Of a record that both have with different facts the one in ``into`` is kept, but a cell that was taken for killed
-    gives way to its record. Windows that are still open are left where they are.
+    gives way to its record. Windows that are still open are left where they are. All of it is done, or nothing: what
+    goes wrong or is interrupted leaves ``into`` as it was. Meanwhile others read it, but wait with what they write.
 
     Args:
         into: the ledger that takes; it is made if there is none.
@@ -56,50 +55,43 @@ def merge(into: Path, sources: Sequence[Path], bar: bars.Bar[CellRecord] = bars.
         bar: shows how far it is.
 
     Raises:
-        UsageError: a source is missing, no ledger, or ``into`` itself.
+        UsageError: a source is missing, no ledger, broken, or ``into`` itself.
         LedgerTooNew: one was written by a later version.
         LedgerError: one cannot be read, or ``into`` cannot be written.
     """
     for source in sources:
-        if os.path.realpath(source) == os.path.realpath(into):
+        if os.path.realpath(source) == os.path.realpath(into) or (into.exists() and _same(source, into)):
             raise UsageError(f"{source} is the ledger that is merged into: name the others")
-        if not source.is_file():
-            raise UsageError(f"{source} is a folder, not a ledger" if source.exists() else f"there is no {source}")
-    ledger = open_ledger(into)
+    busy: set[Path] = set()
+    while True:
+        try:
+            return _page(into, _all_merged(into, sources, busy, bar))
+        except Changed as error:  # nothing was taken; what others write to is read as it was at one moment
+            busy.add(error.path)
+
+
+def _same(source: Path, into: Path) -> bool:
+    return source.exists() and os.path.samefile(source, into)
+
+
+def _all_merged(into: Path, sources: Sequence[Path], busy: Collection[Path], bar: bars.Bar[CellRecord]) -> list[Taken]:
+    ledger = Whole(into)
     try:
-        return _page(into, [_merged(ledger, source, bar) for source in sources])
+        with ledger.in_one():
+            return [_merged(ledger, source, source not in busy, bar) for source in sources]
     finally:
         ledger.close()
 
 
-def _merged(ledger: Ledger, source: Path, bar: bars.Bar[CellRecord]) -> Taken:
+def _merged(ledger: Ledger, source: Path, still: bool, bar: bars.Bar[CellRecord]) -> Taken:
     taken = Taken(source)
-    with _opened(source) as other:
+    with opened(source, still) as other:
         _take_sessions(ledger, other, taken)
         _take_records(ledger, other, taken, bar)
         _take_tags(ledger, other, taken)
         _take_events(ledger, other, taken)
         taken.counts["still running"] = other.running()
     return taken
-
-
-@contextmanager
-def _opened(source: Path) -> Iterator[Ledger]:
-    """A copy of it, brought up to date: what is wrong with that is said of the source."""
-    with tempfile.TemporaryDirectory(prefix="costmeter-merge-") as folder:
-        path = Path(folder) / "ledger.sqlite"
-        copied(source, path)
-        copy = open_ledger(path)
-        try:
-            yield copy
-        except LedgerTooNew as error:
-            raise LedgerTooNew(str(error).replace(str(path), str(source))) from error
-        except Corrupt as error:
-            if not str(error).startswith(str(path)):
-                raise
-            raise LedgerUnwritable(f"{source} is broken: what could be read before that was taken") from error
-        finally:
-            copy.close()
 
 
 # Records

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import asdict, fields
-from pathlib import Path
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from ..budget import BudgetEvent
-from ..errors import LedgerUnwritable, UsageError
 from ..record import CellRecord, SessionInfo
 from ..tag import Tag
 from . import file, rows, selecting, tags
@@ -24,9 +19,6 @@ ADD_SESSION = file.compiled(insert(session).on_conflict_do_nothing())
 ADD_EVENT = file.compiled(insert(budget_event).on_conflict_do_nothing())
 #: Tags of a page.
 PAGE = 500
-#: Pages of the file that are copied in one go.
-COPIED = 4096
-TABLES = "SELECT count(*), count(*) FILTER (WHERE name = 'migration') FROM sqlite_master"
 _TAG = [tag.c[field.name] for field in fields(Tag)]
 
 
@@ -86,46 +78,3 @@ class Joined:
             driver.executemany(ADD_SESSION, map(rows.session_row, infos))
             tags.add(driver, said)
             driver.executemany(ADD_EVENT, map(asdict, came))
-
-
-def copied(source: Path, target: Path) -> None:
-    """A copy of a ledger as it is now, to be brought up to date without touching the source.
-
-    Raises:
-        UsageError: there is no such file, or it is no ledger.
-        LedgerUnwritable: it cannot be read.
-    """
-    if not source.is_file():
-        raise UsageError(f"{source} is a folder, not a ledger" if source.exists() else f"there is no {source}")
-    try:
-        before = _state(source)
-        count, ours = _copy(source, target, still=not os.path.exists(f"{source}-wal"))
-        if _state(source) != before:  # somebody began to write meanwhile
-            count, ours = _copy(source, target, still=False)
-    except sqlite3.OperationalError as error:
-        raise LedgerUnwritable(f"{source} cannot be read ({error})") from error
-    except sqlite3.DatabaseError as error:
-        raise UsageError(f"{source} is no ledger, or broken ({error}); nothing of it was taken") from error
-    if count and not ours:
-        raise UsageError(f"{source} is an SQLite file, but no ledger")
-
-
-def _copy(source: Path, target: Path, still: bool) -> tuple[int, int]:
-    """How many tables the copy has, and whether it is a ledger's.
-
-    One that nobody has open is read as it lies there: SQLite would leave files beside it.
-    """
-    how = "immutable=1" if still else "mode=ro"
-    url = f"file:{quote(str(source.absolute()))}?{how}"
-    with (
-        closing(sqlite3.connect(url, uri=True, timeout=file.BUSY_S)) as one,
-        closing(sqlite3.connect(target)) as other,
-    ):
-        one.backup(other, pages=COPIED)
-        count, ours = other.execute(TABLES).fetchone()
-        return count, ours
-
-
-def _state(source: Path) -> tuple[int, int]:
-    found = source.stat()
-    return found.st_mtime_ns, found.st_size
