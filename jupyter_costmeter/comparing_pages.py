@@ -52,8 +52,7 @@ def answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     path = None if asked.output is None else _path(asked.output, asked.force)
     selection = _selection(asked, context)
     statement = gather(context.ledger, selection, context.costing)
-    ours, baseline = asked.methods
-    page = page_of(compare(statement, ours, baseline, asked.metric, asked.lower), title_of(selection))
+    page = page_of(compare(statement, asked.ours, asked.baseline, asked.metric, asked.lower), title_of(selection))
     if path is None:
         return page
     _write(page, path)

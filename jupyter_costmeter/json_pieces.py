@@ -28,6 +28,8 @@ def pieces(file: IO[str], apart: str) -> Iterator[tuple[str, Any]]:
         NotJson: it holds no object, or something in it is wrong; a key that stands twice is.
     """
     text, seen = _Text(file), set()
+    if not text.next():
+        raise NotJson("the file is empty")
     text.take("{", "this is no JSON object")
     while text.next() != "}":
         key = text.value()

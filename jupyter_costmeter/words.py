@@ -146,7 +146,8 @@ def _about_statements(words: argparse._SubParsersAction[Parser], scope: Parser) 
     compare = words.add_parser(
         "compare", parents=[scope], help="ours against a baseline: gain per compute", add_help=False
     )
-    compare.add_argument("methods", metavar="OURS BASELINE", nargs=2, help="two methods, as they were tagged")
+    compare.add_argument("ours", metavar="OURS", help="a method, as it was tagged")
+    compare.add_argument("baseline", metavar="BASELINE", help="another one")
     compare.add_argument("--metric", metavar="NAME", help="which score (the one that both have)")
     compare.add_argument("--lower", action="store_true", help="less of the score is better (a loss, an error)")
     compare.add_argument("-o", "--output", metavar="FILE", help="write it, with the charts (.html)")

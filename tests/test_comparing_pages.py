@@ -16,6 +16,7 @@ from jupyter_costmeter.comparing import compare
 from jupyter_costmeter.comparing_pages import Compared, page_of
 from jupyter_costmeter.errors import UsageError
 from jupyter_costmeter.statement import Trial
+from jupyter_costmeter.words import parse, parser, words_of
 
 
 def page(*trials: Trial, lower: bool = False) -> Compared:
@@ -170,6 +171,16 @@ def test_what_rounding_left_is_no_gain() -> None:
         .headlines[0]
         .startswith("Gain: 0 accuracy (0 points)")
     )
+
+
+def test_its_two_words_are_named_once_each() -> None:
+    known = parser("%cost")
+    usage = " ".join(words_of(known).choices["compare"].format_usage().split())
+    assert usage.endswith("[--force] OURS BASELINE")
+    asked = parse(["compare", "ours", "baseline"], known)
+    assert (asked.ours, asked.baseline) == ("ours", "baseline")
+    with pytest.raises(UsageError, match="required: BASELINE"):
+        parse(["compare", "ours"], known)
 
 
 # In a notebook and in a file

@@ -190,7 +190,9 @@ def test_a_file_of_any_ledger_is_whole(made: list[tuple[SessionInfo, list[CellRe
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "this is no JSON object|it ends too early"),
+        ("", "not a whole JSON file: the file is empty$"),
+        (" \n", "the file is empty"),
+        ("{", "it ends too early"),
         ("[1, 2]", "this is no JSON object"),
         ("{}", "it names no schema"),
         ('{"schema": 1, "cells": []}', "of schema 1, which had no chain: export it again"),

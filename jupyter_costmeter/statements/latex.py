@@ -3,12 +3,14 @@ r"""LaTeX: a fragment for ``\input``, ASCII only, its tables by booktabs and lon
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO
 
 from ..form_pages import TODO, Section
 from ..statement import Document, Grid
 from ..statement_pages import sections
 from .tex import escaped
+from .type_width import width
 
 HEAD = r"""% A fragment: \input{...} it. In the preamble: \usepackage{booktabs,longtable}
 % Any LaTeX compiles it (pdflatex, too). In a paper of two columns it takes pages of one column, as longtable needs it.
@@ -21,12 +23,24 @@ HEAD = r"""% A fragment: \input{...} it. In the preamble: \usepackage{booktabs,l
 TAIL = r"""\costmeterback
 \endgroup
 """
-#: Sizes of type, each with the characters that its line holds, about: the first that a table fits into is its own.
-SIZES = (("footnotesize", 78), ("scriptsize", 92), ("tiny", 118))
-#: What stands between two columns, in characters.
-GAP = 1.7
-#: A column's claim on the line ends here: longer texts have more lines. A longer word is broken.
+#: Sizes of type, each with the digits that its line holds: the first that a table fits into is its own.
+SIZES = (("footnotesize", 79), ("scriptsize", 84), ("tiny", 99))
+#: What stands between two columns, in digits: twice ``TABCOLSEP``.
+GAP, TABCOLSEP = 1.7, ".4em"
+#: A column's claim on the line ends here: longer texts have more lines. A longer word is broken, into such pieces.
 CLAIM, WORD, PIECE = 100, 16, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The size of type, and of each column its part of ``room`` (``None``: as wide as it is).
+
+    ``room`` is what the gaps leave of the line, in widths of a digit.
+    """
+
+    size: str
+    widths: tuple[float | None, ...]
+    room: float = 0.0
 
 
 class LatexStatement:
@@ -69,68 +83,76 @@ def _code(code: str) -> Iterator[str]:
 
 
 def _table(grid: Grid) -> Iterator[str]:
-    size, widths = _fitted(grid)
-    heads = _row(grid.columns, grid, widths)
-    yield f"{{\\{size}\\setlength{{\\tabcolsep}}{{.4em}}\n"
-    yield f"\\begin{{longtable}}{{@{{}}{''.join(_spec(grid, widths))}@{{}}}}\n"
+    fit = _fitted(grid)
+    heads = _row(grid.columns, grid, fit)
+    yield f"{{\\{fit.size}\\setlength{{\\tabcolsep}}{{{TABCOLSEP}}}\n"
+    yield f"\\begin{{longtable}}{{@{{}}{''.join(_spec(grid, fit))}@{{}}}}\n"
     if grid.title:
         title = f"{{\\textbf{{{escaped(grid.title)}}}}}\\tabularnewline\n"
         yield f"\\multicolumn{{{len(grid.columns)}}}{{@{{}}l@{{}}}}{title}"
     yield f"\\toprule\n{heads}\\midrule\n\\endfirsthead\n\\toprule\n{heads}\\midrule\n\\endhead\n"
     yield "\\bottomrule\n\\endlastfoot\n"
     for row in grid.rows:
-        yield _row(row, grid, widths)
+        yield _row(row, grid, fit)
     yield "\\end{longtable}}\n"
 
 
-def _row(cells: Sequence[str], grid: Grid, widths: Sequence[float | None]) -> str:
-    told = (_cell(*each, grid.right) for each in zip(cells, grid.columns, widths, strict=True))
-    return f"{' & '.join(told)}\\tabularnewline{'' if None in widths else '[2pt]'}\n"
+def _row(cells: Sequence[str], grid: Grid, fit: Fit) -> str:
+    rooms = [None if share is None else share * fit.room for share in fit.widths]
+    told = (_cell(*each, grid.right) for each in zip(cells, grid.columns, rooms, strict=True))
+    return f"{' & '.join(told)}\\tabularnewline{'' if None in rooms else '[2pt]'}\n"
 
 
-def _cell(text: str, column: str, width: float | None, right: frozenset[str]) -> str:
+def _cell(text: str, column: str, room: float | None, right: frozenset[str]) -> str:
     """Folded cells are ragged: justified, narrow columns have holes."""
-    if width is None:
+    if room is None:
         return _marked(text)
-    words = (_marked(word) if len(word) <= WORD else _broken(word) for word in text.split())
+    words = (_marked(word) if width(word) <= room else _broken(word, room) for word in text.split())
     return f"\\{'raggedleft' if column in right else 'raggedright'} {' '.join(words)}"
 
 
-def _broken(word: str) -> str:
+def _broken(word: str, room: float) -> str:
     """A line may end in a word that is too long for a column."""
-    return "\\allowbreak{}".join(_marked(word[i : i + PIECE]) for i in range(0, len(word), PIECE))
+    piece = max(1, min(PIECE, int(room / 2.0)))
+    return "\\allowbreak{}".join(_marked(word[i : i + piece]) for i in range(0, len(word), piece))
 
 
-def _spec(grid: Grid, widths: Sequence[float | None]) -> Iterator[str]:
-    for column, width in zip(grid.columns, widths, strict=True):
-        yield ("r" if column in grid.right else "l") if width is None else f"p{{{width:.3f}\\linewidth}}"
+def _spec(grid: Grid, fit: Fit) -> Iterator[str]:
+    """Of a folded column exactly its part of the line without the gaps, however long that is."""
+    gaps = 2 * (len(grid.columns) - 1)
+    for column, share in zip(grid.columns, fit.widths, strict=True):
+        if share is None:
+            yield "r" if column in grid.right else "l"
+        else:
+            yield f"p{{\\dimexpr {share:.4f}\\linewidth-{share * gaps:.4f}\\tabcolsep\\relax}}"
 
 
-def _fitted(grid: Grid) -> tuple[str, list[float | None]]:
-    """The size of type, and of each column its part of the line (``None``: as wide as it is)."""
+def _fitted(grid: Grid) -> Fit:
     columns = list(zip(grid.columns, *grid.rows, strict=True))
     gaps = GAP * (len(columns) - 1)
-    if sum(max(map(len, column)) for column in columns) + gaps <= SIZES[0][1]:
-        return SIZES[0][0], [None] * len(columns)
+    if sum(max(map(width, column)) for column in columns) + gaps <= SIZES[0][1]:
+        return Fit(SIZES[0][0], (None,) * len(columns))
     for whole in (True, False):  # numbers are folded only where they must be
         least = [_least(column, whole and column[0] in grid.right) for column in columns]
         size, line = next((one for one in SIZES if sum(least) + gaps <= one[1]), SIZES[-1])
         if sum(least) + gaps <= line:
             break
-    return size, _shares(columns, least, line, max(line - gaps, 1.0))
+    room = max(line - gaps, 1.0)
+    return Fit(size, tuple(_shares(columns, least, room)), room)
 
 
-def _shares(columns: Sequence[Sequence[str]], least: Sequence[int], line: int, room: float) -> list[float | None]:
+def _shares(columns: Sequence[Sequence[str]], least: Sequence[float], room: float) -> list[float]:
     """What each column gets: the least that it needs, and of the rest as much as its texts are longer."""
-    wants = [min(CLAIM, max(map(len, column))) for column in columns]
-    spare, claims = max(0.0, room - sum(least)), sum(max(0, want - low) for low, want in zip(least, wants, strict=True))
-    shares = [low + spare * max(0, want - low) / (claims or 1) for low, want in zip(least, wants, strict=True)]
-    return [share / line * min(1.0, room / sum(shares)) for share in shares]
+    wants = [min(CLAIM, max(map(width, column))) for column in columns]
+    spare = max(0.0, room - sum(least))
+    claims = sum(max(0.0, want - low) for low, want in zip(least, wants, strict=True))
+    shares = [low + spare * max(0.0, want - low) / (claims or 1) for low, want in zip(least, wants, strict=True)]
+    return [0.999 * share / max(room, sum(shares)) for share in shares]
 
 
-def _least(column: Sequence[str], whole: bool) -> int:
+def _least(column: Sequence[str], whole: bool) -> float:
     """Of its longest word; of a number's column the longest number, with its unit."""
-    return min(WORD, max(len(part) for cell in column for part in ([cell] if whole else cell.split() or [""])))
+    return min(WORD, max(width(part) for cell in column for part in ([cell] if whole else cell.split() or [""])))
 
 
 def _marked(text: str) -> str:
