@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from math import inf
 from typing import Protocol
 
 from . import accounting
 from .anonymous import Names
 from .grouping import Counts, Groups, Kind
-from .ledger import Selection
+from .ledger import DEPTH, Selection
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Summary
 from .tag import Tagged, tagged
 from .uses import Use, Using, of_records
@@ -80,7 +81,18 @@ class Recent:
         return of_records(found, self._info, hourly) if found else []
 
     def records(self, selection: Selection) -> Iterator[CellRecord]:
-        return selected(self._cells, selection)
+        """With a label also those that lie inside of the labelled ones, which count in these."""
+        found = selected(self._cells, replace(selection, label=None))
+        return (r for r in found if selection.label is None or self._is_in(r, selection.label))
+
+    def _is_in(self, record: CellRecord | None, label: str) -> bool:
+        """Whether it has the label, or one around it has."""
+        for _ in range(DEPTH + 1):
+            if record is None or record.label == label:
+                break
+            parent = record.parent_id
+            record = next((one for one in self._cells if one.id == parent), None) if parent else None
+        return record is not None and record.label == label
 
     def count(self, selection: Selection) -> int:
         return sum(1 for _ in self.records(selection))

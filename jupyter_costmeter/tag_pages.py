@@ -49,7 +49,7 @@ def score(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     """
     said = tagging.scores_of(asked.said)
     if not said:
-        return Page("No score was noted: there is no finite number.")
+        return Page("No score was noted.")
     if context.session is None or _chosen(asked):
         return _tagged(_which(asked, context), said, context, asked.last)
     for key, value in said.items():

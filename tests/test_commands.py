@@ -13,7 +13,7 @@ from pathlib import Path
 
 import golden
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kernels import ALL, Kernel
 from shell import cell, costmeter, fill, session
@@ -279,6 +279,7 @@ cells = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cells, st.sampled_from(SCOPES), st.sampled_from([None, "a"]))
+@example([("a", None, "ok", False, "cell"), (None, None, "ok", True, "cell")], Selection("session", "aaa1"), "a")
 def test_memory_answers_as_the_ledger_does(
     tmp_path: Path,
     made: list[tuple[str | None, float | None, str, bool, Bucket]],

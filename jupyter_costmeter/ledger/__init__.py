@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from .store import Ledger
 
+#: A record lies in so many others at most: a measured block in a trial in a cell, and one more.
+DEPTH = 3
+
 Scope = Literal["session", "notebook", "project", "all"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..record import CellRecord, Figure
-from . import Selection, file, rollup, rows, tags
+from . import DEPTH, Selection, file, rollup, rows, tags
 from .schema import cell, figure, tally
 
 Where = list[sa.ColumnElement[bool]]
@@ -35,10 +35,6 @@ def cells(selection: Selection) -> Where:
         return where(cell, selection)
     inside = sa.select(tally.c.project).where(*where(tally, Selection("project", selection.key))).distinct()
     return [cell.c.project.in_(inside), *where(cell, Selection("all", label=selection.label))]
-
-
-#: A record lies in so many others at most: a measured block in a trial in a cell, and one more.
-DEPTH = 3
 
 
 def inside(selection: Selection) -> Where:

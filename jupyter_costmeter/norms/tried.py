@@ -11,7 +11,7 @@ from typing import Any
 from ..comparing import has_failed
 from ..format import plain
 from ..quotients import Quotient, quotient
-from ..searches import SEARCH, SEEDS, Search, configurations, search_of
+from ..searches import SEEDS, Search, configurations, says_how, search_of
 from ..statement import Grid, Item, Statement, Trial
 from .wording import amount, measured, runs
 
@@ -47,7 +47,7 @@ def ranges(trials: Iterable[Trial]) -> dict[str, str]:
     found: dict[str, list[Any]] = {}
     for trial in trials:
         for name, value in trial.params.items():
-            if name != SEARCH:
+            if not says_how(name, value):
                 found.setdefault(name, []).append(value)
     return {name: _range(values) for name, values in found.items()}
 
