@@ -1,7 +1,8 @@
 """Records, statements and forms without whose they are: for double-blind review.
 
-Hosts, users, notebooks, projects and cluster partitions get numbers, and absolute paths, e-mail addresses and those
-names (as whole words, in either case) go out of every text, so the same record reads the same everywhere in one file.
+Hosts, users, notebooks, projects and cluster partitions get numbers, and absolute paths, links, addresses and those
+names (as whole words, in either case and any Unicode form) go out of every text, so the same record reads the same
+everywhere in one file.
 The region and the times stay: the carbon rests on them. What the author wrote otherwise (methods, parameters) stays.
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, cast
+from unicodedata import normalize
 
 from .derived import Content, Costs, Evidence
 from .record import CellRecord, Figure, Provenance, SessionInfo, Usage
@@ -68,6 +70,7 @@ class Veil:
     def __init__(self, names: Names, salt: str | None = None) -> None:
         self._salt = secrets.token_hex(16) if salt is None else salt
         self._known: dict[tuple[What, str], str] = {}
+        self._numbers: dict[tuple[What, str], str] = {}
         self._scrubber = Scrubber()
         self.text = lru_cache(4096)(self._text)
         self.own = lru_cache(4096)(self._own)
@@ -80,15 +83,20 @@ class Veil:
     def _called(self, what: What, name: str) -> str:
         """``machine 1``."""
         if (what, name) not in self._known:
-            number = 1 + sum(known == what for known, _ in self._known)
-            self._known[what, name] = f"{what} {number}"
-            self._scrubber.add(variants(what, name), f"{what} {number}")
+            alias = self._number(what, normalize("NFC", name))
+            self._known[what, name] = alias
+            self._scrubber.add(variants(what, name), alias)
             if what in ("notebook", "project") and (user := home_of(name)):
                 self._called("person", user)
             self.text.cache_clear()
             self.own.cache_clear()
             self._origins.clear()
         return self._known[what, name]
+
+    def _number(self, what: What, name: str) -> str:
+        """Of one name in two forms (a file system that decomposes letters, and one that does not) the same."""
+        number = 1 + sum(known == what for known, _ in self._numbers)
+        return self._numbers.setdefault((what, name), f"{what} {number}")
 
     def host(self, name: str) -> str:
         return self._called("machine", name)

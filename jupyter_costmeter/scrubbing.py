@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
-from urllib.parse import quote, quote_plus
+from unicodedata import normalize
 
+from . import leads
+from .folding import folded, plain
+from .leads import PATH, PIECE, SPACED
 from .tag import CATEGORIES
 from .toml_files import NAME
 
@@ -30,18 +32,9 @@ COMMON = frozenset(
 )  # fmt: skip
 #: Shorter names are looked for as they are written: "FR" is no user "fr".
 SHORT = 3
-#: A folder's end, or more of the path: what a path in running text may hold.
-PIECE = r"[^\s/\\\"'`<>|,;:()\[\]{}*?]"
-#: With blanks in it a path is only known by its end.
-SPACED = (
-    r"(?:[^\n/\\\"'`<>|,;:()\[\]{}*?]+[/\\])*[^\n/\\\"'`<>|,;:()\[\]{}*?]*?\.(?:toml|ipynb|pyc?|json|csv|sqlite|db)\b"
-)
-ROOT = r"(?:file://+|(?<![\w/.~])(?:~\w*|\.\.?)?/(?![/\s])|(?<!\w)[A-Za-z]:[\\/](?![/\s])|\\\\(?=\w))"
-ANY_PATH = re.compile(rf"{ROOT}(?:{SPACED}|{PIECE}+(?:[/\\]+{PIECE}+)+[/\\]?)")
 OUR_FILE = re.compile(rf"{re.escape(NAME)}(?::\d+)?$")
-E_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-DEVICE = re.compile(r"\b(GPU|MIG)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
-PATH = "[path]"
+#: Blanks and slashes are written in several ways, in URLs and in JSON.
+LOOSE = {" ": r"[\s+]+", "/": r"[/\\]+"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ def variants(what: str, name: str) -> Spellings:
 
 def home_of(path: str) -> str | None:
     """Whose home folder a path is in."""
-    found = re.match(r"(?:/home|/Users|[A-Za-z]:[\\/]Users)[\\/]([^/\\]+)[\\/]", path)
+    found = re.search(r"(?i)(?:^|[/\\])(?:home|users|documents and settings)[/\\]+([^/\\]+)(?:[/\\]|$)", path)
     return found.group(1) if found else None
 
 
@@ -88,20 +81,20 @@ def _of_user(name: str) -> list[str]:
     return [name, *(part for part in re.split(r"[^\w]|_", name) if len(part) > SHORT)]
 
 
-def _written(word: str) -> Iterator[str]:
-    """As it is, and as it stands in a URL, in HTML and in LaTeX."""
-    yield from (word, quote(word), quote_plus(word), html.escape(word), re.sub(r"([_&%$#{}])", r"\\\1", word))
+def _key(name: str) -> str:
+    """A name as it is in folded texts, with blanks and slashes of one kind."""
+    return re.sub(r"[/\\]+", "/", re.sub(r"[\s+]+", " ", plain(name)))
 
 
 class Scrubber:
-    """Finds the names that it was told of, and what looks like a path."""
+    """Finds the names that it was told of in all their spellings, and what leads to somebody without naming them."""
 
     def __init__(self) -> None:
         self._paths: dict[str, str] = {}
         self._folders: set[str] = set()
         self._words: dict[str, str] = {}
         self._bare: dict[str, str] = {}
-        self._aliases: dict[str, str] = {}
+        self._short: set[str] = set()
         self._devices: dict[str, str] = {}
         self._made: tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]] | None = None
 
@@ -109,18 +102,19 @@ class Scrubber:
         """One more name, and what stands for it; of two that read alike the first counts."""
         words, bare = _telling(spellings.words), _telling(spellings.bare)
         for known, found in ((self._paths, spellings.paths), (self._words, words), (self._bare, bare)):
-            for written in (one for word in found for one in _written(word)):
-                known.setdefault(written, alias)
-                self._aliases.setdefault(written.lower(), alias)
-        self._folders.update(one for folder in spellings.folders for one in _written(folder))
+            for name in found:
+                known.setdefault(_key(name), alias)
+        self._short.update(normalize("NFKC", word) for word in (*words, *bare))
+        self._folders.update(map(_key, spellings.folders))
         self._made = None
 
     def clean(self, text: str, bare: bool = False) -> str:
         """The text without them; ``bare`` looks for the bare names of files, too."""
         paths, words, all_words = self._patterns()
-        text = ANY_PATH.sub(self._path, paths.sub(self._path, text))
-        text = DEVICE.sub(self._device, E_MAIL.sub("[e-mail]", text))
-        return (all_words if bare else words).sub(self._word, text)
+        text = _replaced(leads.without_links(text), paths, self._path)
+        text = leads.ANY_PATH.sub(lambda match: self._path(match, match.group()), text)
+        text = leads.DEVICE.sub(self._device, leads.E_MAIL.sub("[e-mail]", text))
+        return leads.without_addresses(_replaced(text, all_words if bare else words, self._word, "name"))
 
     def _patterns(self) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
         if self._made is None:
@@ -131,41 +125,70 @@ class Scrubber:
             )
         return self._made
 
-    def _path(self, match: re.Match[str]) -> str:
+    def _path(self, match: re.Match[str], _: str) -> str:
         found = match.group().removeprefix("file://")
         path = found.rstrip(".")
         ours = OUR_FILE.search(path)
-        return (self._paths.get(path) or (ours.group() if ours else PATH)) + found[len(path) :]
+        return (self._paths.get(_key(path)) or (ours.group() if ours else PATH)) + found[len(path) :]
 
     def _device(self, match: re.Match[str]) -> str:
         kind = match.group(1).upper()
         return self._devices.setdefault(match.group().lower(), f"{kind}-{len(self._devices) + 1}")
 
-    def _word(self, match: re.Match[str]) -> str:
-        before, alias = match.group("before") or "", self._aliases[match.group("name").lower()]
-        return alias if before and alias.startswith(before.strip()) else before + alias
+    def _word(self, match: re.Match[str], written: str) -> str:
+        key = _key(match.group("name"))
+        if len(key) < SHORT and normalize("NFKC", written) not in self._short:
+            return written
+        alias = self._words.get(key) or self._bare[key]
+        return _again(match, alias)
 
 
-def _inside(folders: Collection[str]) -> str:
+def _again(match: re.Match[str], alias: str) -> str:
+    """What stands for a name, without its first word where that stands before it already."""
+    before = (match.group("before") or "").strip()
+    return alias.removeprefix(before).lstrip() if before and alias.startswith(f"{before} ") else alias
+
+
+def _replaced(
+    text: str, pattern: re.Pattern[str], how: Callable[[re.Match[str], str], str], group: int | str = 0
+) -> str:
+    """Whatever the pattern finds in the folded text, replaced in the text itself."""
+    low, made, at = folded(text), list[str](), 0
+    for match in pattern.finditer(low.text):
+        start, end = low.span(*match.span(group))
+        if start >= at and end > start:
+            made += (text[at:start], how(match, text[start:end]))
+            at = end
+    return "".join([*made, text[at:]]) if made else text
+
+
+def _inside(folders: Iterable[str]) -> str:
     """These paths, and what lies in them."""
     tail = rf"(?:[/\\]+(?:{SPACED}|{PIECE}+(?:[/\\]+{PIECE}+)*))?"
-    return rf"(?:file://)?(?:{_any(folders)}){tail}(?!\w)" if folders else r"(?!)"
+    known = _any(folders)
+    return rf"(?:file://)?(?:{known}){tail}(?!\w)" if known else r"(?!)"
 
 
 def _telling(words: Iterable[str]) -> list[str]:
-    return [word for word in words if word and word.lower() not in COMMON]
+    """Those that say whose it is."""
+    return [word for word in words if word.strip() and not _is_common(plain(word))]
+
+
+def _is_common(word: str) -> bool:
+    return word in COMMON or (word.isascii() and (len(word) == 1 or (word.isdigit() and len(word) < SHORT)))
 
 
 def _any(words: Iterable[str]) -> str:
     """The longest first: a name may hold another."""
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    return "|".join(_loose(word) for word in sorted(words, key=len, reverse=True) if word)
+
+
+def _loose(word: str) -> str:
+    return "".join(LOOSE.get(sign) or re.escape(sign) for sign in word)
 
 
 def _whole_words(words: Iterable[str]) -> str:
-    """Whole words, in either case but for short ones; a word of ours before its number is not said twice."""
-    spelled = {written: None for word in words for written in _written(word)}
-    long = _any(word for word in spelled if len(word) >= SHORT)
-    short = _any(word for word in spelled if len(word) < SHORT)
-    names = "|".join(filter(None, [f"(?i:{long})" if long else "", short]))
+    """Whole words, with a word of ours before its number."""
+    names = _any(words)
     before = r"(?P<before>\b(?:notebook|project|machine|person|partition)\s+)?"
     return rf"{before}(?<![^\W_])(?P<name>{names})(?![^\W_])" if names else r"(?!)(?P<before>)(?P<name>)"

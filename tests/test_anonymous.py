@@ -115,6 +115,7 @@ def written(golden: tuple[Ledger, Costing], suffix: str, statement: bool, anonym
     else:
         report.write(ledger, SELECTION, suffix, out, costing, anonymous=anonymous)
     text = out.getvalue()
+    text = text.replace("\\allowbreak{}", "")
     return re.sub(r"<script>/\*|<script>\s*/\* BEGIN.*?</script>", "", text, count=1, flags=re.DOTALL)
 
 
@@ -129,7 +130,7 @@ def test_no_name_is_in_any_format(suffix: str, statement: bool, golden: tuple[Le
     assert leaks(text) == []
     plain = written(golden, suffix, statement, anonymous=False)
     assert {"gpu07", "ada"} & set(leaks(plain))  # the search finds them where they are
-    assert "machine 1" in text or suffix == "csv" or not statement
+    assert re.search(r"machine\s1", text) or suffix == "csv" or not statement
 
 
 def test_the_file_says_that_it_is_anonymous_and_keeps_the_region(golden: tuple[Ledger, Costing]) -> None:
