@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from . import accounting
 from .accounting import Part
-from .nested import Taken, taken
+from .nested import Taken, notes, taken
 from .record import HIGHEST, Bucket, CellRecord, Outcome, SessionInfo
 from .tag import Category, Tagged, category_of, tagged
 from .uses import WANTED, Use, Using, wanted
@@ -253,6 +253,7 @@ class Groups:
         counted = [r for r in (records if roots is None else roots) if r.parent_id is None]
         said = Said(records)
         apart = taken([*counted, *said.apart({r.id for r in counted})], said.around)
+        self.notes += [note for note in notes(apart.values()) if note not in self.notes]
         for record in (*counted, *(r for r in records if r.id in apart and r.parent_id is not None)):
             self._add(record, said, apart.get(record.id))
 

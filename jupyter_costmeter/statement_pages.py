@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from math import fsum
 from typing import Any
 
 from . import cost_pages, money
@@ -214,13 +215,20 @@ def _trimmed(grid: Grid) -> Grid:
 
 
 def _categories(one: Statement) -> Grid:
-    whole = one.whole.electricity_kwh.value
+    whole = _all_electricity(one)
     rows = [
         (share.category or NOT_TAGGED, *spent_row(share.spent), str(share.configs or ""),
          _of(share.spent.electricity_kwh.value, whole))
         for share in one.shares
     ]  # fmt: skip
     return _spent_grid("", ("category",), rows, "configurations", "of the electricity")
+
+
+def _all_electricity(one: Statement) -> float:
+    """The whole's, or of its parts, where a cell lacks what a trial inside it has: no part is more than all of it."""
+    between = [spent for spent in (one.held_idle, one.background) if spent is not None]
+    parts = [spent.electricity_kwh.value or 0.0 for spent in (*(share.spent for share in one.shares), *between)]
+    return max(one.whole.electricity_kwh.value or 0.0, fsum(parts))
 
 
 def _of(part: float | None, whole: float | None) -> str:
