@@ -92,6 +92,9 @@ def parts(figures: Iterable[Figure]) -> Iterator[Part]:
 
 def merged(parts: Iterable[Part]) -> list[Part]:
     """One part per name and provenance."""
+    parts = list(parts)
+    if len({part.name for part in parts}) == len(parts):  # as of most single windows: there may be a million
+        return parts
     found: dict[tuple[str, Provenance], Part] = {}
     for part in parts:
         key = (part.name, part.provenance)
@@ -117,9 +120,10 @@ def totals(parts: Iterable[Part]) -> tuple[Total, ...]:
     return tuple(t for t in found if t is not None)
 
 
-def cell_totals(usage: Usage) -> tuple[Total, ...]:
-    """The totals of one window."""
-    return totals(parts(usage.figures))
+def cell_totals(usage: Usage, names: Sequence[str] = ()) -> tuple[Total, ...]:
+    """The totals of one window; if only some are wanted, sooner."""
+    made_of = [of for name in names for of in DERIVED.get(name, (name,))]
+    return totals(parts(f for f in usage.figures if not names or f.name in made_of))
 
 
 def _sum(name: str, parts: list[Part]) -> Total | None:

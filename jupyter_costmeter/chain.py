@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from math import isfinite
+from operator import attrgetter
 from typing import Any
 
 from .record import CellRecord, Figure, Provenance
@@ -26,14 +27,23 @@ START = ""
 #: From here on not each whole number is a float of its own.
 WHOLE = 2.0**53
 LARGEST = int(sys.float_info.max)
-#: So many beginnings of figures are kept.
-KNOWN = 10_000
-FACTS = {f.name for f in fields(CellRecord)} - {"usage", "tags", "started_at"}
-#: A record's facts that stand before its figures, and behind them, since keys are in the order of their letters.
-BEFORE = sorted(name for name in FACTS if name < "figures")
-AFTER = sorted(FACTS - set(BEFORE))
+#: So many kinds of records are kept.
+KNOWN = 1000
+FACTS = sorted({f.name for f in fields(CellRecord)} - {"usage", "tags", "started_at"})
 SAID = [f.name for f in fields(Tag) if f.name != "record_id"]
+_quoted = json.encoder.encode_basestring_ascii
+_facts = attrgetter(*FACTS)
 _text = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def _line() -> str:
+    """A record's canonical JSON with a mark for each value: its keys are in the order of their letters."""
+    marks = {name: f"{{{name}}}" for name in (*FACTS, "number", "started_at", "tags", "wall_s")}
+    marks["figures"] = "[{figures}]"
+    return "{{" + ",".join(f'"{name}":{marks[name]}' for name in sorted(marks)) + "}}"
+
+
+LINE = _line()
 
 
 def canonical(body: Any) -> str:
@@ -87,41 +97,51 @@ class Chain:
     def __init__(self) -> None:
         self.provenances: dict[str, dict[str, Any]] = {}
         self.head, self.count = START, 0
-        self._starts: dict[tuple[str, str | None, int], tuple[Provenance, str]] = {}
+        self._kinds: dict[Any, tuple[str, Any]] = {}
 
     def line(self, record: CellRecord) -> str:
         """The next record's canonical JSON, with its link before the closing brace."""
         self.count += 1
-        first = _text({name: getattr(record, name) for name in BEFORE})
-        second = _text({**{name: getattr(record, name) for name in AFTER}, "number": self.count,
-                        "started_at": known(record.started_at), "tags": [_said(tag) for tag in record.tags],
-                        "wall_s": known(record.usage.wall_s)})  # fmt: skip
-        figures = ",".join([self._figure(figure) for figure in record.usage.figures])
-        text = f'{first[:-1]},"figures":[{figures}],{second[1:]}'
+        said = _text([_said(tag) for tag in record.tags]) if record.tags else "[]"
+        made = {"figures": self._figures(record.usage.figures), "number": self.count, "tags": said,
+                "started_at": _digits(record.started_at), "wall_s": _digits(record.usage.wall_s)}  # fmt: skip
+        text = LINE.format(**dict(zip(FACTS, map(_fact, _facts(record)), strict=True)), **made)
         self.head = link(self.head, text)
         return f'{text[:-1]},"hash":"{self.head}"}}'
 
-    def _figure(self, figure: Figure) -> str:
-        """There are ten of each record, and few that differ by more than their values."""
-        key = figure.name, figure.device, id(figure.provenance)
-        start = self._starts.get(key)
-        if start is None:
-            start = self._starts[key] = self._begun(figure)
-        value = figure.value
-        if value is not None and -WHOLE < value < WHOLE:  # what ``known`` does, without its calls
-            whole = int(value)
-            return f"{start[1]}{whole if whole == value else value!r}}}"
-        other = known(value)
-        return f"{start[1]}{'null' if other is None else repr(other)}}}"
+    def _figures(self, figures: Sequence[Figure]) -> str:
+        """There are ten of each record, and few records whose differ by more than their values."""
+        key = tuple([(f.name, f.device, id(f.provenance)) for f in figures])
+        kind = self._kinds.get(key)
+        if kind is None:
+            if len(self._kinds) >= KNOWN:
+                self._kinds.clear()
+            origins = [f.provenance for f in figures]  # kept, so that no other has their identity meanwhile
+            kind = self._kinds[key] = ",".join(map(self._figure, figures)), origins
+        return kind[0] % tuple([_digits(f.value) for f in figures])
 
-    def _begun(self, figure: Figure) -> tuple[Provenance, str]:
-        """A figure up to its value; with the provenance, so that no other has its identity meanwhile."""
-        if len(self._starts) >= KNOWN:
-            self._starts.clear()
+    def _figure(self, figure: Figure) -> str:
+        """A figure with a mark for its value."""
         name = provenance_id(figure.provenance)
         self.provenances.setdefault(name, asdict(figure.provenance))
-        text = _text({"device": figure.device, "name": figure.name, "provenance": name})
-        return figure.provenance, f'{text[:-1]},"value":'
+        text = _text({"device": figure.device, "name": figure.name, "provenance": name}).replace("%", "%%")
+        return f'{text[:-1]},"value":%s}}'
+
+
+def _fact(value: Any) -> str:
+    """A fact of a record: nearly all are texts."""
+    if value is None:
+        return "null"
+    return _quoted(value) if isinstance(value, str) else str(value) if type(value) is int else _text(value)
+
+
+def _digits(value: float | None) -> str:
+    """The text of what ``known`` says, without its calls for most."""
+    if value is not None and -WHOLE < value < WHOLE:
+        whole = int(value)
+        return repr(whole if whole == value else value)
+    other = known(value)
+    return "null" if other is None else repr(other)
 
 
 def _said(tag: Tag) -> dict[str, Any]:

@@ -12,17 +12,20 @@ from math import fsum, nan
 
 from . import embodied, uncertain
 from .accounting import Part, weakest
+from .assumptions import Water
 from .carbon import snapshot
 from .conditions import Book, Conditions
 from .derived import Applied, Footprint
 from .factors import Factor, Intensity
 from .record import Method, Provenance, Total
-from .uncertain import Term
+from .uncertain import Adding, Term
 from .units import J_PER_WH, kwh_of
 from .uses import HOUR_S, Use
 
 #: A GPU-hour or joule of a use, its part, and the conditions of that hour.
 Piece = tuple[float, Part, Conditions]
+#: In how many windows a total's figure is missing, and why.
+Lacking = tuple[int, list[str]]
 #: What a term has beside its value: a method, the share that was measured, errors by their cause, sources.
 Origin = tuple["Method | None", float, Mapping[str, float], tuple[str, ...]]
 
@@ -47,16 +50,58 @@ def totals(uses: Sequence[Use], book: Book) -> tuple[Total, ...]:
 def _totals(
     uses: Sequence[Use], book: Book, pieces: Sequence[Piece], electricity: Sequence[Term], emissions: Sequence[Term]
 ) -> tuple[Total, ...]:
-    lacking = [p for use in uses for p in use.energy if p.missing]
-    missing, reasons = sum(p.missing for p in lacking), sorted({p.provenance.reason or "" for p in lacking} - {""})
-    found = [
-        uncertain.total("electricity_wh", "Wh", electricity, missing, reasons),
-        uncertain.total("emissions_g", "gCO2e", emissions, missing, reasons),
-        *_embodied_total(uses, [term for use in uses for term in _making(use, book)]),
-        *_water(pieces, electricity, book, missing, reasons),
-    ]
-    there = any(use.energy for use in uses)
-    return tuple(found if there else found[2:])
+    sums = _sums(uses, book, pieces, electricity, emissions)
+    return tuple(uncertain.total(name, unit, terms, *lacking) for name, unit, terms, lacking in sums)
+
+
+def _sums(
+    uses: Sequence[Use], book: Book, pieces: Sequence[Piece], electricity: Sequence[Term], emissions: Sequence[Term]
+) -> Iterator[tuple[str, str, Sequence[Term], Lacking]]:
+    """The totals that there are: each one's name, unit, terms and what it lacks."""
+    lacking, water = _lacking(part for use in uses for part in use.energy), book.assumptions.water
+    if any(use.energy for use in uses):
+        yield "electricity_wh", "Wh", electricity, lacking
+        yield "emissions_g", "gCO2e", emissions, lacking
+    making, unmade = [term for use in uses for term in _making(use, book)], _unmade(uses)
+    if making or unmade[0]:  # none where no GPU was held: of other hardware no figure is known
+        yield "embodied_g", "gCO2e", making, unmade
+    if water is not None:
+        yield "water_l", "L", _drunk(pieces, electricity, water), lacking
+
+
+def _lacking(parts: Iterable[Part]) -> Lacking:
+    found = [part for part in parts if part.missing]
+    return sum(part.missing for part in found), sorted({part.provenance.reason or "" for part in found} - {""})
+
+
+class Alike:
+    """The footprint of uses that are alike in all but their figures' values: what is the same is looked up once.
+
+    Args:
+        use: one of them. In each the same figures have a value, the same reserved GPU-seconds are 0, and the GPUs that
+            were held are of one model.
+        book: its conditions are the same for all of them.
+    """
+
+    def __init__(self, use: Use, book: Book) -> None:
+        self._at, self._water = book.at(use.host, use.hour), book.assumptions.water
+        self._factors = [factor for _, _, _, factor in _gpu_hours(use, book)]
+        pieces = list(_pieces(use, book))
+        electricity = list(map(_electricity, pieces))
+        sums = _sums([use], book, pieces, electricity, list(map(_emissions, pieces, electricity)))
+        self._sums = [(name, unit, Adding(terms), lacking) for name, unit, terms, lacking in sums]
+        self._applied = (*_intensities(pieces), *_pues(pieces), *_lives([use], book))
+
+    def footprint(self, joules: Sequence[float], gpu_s: Sequence[float]) -> Footprint:
+        """Of one of them: its energies and reserved GPU-seconds that have a value, in its order."""
+        wh = [_wh(one, self._at) for one in joules]
+        values = {"electricity_wh": wh, "emissions_g": [_grams(one, self._at) for one in wh]}
+        values["embodied_g"] = [_made(one, factor) for one, factor in zip(gpu_s, self._factors, strict=False)]
+        if self._water is not None:
+            values["water_l"] = [_litres(one, self._water, self._at) for one in joules]
+        found = [terms.total(name, unit, values[name], *lacking) for name, unit, terms, lacking in self._sums]
+        between = _range_of(0.0, fsum(wh)) if wh and self._at.unknown else (None, None)
+        return Footprint(tuple(found), self._applied, *between)
 
 
 # Energy
@@ -72,7 +117,11 @@ def _pieces(use: Use, book: Book) -> Iterator[Piece]:
 
 def _electricity(piece: Piece) -> Term:
     joules, part, conditions = piece
-    return Term(joules * conditions.pue.value / J_PER_WH, *_origin_of(part.name, part.provenance, conditions.pue))
+    return Term(_wh(joules, conditions), *_origin_of(part.name, part.provenance, conditions.pue))
+
+
+def _wh(joules: float, conditions: Conditions) -> float:
+    return joules * conditions.pue.value / J_PER_WH
 
 
 @lru_cache(maxsize=1024)
@@ -96,9 +145,12 @@ def _cause_of(factor: Factor) -> tuple[str, float | None]:
 
 def _emissions(piece: Piece, term: Term) -> Term:
     """Of a piece and its electricity."""
-    grams = term.value / 1000.0 * piece[2].intensity.g_per_kwh
     method, errors, said = _emitted(piece[1].name, piece[1].provenance, piece[2])
-    return Term(grams, method, term.measured, errors, said)
+    return Term(_grams(term.value, piece[2]), method, term.measured, errors, said)
+
+
+def _grams(wh: float, conditions: Conditions) -> float:
+    return wh / 1000.0 * conditions.intensity.g_per_kwh
 
 
 @lru_cache(maxsize=1024)
@@ -126,28 +178,32 @@ def _range(
     """The emissions if what ran nobody knows where had run in the cleanest or the dirtiest country."""
     if not any(conditions.unknown for _, _, conditions in pieces):
         return None, None
+    known = fsum(term.value for piece, term in zip(pieces, emissions, strict=True) if not piece[2].unknown)
+    unknown = [term.value for piece, term in zip(pieces, electricity, strict=True) if piece[2].unknown]
+    return _range_of(known, fsum(unknown))
+
+
+def _range_of(known_g: float, unknown_wh: float) -> tuple[tuple[float, float], tuple[str, str]]:
+    """Of emissions that are known, and electricity that was used nobody knows where."""
     least, most = snapshot.span()
     assert least.intensity is not None  # span says so
     assert most.intensity is not None
-    known = fsum(term.value for piece, term in zip(pieces, emissions, strict=True) if not piece[2].unknown)
-    unknown = [term.value for piece, term in zip(pieces, electricity, strict=True) if piece[2].unknown]
-    unknown_kwh = fsum(unknown) / 1000.0
-    low, high = (known + unknown_kwh * region.g_per_kwh for region in (least.intensity, most.intensity))
+    kwh = unknown_wh / 1000.0
+    low, high = (known_g + kwh * region.g_per_kwh for region in (least.intensity, most.intensity))
     return (low, high), (least.name, most.name)
 
 
-def _water(
-    pieces: Sequence[Piece], electricity: Sequence[Term], book: Book, missing: int, reasons: Sequence[str]
-) -> list[Total]:
+def _drunk(pieces: Sequence[Piece], electricity: Sequence[Term], water: Water) -> list[Term]:
     """On-site WUE is per kWh of the computers alone; off-site per kWh with PUE (Li et al. 2023; FACTS §2.7)."""
-    water = book.assumptions.water
-    if water is None:
-        return []
     terms = []
     for (joules, _, conditions), term in zip(pieces, electricity, strict=True):
-        litres = kwh_of(joules) * (water.on_site + water.off_site * conditions.pue.value)
-        terms.append(Term(litres, weakest(term.method, "declared"), term.measured, term.errors, (water.source,)))
-    return [uncertain.total("water_l", "L", terms, missing, reasons)]
+        litres, method = _litres(joules, water, conditions), weakest(term.method, "declared")
+        terms.append(Term(litres, method, term.measured, term.errors, (water.source,)))
+    return terms
+
+
+def _litres(joules: float, water: Water, conditions: Conditions) -> float:
+    return kwh_of(joules) * (water.on_site + water.off_site * conditions.pue.value)
 
 
 # Making
@@ -167,19 +223,19 @@ def _gpu_hours(use: Use, book: Book) -> Iterator[tuple[str, float, Part, Factor]
     for model, part in use.gpu_s:
         if part.value is not None and not embodied.is_slice(model):
             factor = embodied.gpu_hour(model, conditions.kind, book.assumptions.hardware)
-            yield model, part.value / 3600.0 * factor.value, part, factor
+            yield model, _made(part.value, factor), part, factor
 
 
-def _embodied_total(uses: Sequence[Use], terms: Sequence[Term]) -> list[Total]:
-    """None where no GPU was held: of other hardware no figure is known."""
+def _made(reserved_s: float, factor: Factor) -> float:
+    return reserved_s / HOUR_S * factor.value
+
+
+def _unmade(uses: Sequence[Use]) -> Lacking:
+    """What an embodied total lacks: reserved time that was not read, and slices of GPUs."""
     parts = [(part, embodied.is_slice(model)) for use in uses for model, part in use.gpu_s]
-    lacking = [part for part, _ in parts if part.missing]
+    missing, reasons = _lacking(part for part, _ in parts)
     slices = sum(part.count for part, is_slice in parts if is_slice and part.value)
-    if not terms and not lacking and not slices:
-        return []
-    reasons = sorted({part.provenance.reason or "" for part in lacking} - {""}) + [embodied.SLICE] * bool(slices)
-    missing = sum(part.missing for part in lacking) + slices
-    return [uncertain.total("embodied_g", "gCO2e", terms, missing, reasons)]
+    return missing + slices, reasons + [embodied.SLICE] * bool(slices)
 
 
 # What was applied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from .tables import printable
 
@@ -14,6 +15,7 @@ START = re.compile(r"^(\s*)([-+#=>:]|\d+(?=[.)](?:\s|$)))")
 LINK = re.compile(r"(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)
 
 
+@lru_cache(maxsize=4096)  # a long export says the same of many records
 def escaped(text: str) -> str:
     """A text on one line."""
     line = MARKS.sub(r"\\\1", printable(" ".join(text.split())))

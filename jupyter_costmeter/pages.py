@@ -334,8 +334,8 @@ def notebook_names(paths: Iterable[str | None]) -> dict[str, str]:
 
 def cell_line(record: CellRecord, emissions: Total | None = None) -> list[str]:
     """One run, for ``CELL_COLUMNS``."""
-    totals = {t.name: t for t in accounting.cell_totals(record.usage)}
     names = ("cpu_s", "energy_j", "emissions_g", "flops", "peak_rss_bytes")
+    totals = {t.name: t for t in accounting.cell_totals(record.usage, names)}
     totals |= {"emissions_g": emissions} if emissions is not None else {}
     figures = [total_text(totals[n]) if n in totals else "—" for n in names]
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(record.started_at))

@@ -83,7 +83,7 @@ class Recomputed:
             raise ValueError(f"there is no session {body['session_id']!r}")
         if body["bucket"] not in BUCKETS or body["outcome"] not in OUTCOMES:
             raise ValueError(f"there is no bucket {body['bucket']!r} or outcome {body['outcome']!r}")
-        facts = {name: body[name] for name in (*chain.BEFORE, *chain.AFTER)}
+        facts = {name: body[name] for name in chain.FACTS}
         tags = tuple(Tag(record_id=body["id"], **tag) for tag in body["tags"])
         figures = tuple(map(self._figure, body["figures"]))
         return CellRecord(**facts, started_at=float(body["started_at"]), usage=Usage(_float(body["wall_s"]), figures),

@@ -72,13 +72,15 @@ def _costed(
     content: Content, ledger: Reader, selection: Selection, costing: Costing, norms: Sequence[str] = ()
 ) -> Content:
     """With what the records cost, all of them under the assumptions of now, also if these change meanwhile."""
+    from .singly import Singly
+
     infos, book = {info.id: info for info in content.sessions}, costing.book
     costs = costing.of(ledger.uses(selection, **costing.wants), book)
     return replace(
         content,
         costs=costs,
         problems=book.assumptions.problems,
-        costs_of=lambda record: costing.of_record(record, infos[record.session_id], book),
+        costs_of=Singly(infos, book).costs_of,
         evidence=lambda: evidence(ledger, selection, book, names=norms),
     )
 

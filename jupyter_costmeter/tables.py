@@ -132,6 +132,8 @@ def number(row: Row, key: str, least: float = 0.0, most: float = MOST) -> float 
 
 def printable(value: str) -> str:
     """Without what a terminal would obey (escapes, marks that turn the writing round); line ends become spaces."""
+    if value.isprintable():
+        return value
     return "".join(c if c.isprintable() else " " for c in value if c.isprintable() or c.isspace())
 
 

@@ -182,9 +182,8 @@ class Using:
         """What was used in one record."""
         self.count += 1
         for figure in wanted(usage, self._names):
-            device = (figure.device or "") if figure.name == "gpu_reserved_s" else ""
             (part,) = accounting.parts([figure])
-            self.spread(started_at, usage.wall_s, device, part)
+            self.spread(started_at, usage.wall_s, place_of(figure), part)
 
     def spread(self, started_at: float, wall_s: float, device: str, part: Part) -> None:
         """One figure of a record."""
@@ -210,6 +209,11 @@ class Using:
         if not hourly:
             return [self._whole.use(info, models)]
         return [found.use(info, models, hour) for hour, found in sorted(self._hours.items())]
+
+
+def place_of(figure: Figure) -> str:
+    """The device that a figure is added up by: of all but reserved GPU-seconds those of several are one sum."""
+    return (figure.device or "") if figure.name == "gpu_reserved_s" else ""
 
 
 def wanted(usage: Usage, names: Collection[str]) -> Iterator[Figure]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shell import cell, session
 
 from jupyter_costmeter import chain, tag
-from jupyter_costmeter.record import CellRecord
+from jupyter_costmeter.record import CellRecord, Usage
 
 INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 
@@ -127,11 +127,20 @@ def test_another_provenance_is_another_head() -> None:
     assert chain.head_of([one]) != chain.head_of([replace(one, usage=replace(one.usage, figures=(other, *rest)))])
 
 
-def test_the_beginnings_that_are_kept_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain, "KNOWN", 5)
-    assert chain.head_of(records())[1] == 3
-    made = chain.Chain()
-    for record in records():
-        made.line(record)
-    assert len(made._starts) <= 5
-    assert len(made.provenances) > 5
+def test_the_kinds_of_records_that_are_kept_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "KNOWN", 2)
+    made, many = chain.Chain(), [cell(INFO, seq, values) for seq, values in enumerate((1.0, None, 2.0, 3.0) * 3, 1)]
+    for record in many:
+        made.line(replace(record, usage=replace(record.usage, figures=record.usage.figures[record.seq % 4 :])))
+    assert 0 < len(made._kinds) <= 2
+    assert made.count == 12
+
+
+@pytest.mark.parametrize("value", [1.5, 2.0, -0.0, 0.1, 2.0**53, 1e300, 10**20, 3, None, float("nan"), -float("inf")])
+def test_a_figures_digits_are_those_of_canonical_json(value: float | None) -> None:
+    first, *_ = cell(INFO, 1).usage.figures
+    one = replace(first, value=value, device="100 % {x} %s")
+    body = json.loads(chain.Chain().line(replace(cell(INFO, 1), usage=Usage(1.0, (one,)))))
+    (figure,) = body["figures"]
+    assert figure["device"] == one.device
+    assert chain.canonical(figure["value"]) == chain.canonical(chain.known(value))

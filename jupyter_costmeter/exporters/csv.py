@@ -6,13 +6,17 @@ The lines without a ``parent_id`` add up to the totals, over all buckets.
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
+from functools import lru_cache
+from operator import attrgetter
 from typing import IO, Any
 
 from .. import cost_pages, money
-from ..derived import Bill, Content, Costs
+from ..derived import Applied, Bill, Content, Costs
 from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Figure, Total
 from ..spreadsheet import harmless
 from ..tag import category_of, tagged
@@ -34,6 +38,20 @@ COSTS = (
 #: What the record is said to be; parameters and scores are JSON.
 SAID = ("category", "method", "run", "in_paper", "params", "scores")
 PARTS = {"energy_j": ENERGY, "flops": FLOPS}
+END = "\r\n"
+#: Texts as most identifiers are, which need no second look: a long export has new ones in each line.
+HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:-]*")
+NOT_DERIVED = ",not derived: there is none in this record,"
+#: The six columns of money.
+NO_BILL = "," * 5
+_facts = attrgetter(*WHAT)
+
+
+#: So many kinds of lines are remembered.
+KNOWN = 1024
+NOTHING = tagged(())
+#: A column's value out of a record's figures.
+Slot = Callable[[Sequence[Figure]], Any]
 
 
 class CsvExporter:
@@ -41,51 +59,143 @@ class CsvExporter:
     media_type = "text/csv"
 
     def write(self, out: IO[str], content: Content) -> None:
-        lines = csv.writer(out)
         how = [column for name in FIGURES for column in (name, f"{name}_how")]
-        lines.writerow([*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how", *COSTS, *SAID])
+        columns = [*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how", *COSTS, *SAID]
+        out.write(f"{_joined(columns)}{END}")
+        figures, costs = _Figures(), _Costs()
         for record in content.cells():
-            lines.writerow([*_line(record), *_costs(content.costs_of(record)), *_said(record)])
+            told = figures.text(record.usage.figures), costs.text(content.costs_of(record))
+            out.write(",".join([_what(record), *told, _said(record)]) + END)
 
 
-def _line(record: CellRecord) -> list[Any]:
+def _joined(values: Iterable[Any]) -> str:
+    """Some columns, at least two of them: the csv module says what is quoted."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator=END).writerow(values)
+    return line.getvalue()[: -len(END)]
+
+
+@lru_cache(maxsize=4096)  # a long export says the same of each record
+def _quoted(text: str) -> str:
+    return _joined((text, ""))[:-1]
+
+
+@lru_cache(maxsize=4096)
+def _harmless(text: str) -> str:
+    return text if HARMLESS.fullmatch(text) else _quoted(harmless(text))
+
+
+def _cell(value: Any) -> str:
+    """A column whose text anybody may have written."""
+    return "" if value is None else _harmless(value) if isinstance(value, str) else str(value)
+
+
+def _what(record: CellRecord) -> str:
     started = datetime.fromtimestamp(record.started_at, timezone.utc).isoformat()
-    line: list[Any] = [*(harmless(getattr(record, name)) for name in WHAT), started, record.wall_s]
+    return ",".join([*[_cell(one) for one in _facts(record)], started, str(record.wall_s)])
+
+
+class _Figures:
+    """The columns of records' figures: of those from the same sources only the numbers differ."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[Any, tuple[str, list[Slot], Any]] = {}
+
+    def text(self, figures: Sequence[Figure]) -> str:
+        key = tuple([(f.name, id(f.provenance), f.value is None) for f in figures])
+        kind = self._kinds.get(key)
+        if kind is None:
+            if len(self._kinds) >= KNOWN:
+                self._kinds.clear()
+            origins = [f.provenance for f in figures]  # kept, so that no other has their identity meanwhile
+            kind = self._kinds[key] = (*_kind(figures), origins)
+        template, slots, _ = kind
+        return template % tuple([slot(figures) for slot in slots])
+
+
+def _kind(figures: Sequence[Figure]) -> tuple[str, list[Slot]]:
+    """A line's columns with a mark for each number, and what these are."""
+    texts, slots = [], []
     for name in FIGURES:
         parts = PARTS.get(name, (name,))
-        figures = [f for f in record.usage.figures if f.name in parts]
-        line += _value(name, [f for f in figures if len(parts) == 1 or not f.provenance.absent])
-    by_precision = [_value(name, [f for f in record.usage.figures if f.name == name])[0] for name in PRECISIONS]
-    return [*line, *by_precision, *_share([f for f in record.usage.figures if f.name == "gpu_share"])]
+        found = [i for i, f in enumerate(figures) if f.name in parts]
+        found = [i for i in found if len(parts) == 1 or not figures[i].provenance.absent]
+        texts += ["%s", _escaped(_how([figures[i] for i in found]))]
+        slots.append(_slot(name, found, figures))
+    for name in PRECISIONS:
+        texts.append("%s")
+        slots.append(_slot(name, [i for i, f in enumerate(figures) if f.name == name], figures))
+    return ",".join([*texts, "%s"]), [*slots, _share]
 
 
-def _costs(costs: Costs | None) -> Iterator[Any]:
-    """For ``COSTS``; of several factors all are named."""
-    foot = costs.footprint if costs else None
-    for name in DERIVED:
-        total = foot.total(name) if foot else None
-        yield from _total(total)
-        yield total and total.uncertainty
-    used = foot.applied if foot else ()
+def _escaped(text: str) -> str:
+    return _quoted(text).replace("%", "%%")
+
+
+def _slot(name: str, found: Sequence[int], figures: Sequence[Figure]) -> Slot:
+    """Over all devices; empty where nothing was measured (never 0)."""
+    there = [i for i in found if figures[i].value is not None]
+    if not there:
+        return lambda _: ""
+    if len(there) == 1 and name not in HIGHEST:
+        (only,) = there
+        return lambda now: 0 + now[only].value  # type: ignore[operator]
+    most: Callable[[Any], Any] = max if name in HIGHEST else sum
+    return lambda now: most([now[i].value for i in there])
+
+
+def _how(figures: Sequence[Figure]) -> str:
+    """How they are known; the reason where nothing was measured."""
+    how = dict.fromkeys(f.method or f"not measured: {f.reason}" for f in figures)
+    return "; ".join(how) or "not measured: there is none in this record"
+
+
+class _Costs:
+    """The columns ``COSTS``; factors that many records share are written once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Sequence[Applied], str]] = {}
+
+    def text(self, costs: Costs | None) -> str:
+        totals = {total.name: total for total in costs.footprint.totals} if costs else {}
+        applied = self._applied(costs.footprint.applied if costs else ())
+        return ",".join(
+            [*[_total(totals.get(name)) for name in DERIVED], applied, _bills(costs.bills if costs else ())]
+        )
+
+    def _applied(self, used: Sequence[Applied]) -> str:
+        known = self._known.get(id(used))
+        if known is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            known = self._known[id(used)] = used, _joined(_factors(used))
+        return known[1]
+
+
+def _factors(used: Sequence[Applied]) -> Iterator[str]:
+    """Of several factors all are named."""
     yield "; ".join(f"{a.value:.6g}" for a in used if a.name == "intensity")
     yield harmless("; ".join(f"{a.intensity.region}: {a.source}" for a in used if a.intensity is not None))
     yield "; ".join(f"{a.value:g}" for a in used if a.name == "pue")
     yield harmless("; ".join(map(cost_pages.said, used)))
-    bills = costs.bills if costs else ()
-    yield "; ".join(map(money.text, bills))
-    yield from _amount(bills)
-    yield harmless("; ".join(dict.fromkeys(source for bill in bills for source in bill.sources)))
 
 
-def _said(record: CellRecord) -> Iterator[Any]:
+def _bills(bills: Sequence[Bill]) -> str:
+    if not bills:
+        return NO_BILL
+    sources = dict.fromkeys(source for bill in bills for source in bill.sources)
+    return _joined(("; ".join(map(money.text, bills)), *_amount(bills), harmless("; ".join(sources))))
+
+
+def _said(record: CellRecord) -> str:
     """For ``SAID``: of a record inside another only its own; empty where nothing is said."""
+    if not record.tags:
+        return f"{(record.bucket == 'cell' and category_of(record.outcome, NOTHING)) or ''},,,,,"
     said = tagged(record.tags)
-    yield category_of(record.outcome, said) if record.bucket == "cell" else None
-    yield harmless(said.method)
-    yield harmless(said.run)
-    yield None if said.in_paper is None else "yes" if said.in_paper else "no"
-    yield json.dumps(said.params, ensure_ascii=False) if said.params else None
-    yield json.dumps(said.scores, ensure_ascii=False) if said.scores else None
+    paper = None if said.in_paper is None else "yes" if said.in_paper else "no"
+    held = [json.dumps(each, ensure_ascii=False) if each else None for each in (said.params, said.scores)]
+    category = category_of(record.outcome, said) if record.bucket == "cell" else None
+    return _joined((category, harmless(said.method), harmless(said.run), paper, *held))
 
 
 def _amount(bills: Sequence[Bill]) -> Iterator[Any]:
@@ -98,26 +208,20 @@ def _amount(bills: Sequence[Bill]) -> Iterator[Any]:
     yield None if alone is None or alone.half_width is None else f"{alone.half_width:f}"
 
 
-def _total(total: Total | None) -> tuple[float | None, str]:
+def _total(total: Total | None) -> str:
     if total is None:
-        return None, "not derived: there is none in this record"
+        return NOT_DERIVED
     if total.value is None:
-        return None, "not measured: " + "; ".join(total.reasons)
-    return total.value, f"{total.method}, a lower bound" if total.missing else str(total.method)
+        return _joined((None, "not measured: " + "; ".join(total.reasons), total.uncertainty))
+    how = f"{total.method}, a lower bound" if total.missing else str(total.method)
+    return f"{total.value},{_quoted(how)},{'' if total.uncertainty is None else total.uncertainty}"
 
 
-def _share(figures: list[Figure]) -> tuple[float | None, str]:
+def _share(figures: Sequence[Figure]) -> str:
     """A share of one GPU; those of several do not add up."""
-    if len(figures) > 1:
-        told = (f"{'—' if f.value is None else round(f.value, 4)} ({f.device}: {f.source})" for f in figures)
-        return None, "of several GPUs: " + "; ".join(told)
-    value, how = _value("gpu_share", figures)
-    return value, f"{how}: {figures[0].source}" if value is not None else how
-
-
-def _value(name: str, figures: list[Figure]) -> tuple[float | None, str]:
-    """Over all devices; empty, with the reason, where nothing was measured (never 0)."""
-    there = [f.value for f in figures if f.value is not None]
-    value = (max(there) if name in HIGHEST else sum(there)) if there else None
-    how = dict.fromkeys(f.method or f"not measured: {f.reason}" for f in figures)
-    return value, "; ".join(how) or "not measured: there is none in this record"
+    shares = [f for f in figures if f.name == "gpu_share"]
+    if len(shares) > 1:
+        told = (f"{'—' if f.value is None else round(f.value, 4)} ({f.device}: {f.source})" for f in shares)
+        return _joined((None, "of several GPUs: " + "; ".join(told)))
+    how, value = _how(shares), shares[0].value if shares else None
+    return f",{_quoted(how)}" if value is None else f"{value},{_quoted(f'{how}: {shares[0].source}')}"

@@ -43,7 +43,8 @@ def _line(record: CellRecord, content: Content, names: dict[str, str], several: 
     costs = content.costs_of(record)
     emissions = costs.footprint.total("emissions_g") if costs else None
     notebook = [names.get(record.notebook or "", record.notebook or "—")] if several else []
-    return [*pages.cell_line(record, emissions), record.bucket, in_words(tagged(record.tags)), *notebook]
+    said = in_words(tagged(record.tags)) if record.tags else ""
+    return [*pages.cell_line(record, emissions), record.bucket, said, *notebook]
 
 
 def _table(out: IO[str], columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
