@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from kernels import ALL
 from shell import cell, costmeter, fill, said, session
 
 from jupyter_costmeter import report
+from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.errors import ReportError, UsageError
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
@@ -130,7 +132,8 @@ def test_the_shell_writes_what_is_in_the_ledger(home: Path, ledger_path: Path) -
     fill(ledger_path, other, cell(other, 3))
     for name in ("out.json", "out.csv", "out.md"):
         shown = said(costmeter("export", "--session", "aaa", name, cwd=home))
-        assert shown == f"Wrote {name}: 2 cells of session aaa1.\n"
+        assert shown.startswith(f"Wrote {name}: 2 cells of session aaa1.\n")
+        assert ("Digest of the whole file: " in shown) == (name == "out.json")
         assert "--force replaces it" in said(costmeter("export", "--session", "aaa", name, cwd=home), 2)
     assert "Wrote out.md: 1 cell of session" in said(
         costmeter("export", "--session", "bbb", "out.md", "--force", cwd=home)
@@ -141,3 +144,46 @@ def test_the_shell_writes_what_is_in_the_ledger(home: Path, ledger_path: Path) -
     expected = [r.id for r in found.records(Selection("session", "aaa1"))]
     assert [c["id"] for c in json.loads((home / "out.json").read_text())["cells"]] == expected
     assert [line.split(",")[0] for line in (home / "out.csv").read_text().splitlines()[1:]] == expected
+
+
+def test_memory_does_not_grow_with_the_records(tmp_path: Path) -> None:
+    """Nothing is kept of a record that was written: three times as many need hardly more."""
+    counts = (100, 1000, 3000)  # the first imports what is needed
+    for count in counts:
+        fill(tmp_path / f"{count}.sqlite", INFO, *(cell(INFO, n, float(n + 1)) for n in range(count)))
+    for suffix in report.formats():
+        _, few, many = (peak_bytes(tmp_path / f"{count}.sqlite", suffix) for count in counts)
+        assert many < 1.25 * few, (suffix, few, many)
+
+
+def peak_bytes(path: Path, suffix: str) -> int:
+    """The most that Python held while it exported, beyond what it held before."""
+    ledger, costing = open_ledger(path), Costing(None, path.parent)
+    tracemalloc.start()
+    try:
+        report.export(ledger, ALL, path.with_suffix(f".{suffix}"), costing=costing)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        ledger.close()
+
+
+@pytest.mark.parametrize("suffix", report.formats())
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_the_progress_bar_moves_with_each_record_that_is_written(
+    suffix: str, anonymous: bool, ledger: Ledger, home: Path
+) -> None:
+    ledger.append(INFO, [cell(INFO, n) for n in range(1200)])
+    seen: list[tuple[int, int]] = []
+
+    def bar(items: Iterable[CellRecord], total: int | None, what: str) -> Iterator[CellRecord]:
+        assert (total, what) == (1200, "exporting")
+        for number, record in enumerate(items, 1):
+            yield record
+            (part,) = home.glob(".out.*.part")
+            seen.append((number, part.stat().st_size))
+
+    report.export(ledger, ALL, home / f"out.{suffix}", bar=bar, anonymous=anonymous)
+    assert [number for number, _ in seen] == list(range(1, 1201))
+    sizes = [size for _, size in seen]
+    assert sizes[300] < sizes[600] < sizes[1199]  # it tells of what is in the file, and not of what was read ahead
