@@ -6,8 +6,9 @@ weakest method and what it lacks (FACTS §4: the weakest label of any part of 10
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import sqrt
 
 from .record import (
@@ -109,21 +110,28 @@ def merge(one: Part, other: Part) -> Part:
     return Part(one.name, one.provenance, value, one.count + other.count, one.missing + other.missing)
 
 
-def totals(parts: Iterable[Part]) -> tuple[Total, ...]:
-    """The totals of some windows, the derived ones first; a name without any device is left out."""
+def totals(parts: Iterable[Part], names: Collection[str] = ()) -> tuple[Total, ...]:
+    """The totals of some windows (all, or those ``names``), the derived first; a name without a device is left out."""
     by_name: dict[str, list[Part]] = {}
     for part in merged(parts):
         by_name.setdefault(part.name, []).append(part)
-    found = [_sum(name, [p for of in names for p in by_name.get(of, ())]) for name, names in DERIVED.items()]
-    found += [_sum(name, by_name[name]) for name in SUMMED if name in by_name]
-    found += [_highest(name, by_name[name]) for name in HIGHEST if name in by_name]
+    found = [_sum(name, [p for of in made for p in by_name.get(of, ())]) for name, made in DERIVED.items()]
+    wanted = by_name.keys() & names if names else by_name
+    found += [_sum(name, by_name[name]) for name in SUMMED if name in wanted]
+    found += [_highest(name, by_name[name]) for name in HIGHEST if name in wanted]
     return tuple(t for t in found if t is not None)
 
 
-def cell_totals(usage: Usage, names: Sequence[str] = ()) -> tuple[Total, ...]:
-    """The totals of one window; if only some are wanted, sooner."""
-    made_of = [of for name in names for of in DERIVED.get(name, (name,))]
-    return totals(parts(f for f in usage.figures if not names or f.name in made_of))
+def cell_totals(usage: Usage, names: tuple[str, ...] = ()) -> tuple[Total, ...]:
+    """The totals of one window; if only some are wanted (and the derived ones), sooner."""
+    made_of = _made_of(names)
+    return totals(parts([f for f in usage.figures if f.name in made_of]), names)
+
+
+@cache
+def _made_of(names: tuple[str, ...]) -> frozenset[str]:
+    """The figures that these totals (none: all) are made of."""
+    return frozenset(of for name in names or UNITS for of in DERIVED.get(name, (name,)))
 
 
 def _sum(name: str, parts: list[Part]) -> Total | None:

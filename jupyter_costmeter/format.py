@@ -84,6 +84,8 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def _digits(value: float, count: int = 3) -> str:
+    if 1 <= value < 10**count - 1:  # most are
+        return f"{value:#.{count}g}".rstrip(".")
     places = max(0, count - 1 - floor(log10(abs(value)))) if value else 0
     rounded = round(value, places)
     return f"{rounded:.{max(0, count - 1 - floor(log10(abs(rounded)))) if rounded else 0}f}"

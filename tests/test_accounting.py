@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_costmeter import accounting
-from jupyter_costmeter.record import Channel, DeviceUse, Figure, Provenance, Usage
+from jupyter_costmeter.record import UNITS, Channel, DeviceUse, Figure, Provenance, Usage
 
 COUNTED = Provenance("measured", "a counter", 0.05)
 MODEL = Provenance("modelled", "a model", 0.5)
@@ -120,3 +120,14 @@ def test_several_looks_at_a_gpu_are_one() -> None:
     assert seen == DeviceUse("G", True, 1, 5.0, 7.0, partly=True)
     assert not looks[1].and_then(looks[2]).partly
     assert DeviceUse("G", True).and_then(DeviceUse("G", False)).partly
+
+
+def figure_of(name: str) -> st.SearchStrategy[Figure]:
+    return st.builds(Figure, st.just(name), st.none() | joules, st.sampled_from([COUNTED, MODEL, LOST, NO_GPU]))
+
+
+@given(st.lists(st.sampled_from(sorted(UNITS)).flatmap(figure_of), max_size=12))
+def test_some_totals_of_a_window_are_the_same_as_among_all(figures: list[Figure]) -> None:
+    usage, wanted = Usage(1.0, tuple(figures)), ("cpu_s", "energy_j", "peak_rss_bytes", "flops")
+    found = {t.name: t for t in accounting.cell_totals(usage)}
+    assert {t.name: t for t in accounting.cell_totals(usage, wanted)} == {n: found[n] for n in wanted if n in found}

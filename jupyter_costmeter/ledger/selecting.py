@@ -72,11 +72,10 @@ def each(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> Iterator[Ce
     figures, said = _figures(connection, ids), tags.of(connection, ids)
     origins = rollup.origins_of(connection, {row[-1] for stored in figures.values() for row in stored})
 
-    def figures_of(record_id: str) -> tuple[Figure, ...]:
-        stored = figures.pop(record_id)
+    def made(stored: list[tuple[Any, ...]]) -> tuple[Figure, ...]:
         return tuple([Figure(name, value, origins[o], device or None) for _, name, device, value, o in stored])
 
-    return (take(row, figures_of(row.id), said.get(row.id, ())) for row in found)
+    return (take(row, made(figures.pop(key)), said.get(key, ())) for key, row in zip(ids, found, strict=True))
 
 
 def _figures(connection: sa.Connection, ids: list[str]) -> dict[str, list[tuple[Any, ...]]]:
