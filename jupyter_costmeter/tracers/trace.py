@@ -12,7 +12,7 @@ import threading
 import weakref
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 
 from .library import SIZES, Cuda, Cupti
@@ -119,6 +119,7 @@ class Trace:
             self._last = self._whole(batch.places[-1] & MASK if batch.places else batch.marks[-1][1])
         for size, correlation in batch.marks:
             self._found(size, self._whole(correlation))
+        batch = _in_ns(batch, self._cupti.rate)
         if batch.places and not self._at_once(batch):
             ids = (self._whole(place & MASK) for place in batch.places)
             devices = (place >> 32 for place in batch.places)
@@ -203,3 +204,10 @@ class Trace:
     def _relevant(self, alive: list[int]) -> Iterator[tuple[int, int]]:
         oldest = alive[0] if alive else self._drained
         return ((begins, ends) for begins, ends in dict.fromkeys(self._flaws) if ends >= oldest)
+
+
+def _in_ns(batch: Batch, rate: float) -> Batch:
+    if rate == 1.0:
+        return batch
+    starts, ends = ([round(ticks / rate) for ticks in column] for column in (batch.starts, batch.ends))
+    return replace(batch, starts=starts, ends=ends)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MEMCPY = 1, MEMSET = 2, KERNEL = 10, KINDS = 64, BUFFERS = 256, DEVICES = 8 };
 typedef void (*request_t)(uint8_t **, size_t *, size_t *);
@@ -24,6 +25,7 @@ static complete_t complete;
 static buffer out[BUFFERS];
 static int outs, enabled[KINDS], started, flushing, forced;
 static uint32_t correlation;
+static double ticks = 1.0;
 static uint64_t clock_ns, dropped, marks, memsets_fail;
 static int devices = 1, active = 1, marks_hang, registered_fail, enable_fail, captured;
 
@@ -131,6 +133,14 @@ int cuptiActivityEnable(int kind) {
     enabled[kind] = 1;
     return 0;
 }
+/* Of the clock of the records: that of the machine, by so many ticks a nanosecond. */
+int cuptiGetTimestamp(uint64_t *now) {
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    *now = (uint64_t)(ticks * ((double)at.tv_sec * 1e9 + (double)at.tv_nsec));
+    return 0;
+}
+void sim_ticks(double per_ns) { ticks = per_ns; }
 int cuptiActivityDisable(int kind) { return enabled[kind] = 0; }
 int cuptiActivityFlushAll(uint32_t flag) {
     pthread_mutex_lock(&lock);
@@ -252,7 +262,7 @@ void sim_reset(int how_many, int has_context) {
     pthread_mutex_lock(&lock);
     devices = how_many, active = has_context, correlation = 0, dropped = 0, marks = 0;
     clock_ns = 1000, marks_hang = 0, memsets_fail = 0, registered_fail = 0, enable_fail = 0, captured = 0;
-    request = 0;
+    request = 0, ticks = 1.0;
     memset(enabled, 0, sizeof enabled);
     pthread_mutex_unlock(&lock);
 }

@@ -25,6 +25,7 @@ class SimulatedCupti:
         self.holding_the_lock.sim_launch.argtypes = self.lib.sim_launch.argtypes
         self.lib.sim_launch_many.argtypes = [*[ctypes.c_uint32] * 2, *[ctypes.c_uint64] * 3]
         self.lib.sim_end.argtypes = [ctypes.c_uint32, *[ctypes.c_uint64] * 2]
+        self.lib.sim_ticks.argtypes = [ctypes.c_double]
         self.names = {"cupti": (cupti,), "cuda": (cuda.name,)}
         self.reset(gpus)
 

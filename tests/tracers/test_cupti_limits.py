@@ -276,6 +276,22 @@ def test_it_steps_aside_for_torchs_profiler_says_so_and_comes_back(
     tracer.close()
 
 
+def test_it_counts_by_the_clock_that_the_profiler_has_left_in_cupti(
+    sim: SimulatedCupti, torch: object, torch_profiler: types.ModuleType, tracer: CuptiTracer, begun: Begun
+) -> None:
+    """Seen on an H200 with torch 2.11: twice the time, as the records were in ticks of a 2.1 GHz processor."""
+    begun(tracer)
+    torch_profiler._prepare_profiler("config")
+    sim.lib.sim_ticks(2.097)
+    torch_profiler._disable_profiler()
+    until(lambda: tracer.status().message == "GPU kernels are traced")
+    start = tracer.mark()
+    sim.kernel(4 * 2.097, 7 * 2.097)
+    end = tracer.mark()
+    assert busy(tracer, start, end)[sim.uuid()] == pytest.approx(3.0, rel=0.005)
+    tracer.close()
+
+
 def test_a_profiler_that_already_runs_is_left_alone(
     sim: SimulatedCupti, torch: object, torch_profiler: types.ModuleType, tracer: CuptiTracer, begun: Begun
 ) -> None:
