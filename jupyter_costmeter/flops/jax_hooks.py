@@ -19,8 +19,8 @@ from operator import attrgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
-#: Of 0.10 the releases 0.10.0, 0.10.1 and 0.10.2 were tested. An older or newer JAX moves private names each month.
-KNOWN = (0, 10)
+#: Tested: 0.10.0, 0.10.1, 0.10.2 and 0.11.2. An older or newer JAX moves private names each month.
+KNOWN = ("0.10", "0.11")
 #: Private names that are needed, with the parameters by which they are called.
 NEEDED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("jax._src.pjit", "_pjit_call_impl_python", ("jaxpr",)),
@@ -60,9 +60,9 @@ def check() -> None:
         jax = import_module("jax")
     except ImportError as error:
         raise Unknown(f"JAX cannot be imported: {error}", "pip install jax") from None
-    remedy = f"use JAX {'.'.join(map(str, KNOWN))}, or do without JAX's FLOPs"
+    remedy = f"use JAX {' or '.join(KNOWN)}, or do without JAX's FLOPs"
     version = str(jax.__version__)
-    if tuple(version.split(".")[:2]) != tuple(map(str, KNOWN)):
+    if ".".join(version.split(".")[:2]) not in KNOWN:
         raise Unknown(f"JAX {version} is not known here: its programs are seen by private names only", remedy)
     if missing := [found for needed in NEEDED if (found := _missing(*needed))]:
         raise Unknown(f"JAX {version} lacks {', '.join(missing)}", remedy)
