@@ -341,14 +341,18 @@ def _added(found: Iterable[Spent]) -> dict[Measure, Total]:
 
 
 def _draws(scored: Sequence[Scored]) -> list[Scored]:
+    found = set(map(id, draws([one.trial for one in scored])))
+    return [one for one in scored if id(one.trial) in found]
+
+
+def draws(trials: Sequence[Trial]) -> list[Trial]:
     """Those of the search: where some are said to be of one, a run that is not, and that is in the paper or of a
     category that none of them has, is what the search was for.
     """
-    said = [one.trial.category for one in scored if said_of(one.trial.params) is not None]
+    said = [one.category for one in trials if said_of(one.params) is not None]
     return [
-        one for one in scored
-        if not said or said_of(one.trial.params) is not None
-        or (one.trial.category in said and not one.trial.in_paper)
+        one for one in trials
+        if not said or said_of(one.params) is not None or (one.category in said and not one.in_paper)
     ]  # fmt: skip
 
 

@@ -260,7 +260,7 @@ class Groups:
     def _add(self, record: CellRecord, said: Said, part: Taken | None) -> None:
         what, trial = said.of(record.id), said.trial(record.id) if record.bucket == "cell" else None
         kind = kind_of(record.bucket, record.outcome, what, record.label, record.notebook)
-        for group in self.of(kind, trial):
+        for group in self.of(kind, None if what.meter else trial):  # of its trial it is a score at most
             _count(group, record, trial, part, what.meter)
             using = group.using(self.alike.get(record.session_id, record.session_id))
             for device, one in parts_of(record) if part is None else part.parts:

@@ -7,13 +7,14 @@ is ever changed. Nothing here is imported before somebody tags, nor imports anyt
 from __future__ import annotations
 
 import json
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from . import guard
 from .errors import UsageError
 from .tag import CATEGORIES, KEYS, PARAM, SCORE, Tag, tags_of
 
@@ -68,8 +69,9 @@ def _diverged(name: str, text: str) -> bool:
 
 
 def not_noted(why: str) -> None:
-    """A score that cannot be kept is said; it never stops a cell."""
-    guard.log.warning("jupyter_costmeter: no score was noted: %s", why)
+    """A score that cannot be kept is said below the cell, which it never stops: a kernel's log is seen by nobody."""
+    with suppress(Exception):  # the user's own sys.stderr
+        sys.stderr.write(f"jupyter_costmeter: no score was noted: {why}\n")
 
 
 def _one(name: str, text: str) -> tuple[str, Any]:

@@ -146,6 +146,24 @@ function desk(...answers) {
 
 const FORM = golden('tags');
 
+test('an open form is about the cells that are selected, until something is typed', async () => {
+  const { desk: one, asked } = desk(FORM, FORM);
+  await one.follow({ ids: ['cell-1'], title: '' });
+  assert.equal(asked.length, 0); // no form is open
+  await one.open({ ids: ['cell-1'], title: '' });
+  one.takeFocus();
+  await one.follow({ ids: ['cell-1'], title: '' });
+  assert.equal(asked.length, 1);
+  await one.follow({ ids: ['cell-2'], title: '' });
+  assert.deepEqual(
+    [one.cells.ids, one.chosen.cells, one.takeFocus()],
+    [['cell-2'], ['cell-2'], false]
+  );
+  one.type({ method: 'mine' });
+  await one.follow({ ids: ['cell-1'], title: '' });
+  assert.deepEqual([one.cells.ids, one.draft.method], [['cell-2'], 'mine']);
+});
+
 test('a tag is asked for, typed and sent', async () => {
   const { desk: one, asked, made } = desk(FORM, { tagged: 3 });
   await one.open({ ids: ['cell-1', 'cell-2'], title: '' });

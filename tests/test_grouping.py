@@ -49,7 +49,7 @@ def test_a_cell_of_cost_alone_may_score_a_named_run(gathered: Any) -> None:
     score = cell(2, 1.0, {**said, METER: True, "score.loss": 0.5}, "error")
     found = gathered(cell(1, 60.0, said), score)
     (trial,) = found.trials
-    assert (trial.scores, trial.outcome, trial.spent.runs, trial.spent.wall_s) == ({"loss": 0.5}, "ok", 1, 61.0)
+    assert (trial.scores, trial.outcome, trial.spent.runs, trial.spent.wall_s) == ({"loss": 0.5}, "ok", 1, 60.0)
 
 
 def test_what_a_cell_of_cost_alone_says_is_no_trial(gathered: Any) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from ..tag import METER
-from . import Selection, selecting
-from .schema import OWN_CELL, cell, tag
+from . import Selection, selecting, tags
+from .schema import OWN_CELL, cell
 
 #: So many of those that one name could mean are told.
 SOME = 10
@@ -25,7 +24,7 @@ def cells(
     if numbers is not None:
         query = query.where(cell.c.execution_count.between(*numbers))
     else:
-        query = query.where(~sa.exists().where(tag.c.record_id == cell.c.id, tag.c.key == METER))
+        query = query.where(tags.IS_RUN)
     newest_first = query.order_by(cell.c.started_at.desc(), cell.c.id.desc()).limit(count)
     return list(connection.execute(newest_first).scalars())[::-1]
 

@@ -149,7 +149,7 @@ class _Place:
 
     def put(self, groups: Groups) -> None:
         """What was counted, into the groups."""
-        self.groups = groups.of(self.kind, self.trial)
+        self.groups = groups.of(self.kind, None if self.meter else self.trial)
         for group in self.groups:
             self._add(group)
         if self.trial is not None:

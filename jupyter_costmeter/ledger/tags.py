@@ -10,12 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from ..tag import Tag
+from ..tag import METER, Tag
 from . import file
 from .schema import OWN_CELL, cell, tag
 
 ADD_TAG = file.compiled(insert(tag).on_conflict_do_nothing())
 _COLUMNS = [tag.c[field.name] for field in fields(Tag)]
+#: Of rows of ``cell``: those that hold more than ``%cost``.
+IS_RUN = ~sa.exists().where(tag.c.record_id == cell.c.id, tag.c.key == METER)
 #: Ids that one statement asks for: older SQLites take no more than 999.
 SOME = 500
 
@@ -40,8 +42,11 @@ def outcomes(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]:
 
 
 def runs_of(connection: sa.Connection, notebook: str, cell_ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The outcomes of a notebook's cells by the cells' and the records' ids, the newest first; no inner windows."""
-    query = sa.select(cell.c.cell_id, cell.c.id, cell.c.outcome).where(cell.c.notebook == notebook, OWN_CELL)
+    """The outcomes of a notebook's cells by the cells' and the records' ids, the newest first.
+
+    No inner windows, and no cells of ``%cost`` alone.
+    """
+    query = sa.select(cell.c.cell_id, cell.c.id, cell.c.outcome).where(cell.c.notebook == notebook, OWN_CELL, IS_RUN)
     query = query.order_by(cell.c.started_at.desc(), cell.c.id.desc())
     found: dict[str, dict[str, str]] = {}
     for cell_id, record_id, outcome in _in_parts(connection, query, cell.c.cell_id, list(dict.fromkeys(cell_ids))):

@@ -100,7 +100,7 @@ def _search(statement: Statement) -> Iterator[Item]:
             "C2 failed",
             asks,
             f"{runs(failed.runs)}, {amount(failed.gpu_hours)}, {amount(failed.cpu_hours)}",
-            how(failed.gpu_hours),
+            how(failed.gpu_hours if failed.gpu_hours.value else failed.cpu_hours),
         )
 
 

@@ -230,7 +230,8 @@ def _project(statement: Statement) -> Grid:
         ("in the paper", statement.reported),
         ("preliminary, not in the paper", statement.preliminary),
     )
-    between = (("GPUs held idle between cells", statement.held_idle), ("in the background", statement.background))
+    held = "GPUs held idle between cells" if statement.whole.gpu_hours.value else "held idle between cells (memory)"
+    between = ((held, statement.held_idle), ("in the background", statement.background))
     rows = [_part(name, spent, statement) for name, spent in parts if spent is not None]
     rows += _neither(statement)
     rows += [_part(name, spent, statement, "—") for name, spent in between if spent is not None]
@@ -265,7 +266,8 @@ def _text(statement: Statement, items: Sequence[Item]) -> str:
     if empty(statement):
         return mark("nothing was metered here; describe the compute workers, time of each run, and the total")
     first, last = day(statement.first_at), day(statement.last_at)
-    span = f" between {first} and {last} (UTC)" if first and last else ""
+    days = f" on {first}" if first == last else f" between {first} and {last}"
+    span = f"{days} (UTC)" if first and last else ""
     ran = f"The experiments ran on {hardware.all_described(statement) or mark('name the machines')}."
     whole = statement.whole
     metered = f"{runs(whole.runs)} in {runs(statement.sessions, 'session')}{span} were metered by {meter(statement)}"

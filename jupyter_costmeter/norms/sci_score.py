@@ -75,7 +75,7 @@ def _items(statement: Statement) -> Iterator[Item]:
         "M",
         "embodied carbon",
         made,
-        "declare what the hardware's making emitted, in [hardware] of jupyter_costmeter.toml",
+        "declare what the hardware's making emitted, in [embodied] of jupyter_costmeter.toml (docs/carbon.md)",
     )
     yield Item(
         "boundary",

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from ..comparing import has_failed
-from ..format import plain
+from ..comparing import draws, has_failed
+from ..format import MARK, plain
 from ..quotients import Quotient, quotient
+from ..record import Total
 from ..searches import SEEDS, Search, configurations, says_how, search_of
 from ..statement import Grid, Item, Statement, Trial
 from .wording import amount, measured, runs
@@ -132,7 +133,7 @@ def chosen_item(key: str, asks: str, statement: Statement) -> Item:
 
 
 def _search(trials: Sequence[Trial]) -> Search:
-    return search_of([trial.params for trial in trials])
+    return search_of([trial.params for trial in draws(trials)])
 
 
 def seeds(statement: Statement) -> str | None:
@@ -149,6 +150,8 @@ def parameter(statement: Statement, *names: str) -> str | None:
 
 # Scores
 
+#: Beside a search: what it was for.
+FINAL = "final, not of the search: "
 COLUMNS = ("method", "metric", "runs", "mean", "sd", "min", "max", "over")
 REPEATS = "seeds of one configuration"
 
@@ -164,12 +167,20 @@ def scores(statement: Statement) -> Grid:
     Over a search it says how much the parameters matter; only over seeds of one configuration it is an error bar.
     """
     rows = [
-        _row(method, metric, trials, found)
+        _row(method, metric, some, found, over)
         for method, trials in by_method(statement).items()
         for metric in metrics(statement)
-        if (found := _finite(trials, metric))
+        for over, some in _searched(trials).items()
+        if (found := _finite(some, metric))
     ]
     return Grid("Scores", COLUMNS, tuple(rows), frozenset({"runs", "mean", "sd", "min", "max"}))
+
+
+def _searched(trials: Sequence[Trial]) -> dict[str, list[Trial]]:
+    """Those of the search, and what it was for: their scores have no mean in common."""
+    found = draws(trials)
+    drawn = set(map(id, found))
+    return {"": found, FINAL: [trial for trial in trials if id(trial) not in drawn]}
 
 
 def _finite(trials: Iterable[Trial], metric: str) -> list[float]:
@@ -177,10 +188,10 @@ def _finite(trials: Iterable[Trial], metric: str) -> list[float]:
     return [float(s) for s in given if isinstance(s, (int, float)) and not isinstance(s, bool) and isfinite(s)]
 
 
-def _row(method: str, metric: str, trials: Sequence[Trial], found: Sequence[float]) -> tuple[str, ...]:
+def _row(method: str, metric: str, trials: Sequence[Trial], found: Sequence[float], over: str) -> tuple[str, ...]:
     spread = plain(statistics.stdev(found), 2) if len(found) > 1 else "—"
-    figures = (plain(value, 4) for value in (min(found), max(found)))
-    return (method, metric, str(len(found)), plain(statistics.fmean(found), 4), spread, *figures, _over(trials, found))
+    mean, least, most = (plain(value, 4) for value in (statistics.fmean(found), min(found), max(found)))
+    return (method, metric, str(len(found)), mean, spread, least, most, over + _over(trials, found))
 
 
 def _over(trials: Sequence[Trial], found: Sequence[float]) -> str:
@@ -204,23 +215,26 @@ def _spread(row: Sequence[str]) -> str:
 
 def has_error_bars(statement: Statement) -> bool:
     """Whether any score is of several seeds of one configuration."""
-    return any(row[-1] == REPEATS for row in scores(statement).rows)
+    return any(row[-1].endswith(REPEATS) for row in scores(statement).rows)
 
 
 # How much of it was tuning
 
 
 def multiplier(statement: Statement) -> Quotient | None:
-    """All of it over what the paper shows, by GPU-hours, else by energy (Strubell et al. 2019, §4.2; FACTS §6.3).
+    """All of it over what the paper shows, by GPU-hours, else by CPU-hours (Strubell et al. 2019, §4.2; FACTS §6.3).
 
-    ``None`` where nothing was said to be in the paper.
+    GPU-hours count what was held idle, since nobody else could use it. Energy would, too, on a machine without a GPU:
+    its memory's, which grows while nobody works. ``None`` where nothing was said to be in the paper.
     """
-    whole, shown = statement.whole, statement.reported
-    if shown is None:
+    if statement.reported is None:
         return None
-    if whole.gpu_hours.value:
-        return quotient(whole.gpu_hours, shown.gpu_hours, ("all of it", "what is in the paper"))
-    return quotient(whole.energy_kwh, shown.energy_kwh, ("all of it", "what is in the paper"))
+    whole, shown = (getattr(part, _basis(statement)) for part in (statement.whole, statement.reported))
+    return quotient(whole, shown, ("all of it", "what is in the paper"))
+
+
+def _basis(statement: Statement) -> str:
+    return "gpu_hours" if statement.whole.gpu_hours.value else "cpu_hours"
 
 
 def multiplied(statement: Statement) -> str | None:
@@ -228,15 +242,14 @@ def multiplied(statement: Statement) -> str | None:
     found, shown = multiplier(statement), statement.reported
     if found is None or found.value is None or shown is None:
         return None
-    of = shown.gpu_hours if statement.whole.gpu_hours.value else shown.energy_kwh
-    mark = f"{found.bound} " if found.bound else ""
-    basis = "" if statement.whole.gpu_hours.value else ", without PUE"
-    return f"{mark}{plain(found.value, 3)} times what the paper shows ({amount(of, bare=True)}{basis})"
+    mark = (f"{found.bound} " if found.bound else "") + MARK[found.method]
+    of = amount(getattr(shown, _basis(statement)), bare=True)
+    return f"{mark}{plain(found.value, 3)} times what the paper shows ({of})"
 
 
 def multiplied_how(statement: Statement) -> str:
     """What is over what, and how both are known."""
-    of = "GPU-hours" if statement.whole.gpu_hours.value else "energy"
-    whole = statement.whole.gpu_hours if statement.whole.gpu_hours.value else statement.whole.energy_kwh
+    whole: Total = getattr(statement.whole, _basis(statement))
+    of = whole.unit.replace("-h", "-hours")
     parts = [f"all {of} over those of what was tagged in_paper=yes", f"{whole.method}", measured(whole)]
     return "; ".join(filter(None, parts))

@@ -3,6 +3,8 @@ import { NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
 import type { Cells } from './tag-desk.js';
 
 const LINE = 80;
+/** Of several cells so many are named. */
+const NAMED = 4;
 
 function indexOf(panel: NotebookPanel, id: string | null): number {
   return id === null ? -1 : panel.content.widgets.findIndex(cell => cell.model.id === id);
@@ -29,7 +31,17 @@ export function chosenCells({ content }: NotebookPanel): Cells {
     cell => cell.model.type === 'code' && content.isSelectedOrActive(cell)
   );
   const line = chosen[0]?.model.sharedModel.getSource().trim().split('\n', 1)[0] ?? '';
-  return { ids: chosen.map(cell => cell.model.id), title: line.slice(0, LINE) };
+  const title = chosen.length > 1 ? numbers(chosen) : line.slice(0, LINE);
+  return { ids: chosen.map(cell => cell.model.id), title };
+}
+
+/** `[11], [12], [13], [14], …`: which cells they are, once others are selected. */
+function numbers(cells: NotebookPanel['content']['widgets']): string {
+  const named = cells.slice(0, NAMED).map(({ model: { sharedModel } }) => {
+    const count = 'execution_count' in sharedModel ? sharedModel.execution_count : null;
+    return `[${count ?? ' '}]`;
+  });
+  return [...named, ...(cells.length > NAMED ? ['…'] : [])].join(', ');
 }
 
 /** Scroll to it and make it the active one. */

@@ -5,6 +5,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 import type { Cell, Notice, Said } from './api.js';
 import { ink } from './charts.js';
+import { chosenCells } from './cells.js';
 import { LedgerFeed } from './feed.js';
 import { CellForecast } from './forecast.js';
 import { KernelLink } from './kernel.js';
@@ -73,6 +74,8 @@ export class NotebookMeter implements IDisposable {
     this.tags = new TagDesk(get, path, words, changed, () => this.feed.request());
     this.statement = new StatementDesk(changed);
     this.selection = new Selection(panel.content, selected => this.forecast.about(selected));
+    panel.content.selectionChanged.connect(this.onSelected, this);
+    panel.content.activeCellChanged.connect(this.onSelected, this);
     panel.context.pathChanged.connect(this.onMoved, this);
   }
 
@@ -131,6 +134,12 @@ export class NotebookMeter implements IDisposable {
     }
     this.forecast.resume(); // it may have become worth asking
     this.following.changed();
+  }
+
+  private onSelected(): void {
+    if (this.tags.cells !== null) {
+      void this.tags.follow(chosenCells(this.panel));
+    }
   }
 
   private onEnd(cells: readonly Cell[]): void {

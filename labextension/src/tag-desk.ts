@@ -1,14 +1,14 @@
 /** The user who tags cells of one notebook: the form, what goes wrong, and what came of it; pure. */
 import { reason } from './feed.js';
 import { fetchTags, postTags, type Get } from './rest.js';
-import { chosenOf, draftOf, mistakes, saidOf } from './tag-form.js';
+import { chosenOf, draftOf, isTouched, mistakes, saidOf } from './tag-form.js';
 import type { Chosen, Draft, Mistakes } from './tag-form.js';
 import type { Words } from './words.js';
 
 /** Cells with how they are called. */
 export interface Cells {
   ids: readonly string[];
-  /** Of a single one its first line. */
+  /** Of a single one its first line, of several their numbers. */
   title: string;
 }
 
@@ -38,8 +38,18 @@ export class TagDesk {
     private readonly made: () => void
   ) {}
 
+  /** Other cells are selected: an open form is about those, unless something was typed for the ones before. */
+  async follow(cells: Cells): Promise<void> {
+    const open = this.cells !== null && cells.ids.length > 0 && !this.busy;
+    const same = cells.ids.join(' ') === this.cells?.ids.join(' ');
+    const typed = this.draft !== null && this.chosen !== null && isTouched(this.draft, this.chosen);
+    if (open && !same && !typed) {
+      await this.open(cells, false);
+    }
+  }
+
   /** Open the form for these cells. */
-  async open(cells: Cells): Promise<void> {
+  async open(cells: Cells, focus = true): Promise<void> {
     const life = (this.life += 1);
     Object.assign(this, { cells, draft: null, chosen: null, mistakes: {}, refused: null });
     this.done = null;
@@ -49,7 +59,7 @@ export class TagDesk {
       if (life === this.life) {
         const { methods, runs } = known;
         const chosen = chosenOf(cells.ids, known);
-        Object.assign(this, { methods, runs, chosen, draft: draftOf(chosen), focus: true });
+        Object.assign(this, { methods, runs, chosen, draft: draftOf(chosen), focus });
       }
     } catch (error) {
       if (life === this.life) {

@@ -85,6 +85,12 @@ export function saidOf(draft: Draft, chosen: Chosen): Partial<Said> {
   return Object.fromEntries(changed.map(key => [key, valueOf(key, draft)]));
 }
 
+/** Whether anything was typed or chosen since it opened. */
+export function isTouched(draft: Draft, chosen: Chosen): boolean {
+  const before = draftOf(chosen);
+  return (Object.keys(before) as (keyof Draft)[]).some(key => draft[key] !== before[key]);
+}
+
 /** What is wrong, by field; nothing where it may be saved. */
 export function mistakes(draft: Draft, chosen: Chosen, words: Words): Mistakes {
   const long = (['method', 'run'] as const).filter(key => draft[key].trim().length > LONGEST);

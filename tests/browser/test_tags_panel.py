@@ -60,9 +60,13 @@ def test_selected_cells_are_tagged(open_notebook: OpenNotebook, lab: Server) -> 
     settled(page, "notebook", 4)
     select(page, 1, 3)
     page.get_by_role("button", name="Tag cells…").click()
-    expect(form(page)).to_contain_text("3 cells (3 runs)", timeout=SOON)
+    expect(form(page)).to_contain_text("3 cells: [2], [3], [4] (3 runs)", timeout=SOON)
+    select(page, 1, 2)
+    expect(form(page)).to_contain_text("2 cells: [2], [3] (2 runs)", timeout=SOON)
+    select(page, 1, 3)
+    expect(form(page)).to_contain_text("3 cells: [2], [3], [4] (3 runs)", timeout=SOON)
     category = form(page).locator("[name=category]")
-    expect(category).to_be_focused()
+    category.focus()
     expect(category.locator("option")).to_have_count(10)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -85,7 +89,7 @@ def test_selected_cells_are_tagged(open_notebook: OpenNotebook, lab: Server) -> 
     expect(row(page, "cell-0").locator(".jp-Costmeter-tag")).to_have_count(0)
     all_of_it = Tagged("hpo", "ours", "seed 1", True, judged=True)
     assert said(lab, page) == {
-        "cell-0": [Tagged()], "cell-1": [all_of_it], "cell-2": [all_of_it],
+        "cell-0": [Tagged(meter=True)], "cell-1": [all_of_it], "cell-2": [all_of_it],
         "cell-3": [Tagged(None, "ours", "seed 1", True)],
     }  # fmt: skip
     shot(page, "tags-shown")

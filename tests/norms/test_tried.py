@@ -127,10 +127,27 @@ def test_the_multiplier_of_lisa() -> None:
     assert tried.multiplied(told(spent(2880.0), spent(120.0))) == "24 times what the paper shows (120 GPU-h)"
 
 
-def test_without_a_gpu_the_multiplier_is_by_energy() -> None:
-    found = told(spent(0.0, kwh=6.0), spent(0.0, kwh=2.0))
-    assert tried.multiplied(found) == "3 times what the paper shows (2.00 kWh, without PUE)"
-    assert tried.multiplied_how(found).startswith("all energy over")
+def test_without_a_gpu_the_multiplier_is_by_cpu_hours() -> None:
+    """Not by energy: that of memory grows while the author is away."""
+    found = told(of_cpu(spent(0.0, kwh=60.0), 6.0), of_cpu(spent(0.0, kwh=2.0), 2.0))
+    assert tried.multiplied(found) == "3 times what the paper shows (2 CPU-h)"
+    assert tried.multiplied_how(found).startswith("all CPU-hours over")
+
+
+def of_cpu(found: Spent, hours: float) -> Spent:
+    return replace(found, cpu_hours=replace(found.cpu_hours, value=hours))
+
+
+def test_a_final_run_is_no_draw_of_the_search() -> None:
+    """How it was searched is still said, and its score is in no mean with those of the search."""
+    params = [{"lr": 0.1, "search": "random"}, {"lr": 0.3, "search": "random"}, {"lr": 0.3}]
+    first, second, final = with_params(runs("ours", [0.5, 0.7, 0.9]), params)
+    found = statement(first, second, replace(final, in_paper=True))
+    assert tried.spread(found) == (
+        "ours, accuracy: 0.6 ± 0.14 (sd of 2 runs, all runs of a search (random); 0.5 to 0.7);"
+        " ours, accuracy: 0.9 (final, not of the search: a single run)"
+    )
+    assert (tried.how_chosen(found) or "").startswith("ours: random")
 
 
 def test_no_multiplier_of_what_is_not_known() -> None:

@@ -15,8 +15,9 @@ interface Props {
 /** Which cells it is about. */
 function heading({ cells, chosen }: TagDesk, words: Words): string {
   const count = cells?.ids.length ?? 0;
+  const title = cells?.title ?? '';
   const name =
-    count === 1 && cells?.title ? cells.title : words._n('one cell', '%1 cells', count, count);
+    count > 1 ? words._n('one cell', '%1 cells: %2', count, title) : title || words.__('one cell');
   const runs = chosen?.runs ?? 0;
   return runs === 0
     ? words.__('Tag: %1', name)
