@@ -42,7 +42,7 @@ def test_a_cells_pipe_activity(
     assert figure is not None
     assert figure.device == sim.gpus[0].uuid
     assert figure.value == pytest.approx(0.41 * 4096 * 132 * 1.83e9 * work.wall_s, rel=0.02)
-    assert (figure.method, figure.uncertainty) == ("modelled", 1.0)
+    assert (figure.method, figure.uncertainty) == ("modelled", pytest.approx(1.18, abs=0.02))  # the driver lags 0.2 s
     assert not [f for f in work.usage.figures if f.name != "flops_hardware" and f.name.startswith("flops") and f.value]
     totals = {total.name: total for total in accounting.cell_totals(work.usage)}
     assert "flops" not in totals or not totals["flops"].value

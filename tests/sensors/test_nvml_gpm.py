@@ -15,6 +15,15 @@ FIRST, SECOND = "MIG-aaaaaaaa-0000-0000-0000-000000000000", "MIG-bbbbbbbb-0000-0
 # The value
 
 
+def above(width, seconds=2.0):
+    """Half a width upwards, with what the driver's counters may lag behind."""
+    return (1 + width) * (1 + 0.2 / seconds) - 1
+
+
+def below(width, seconds=2.0):
+    return 1 - (1 - width) * (1 - 0.2 / seconds)
+
+
 def test_an_h100s_tensor_cores(hopper, traced):
     sim = hopper()
     sim.set(max_sm_mhz=1830.0)
@@ -24,8 +33,8 @@ def test_an_h100s_tensor_cores(hopper, traced):
     assert figure.device == sim.gpus[0].uuid
     assert figure.value == pytest.approx(0.41 * 989.4e12 * 2.5, rel=1e-3)  # of the data sheet's peak at 1.83 GHz
     assert (figure.unit, figure.method) == ("FLOP", "modelled")
-    assert figure.uncertainty == pytest.approx(1.0)  # if all of it were FP8, it would be twice as much
-    for words in ("whole device", "between 0.5 and 2 times", "BF16", "TF32", "without int8"):
+    assert figure.uncertainty == pytest.approx(above(1.0, 2.5), abs=0.011)  # if all of it were FP8, it would be twice
+    for words in ("whole device", "between 0.4 and 2.2 times", "BF16", "TF32", "without int8"):
         assert words in figure.source
 
 
@@ -35,9 +44,9 @@ def test_an_h100s_tensor_cores(hopper, traced):
         (FP32, 66.9e12, 0.5),
         (FP64, 33.5e12, 0.5),
         (FP16, 133.8e12, 0.5),
-        (DMMA, 66.9e12, 0.05),
-        (DFMA, 66.9e12, 0.05),  # the same pipe by its other name
-        (IMMA, 0.0, 0.05),  # int8 is no FLOP
+        (DMMA, 66.9e12, 0.0),
+        (DFMA, 66.9e12, 0.0),  # the same pipe by its other name
+        (IMMA, 0.0, 0.0),  # int8 is no FLOP
     ],
 )
 def test_each_pipe_by_the_data_sheets_peak_at_its_clock(hopper, traced, metric, peak, half):
@@ -47,7 +56,8 @@ def test_each_pipe_by_the_data_sheets_peak_at_its_clock(hopper, traced, metric, 
     sim.pipe(0, metric, 50.0)
     figure = only(window(there, sim))
     assert figure.value == pytest.approx(0.5 * peak, rel=2e-3)
-    assert figure.uncertainty == pytest.approx(half, abs=0.011)
+    expected = below(half, 1.0) if half else max(0.05, above(0.0, 1.0))
+    assert figure.uncertainty == pytest.approx(expected if peak else 0.05, abs=0.011)
 
 
 def test_pipes_are_added_up_and_their_double_name_counts_once(hopper, traced):
@@ -106,7 +116,7 @@ def test_a_blackwell_may_have_multiplied_fp4(hopper, traced):
     sim.pipe(0, HMMA, 100.0)
     figure = only(window(there, sim))
     assert figure.value == pytest.approx(2250e12, rel=1e-3)
-    assert figure.uncertainty == pytest.approx(3.0)
+    assert figure.uncertainty == pytest.approx(above(3.0, 1.0), abs=0.011)
 
 
 # The clock
@@ -119,7 +129,7 @@ def test_of_two_readings_the_clock_in_between_may_have_been_the_highest(hopper, 
     sim.pipe(0, DMMA, 100.0)
     figure = only(window(there, sim))
     assert figure.value == pytest.approx(256 * 132 * 0.99e9)
-    assert figure.uncertainty == pytest.approx(1.0)  # it may have been 1980 MHz
+    assert figure.uncertainty == pytest.approx(above(1.0, 1.0), abs=0.011)  # it may have been 1980 MHz
 
 
 def test_the_clock_is_the_mean_of_all_readings_in_the_window(hopper, traced):
@@ -135,7 +145,7 @@ def test_the_clock_is_the_mean_of_all_readings_in_the_window(hopper, traced):
         there.ask("end = tracer.mark()")
     figure = only(there.ask("tracer.figures(start, end)"))
     assert figure.value == pytest.approx(256 * 132 * (1830 + 1000 + 1400) / 3 * 1e6 * 2)
-    assert figure.uncertainty == pytest.approx(1 - 1000 / 1410, abs=0.011)
+    assert figure.uncertainty == pytest.approx(above(1830 / 1410 - 1), abs=0.011)
 
 
 def test_without_a_clock_there_is_a_reason(hopper, traced):

@@ -28,6 +28,8 @@ from .processes import Tree, listed
 
 #: NVIDIA: what two samples less than 100 ms apart give is not valid (NVIDIA/DCGM#310).
 SHORTEST_S = 0.1
+#: Seconds by which a sample lags behind at most: seen refreshed each 0.1 s, and then 0.1 s old (docs/gpu-checks.md).
+STALE_S = 0.2
 #: Seconds until a lost GPU is looked for again; twice as many each time that it is not there.
 RETRY_S, MOST_RETRY_S = 5.0, 60.0
 #: So many of the clock's readings are kept: an hour of a running cell's, for one GPU.
@@ -191,7 +193,9 @@ class GpmTracer:
         if seconds < SHORTEST_S:
             raise Unavailable(SHORT)
         cycles = self._hertz(first, last) * Span(*[seconds * gpu.sms] * 3)
-        return pipes.flops(self._samples.percents(first.sample, last.sample), gpu.capability, cycles)
+        found = pipes.flops(self._samples.percents(first.sample, last.sample), gpu.capability, cycles)
+        stale = min(1.0, STALE_S / seconds)
+        return found * Span(1 - stale, 1.0, 1 + stale)
 
     def _held(self, gpu: Gpu, tree: Tree) -> bool:
         """Not where it is plain that nobody of us has a context there: then its FLOPs are others'."""
