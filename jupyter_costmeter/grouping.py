@@ -33,6 +33,11 @@ class Kind(NamedTuple):
     name: str | None = None
     in_paper: bool | None = None
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether such runs came to nothing: by their outcome, or because somebody said so."""
+        return self.category == "failed"
+
 
 class TrialKey(NamedTuple):
     """A named run of a method, or one record that has parameters or scores of its own."""
@@ -88,8 +93,8 @@ class Named:
 class Group:
     """What some records came to; ``first`` and ``last`` are when they began and ended (seconds since 1970).
 
-    Its runs are ``lengths``, of whole records without a run's name, and those in ``named``. What is left of a record
-    beside those inside it is none, nor is a cell that holds nothing but ``%cost``.
+    Its runs are ``lengths``, of records without a run's name, and those in ``named``. What is left of a record beside
+    those inside it is none unless it is a trial, nor is a cell that holds nothing but ``%cost``.
     """
 
     records: int = 0
@@ -158,6 +163,7 @@ class Tried:
     first: tuple[float, str] = (inf, "")  # when it began, and its first record's id
     newest: tuple[float, str] = (-inf, "")
     outcome: Outcome = "ok"
+    failed: bool = False
     category: Category | None = None
     method: str | None = None
     in_paper: bool | None = None
@@ -177,6 +183,7 @@ class Tried:
         is_newest = newest >= self.newest
         if is_newest:
             self.newest, self.outcome, self.method = newest, outcome, kind.method
+            self.failed = kind.has_failed
         if kind.category is not None and (is_newest or self.category is None):
             self.category = kind.category
         if kind.in_paper is not None:
@@ -233,7 +240,7 @@ class Groups:
         for group in found:
             for key, one in group.named.items():
                 named[key] = named.get(key, False) or one.well
-        failed = sum(not well or self.trials[key].outcome != "ok" for key, well in named.items())
+        failed = sum(not well or self.trials[key].failed for key, well in named.items())
         lone = [Counts(one.lengths.count, one.lengths.failed, one.records) for one in found]
         return sum(lone, Counts(len(named), failed, 0))
 
@@ -260,25 +267,29 @@ class Groups:
     def _add(self, record: CellRecord, said: Said, part: Taken | None) -> None:
         what, trial = said.of(record.id), said.trial(record.id) if record.bucket == "cell" else None
         kind = kind_of(record.bucket, record.outcome, what, record.label, record.notebook)
-        for group in self.of(kind, None if what.meter else trial):  # of its trial it is a score at most
-            _count(group, record, trial, part, what.meter)
+        owns, whole = said.owns(record.id), part is None or not part.cut
+        # of its trial a cell of %cost alone is a score at most, and a part inside a trial is no run of it
+        groups = self.of(kind, None if what.meter else trial)
+        for group, is_run in zip(groups, (not what.meter and (whole or owns), owns), strict=False):
+            _count(group, record, kind, None if what.meter else trial, part, is_run)
             using = group.using(self.alike.get(record.session_id, record.session_id))
             for device, one in parts_of(record) if part is None else part.parts:
                 using.spread(record.started_at, record.wall_s, device, one)
-        if trial is not None:
+        if trial is not None and owns:
             at, tried = (record.started_at, record.id), self.tried(trial)
             tried.add_said(at, what)
             if not what.meter:
                 tried.ended(at, at, record.outcome, kind)
 
 
-def _count(group: Group, record: CellRecord, trial: TrialKey | None, part: Taken | None, meter: bool) -> None:
+def _count(
+    group: Group, record: CellRecord, kind: Kind, trial: TrialKey | None, part: Taken | None, is_run: bool
+) -> None:
     """A record, or what is left of it beside others."""
-    wall_s, ok = record.wall_s, record.outcome == "ok"
-    lengths = Lengths()
-    if not meter and (part is None or not part.cut):
-        lengths.one(wall_s, not ok)
-    group.count(None if meter else trial, lengths, wall_s if part is None else part.wall_s, ok)
+    wall_s, lengths = record.wall_s, Lengths()
+    if is_run:
+        lengths.one(wall_s, kind.has_failed)
+    group.count(trial, lengths, wall_s if part is None else part.wall_s, not kind.has_failed)
     group.reach(record.started_at, record.started_at + wall_s)
     for figure in record.usage.figures:
         if figure.name in HIGHEST:
@@ -363,6 +374,10 @@ class Said:
     def trial(self, record_id: str) -> TrialKey | None:
         """Its own trial, or the one around it."""
         return self._resolved(record_id)[1]
+
+    def owns(self, record_id: str) -> bool:
+        """Whether it is its trial, not a part inside of it."""
+        return trial_of(record_id, self.of(record_id)) is not None
 
     def _resolved(self, record_id: str) -> tuple[Tagged, TrialKey | None]:
         if record_id not in self._known:

@@ -178,7 +178,7 @@ def test_what_failed(
     made = record(TRAIN, 1, 0.0, usage(60.0), said, outcome)
     found = of(tmp_path, TRAIN, made, later=tags_of(made.id, later, made.started_at + 99, "later", "ada", "box", "1#"))
     assert [one.category for one in found.shares] == [category]
-    assert found.shares[0].spent.failed == (outcome != "ok")
+    assert found.shares[0].spent.failed == (category == "failed")
 
 
 def test_a_trial_that_was_tagged_afterwards(tmp_path: Path) -> None:

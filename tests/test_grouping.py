@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from jupyter_costmeter.gathering import gather
 from jupyter_costmeter.record import CellRecord, Outcome
 from jupyter_costmeter.runs import is_meters
 from jupyter_costmeter.statement import Statement
-from jupyter_costmeter.tag import METER
+from jupyter_costmeter.tag import METER, tags_of
 
 HPO: dict[str, Any] = {"category": "hpo", "method": "ours"}
 
@@ -93,3 +94,35 @@ def test_a_named_run_counts_once(gathered: Any) -> None:
 )
 def test_which_cells_hold_nothing_but_cost(code: str | None, alone: bool) -> None:
     assert is_meters(code) is alone
+
+
+def test_who_tags_a_failed_run_afterwards_has_judged_it(gathered: Any) -> None:
+    """All counts of a statement agree on it, of named runs, too."""
+    made = [cell(1, 10.0, HPO, "error"), cell(2, 10.0, {**HPO, "run": "1"}, "interrupted")]
+    judged = {one.id: tags_of(one.id, {"category": "train"}, 9e9, "later", "ada", "gpu07", "1#") for one in made}
+    later = [replace(one, tags=(*one.tags, *judged[one.id])) for one in made]
+    for records, failed in ((made, 2), (later, 0)):
+        found = gathered(*records)
+        shares = sum(share.spent.runs for share in found.shares if share.category == "failed")
+        assert (found.whole.runs, found.whole.failed, shares) == (2, failed, failed)
+
+
+@pytest.mark.parametrize("said", [{"param.lr": 0.1}, {"run": "1"}])
+def test_a_trial_with_a_tagged_block_in_it_is_one_run_all_the_same(gathered: Any, said: dict[str, Any]) -> None:
+    """The block says nothing of how the trial ended, nor what it was."""
+    outer = cell(1, 100.0, {**HPO, **said, "score.loss": 0.5}, "error")
+    inner = record(TRAIN, 2, 5.0, usage(40.0), {"category": "inference"}, parent_id=outer.id)
+    found = gathered(outer, inner)
+    (trial,) = found.trials
+    assert (trial.outcome, trial.category, trial.spent.runs, trial.spent.failed) == ("error", "failed", 1, 1)
+    failed = experiment(found, "ours: failed")
+    assert (failed.spent.runs, failed.spent.failed, failed.spent.wall_s) == (1, 1, 60.0)
+    assert experiment(found, "ours: inference").spent.runs == 1
+    assert found.whole.failed == 1
+
+
+def test_a_cell_around_trials_is_no_run_unless_it_is_one(gathered: Any) -> None:
+    for said, runs in (({}, 1), ({"param.depth": 3}, 2)):
+        outer = cell(1, 100.0, {**HPO, **said})
+        inner = record(TRAIN, 2, 5.0, usage(40.0), {"param.lr": 0.1}, parent_id=outer.id)
+        assert gathered(outer, inner).whole.runs == runs

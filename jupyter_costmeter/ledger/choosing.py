@@ -21,10 +21,8 @@ def cells(
     So are cells of ``%cost`` alone, unless they are called by their number.
     """
     query = sa.select(cell.c.id).where(*selecting.where(cell, selection), OWN_CELL)
-    if numbers is not None:
-        query = query.where(cell.c.execution_count.between(*numbers))
-    else:
-        query = query.where(tags.IS_RUN)
+    called = cell.c.execution_count.between(*numbers) if numbers is not None else tags.IS_RUN
+    query = query.where(called)
     newest_first = query.order_by(cell.c.started_at.desc(), cell.c.id.desc()).limit(count)
     return list(connection.execute(newest_first).scalars())[::-1]
 

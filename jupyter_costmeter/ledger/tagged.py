@@ -141,7 +141,7 @@ class _Place:
     def count(self, row: _Row) -> None:
         """One more record."""
         wall_s, started_at = row.wall_s, row.started_at
-        self.lengths.one(wall_s, row.outcome != "ok")
+        self.lengths.one(wall_s, self.kind.has_failed)
         self.first, self.last = min(self.first, started_at), max(self.last, started_at + wall_s)
         if self.trial is not None:
             at = (started_at, row.id)
@@ -161,7 +161,7 @@ class _Place:
     def _add(self, group: Group) -> None:
         lengths = Lengths() if self.meter else self.lengths
         trial = None if self.meter else self.trial
-        group.count(trial, lengths, self.lengths.sum_s, self.row.outcome == "ok", self.lengths.count)
+        group.count(trial, lengths, self.lengths.sum_s, not self.kind.has_failed, self.lengths.count)
         group.reach(self.first, self.last)
 
 
