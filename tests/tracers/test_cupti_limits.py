@@ -15,7 +15,7 @@ from cupti.asking import busy, only, why
 from cupti.build import simulation
 from cupti.sim import SimulatedCupti, until
 
-from jupyter_costmeter.tracers import native, profilers
+from jupyter_costmeter.tracers import library, native, profilers
 from jupyter_costmeter.tracers.cupti import CuptiTracer
 
 Begun = Callable[..., CuptiTracer]
@@ -289,6 +289,19 @@ def test_it_counts_by_the_clock_that_the_profiler_has_left_in_cupti(
     sim.kernel(4 * 2.097, 7 * 2.097)
     end = tracer.mark()
     assert busy(tracer, start, end)[sim.uuid()] == pytest.approx(3.0, rel=0.005)
+    tracer.close()
+
+
+def test_a_busy_machine_is_not_taken_for_another_clock(
+    sim: SimulatedCupti, torch: object, tracer: CuptiTracer, begun: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread is put off for 5 ms between our clock and CUPTI's: its looks are too slow to tell."""
+    instants = iter([(9_000_000, 0, 5_000_000), (9_000_000, 20_000_000, 35_000_000)])
+    monkeypatch.setattr(library.Cupti, "_instant", lambda self: next(instants))
+    begun(tracer)
+    start = tracer.mark()
+    sim.kernel(4, 7)
+    assert busy(tracer, start, tracer.mark()) == {sim.uuid(): 3.0}
     tracer.close()
 
 
