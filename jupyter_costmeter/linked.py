@@ -43,11 +43,15 @@ def named(body: Mapping[str, Any], number: int) -> str:
 
 
 class Links:
-    """Takes the records of a file one by one; ``faults`` says what is wrong with all of them."""
+    """Takes the records of a file one by one; ``faults`` says what is wrong with all of them.
+
+    ``head`` is what the last record says that its link is, so that each record is looked at by itself; ``made`` is the
+    head that the records have as they are.
+    """
 
     def __init__(self) -> None:
         self.count = 0
-        self.head = chain.START
+        self.head = self.made = chain.START
         self._runs: list[_Run] = []
         self._changed: list[Fault] = []
 
@@ -57,7 +61,9 @@ class Links:
         if not isinstance(body, dict):
             body = {}
         said, number = body.get("hash"), _number(body.get("number"))
-        made = chain.link(self.head, chain.canonical({key: value for key, value in body.items() if key != "hash"}))
+        text = chain.canonical({key: value for key, value in body.items() if key != "hash"})
+        made = chain.link(self.head, text)
+        self.made = made if self.made == self.head else chain.link(self.made, text)
         name = named(body, number or self.count)
         in_place = number is not None and self._place(number, name)
         if made != said and (in_place or number is None):

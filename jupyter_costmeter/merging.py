@@ -87,8 +87,8 @@ def _merged(ledger: Ledger, source: Path, still: bool, bar: bars.Bar[CellRecord]
     taken = Taken(source)
     with opened(source, still) as other:
         _take_sessions(ledger, other, taken)
+        _take_tags(ledger, other, taken)  # before the records, which bring theirs: so each is counted
         _take_records(ledger, other, taken, bar)
-        _take_tags(ledger, other, taken)
         _take_events(ledger, other, taken)
         taken.counts["still running"] = other.running()
     return taken

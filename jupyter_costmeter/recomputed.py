@@ -1,15 +1,14 @@
-"""A file's figures once more, from its own records and factors, and where what it says differs."""
+"""A file's figures once more, from its own records and factors (``differing``: where what it says differs)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from math import isclose
 from pathlib import Path
 from typing import Any
 
 from . import bookkeeping, chain, norms, report, verifiable
 from .costing import Settled
+from .differing import agreed, different
 from .ledger import Selection, open_ledger
 from .linked import Fault, named
 from .plain import plain, revived
@@ -21,11 +20,6 @@ from .version import __version__
 ALL = Selection("all")
 #: Records that are put into the ledger at once.
 BATCH = 2000
-#: Sums of many floats, in another order.
-RELATIVE, ABSOLUTE = 1e-9, 1e-9
-DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?(E[+-]?[0-9]+)?")
-#: What a statement says of itself, not of the records; ``whole`` holds it.
-OWN = ("title", "scope", "made_at", "version", "problems")
 OUTCOMES = ("ok", "error", "interrupted", "killed")
 
 
@@ -105,12 +99,15 @@ class Recomputed:
         yield from different("units", self._body.get("units"), UNITS, texts)
         for name in ("summary", "gpu_utilisation", "costs", "statement"):
             yield from different(name, self._body.get(name), made[name], texts)
-        if texts and self._body["statement"] is not None:
-            yield from different("forms", self._body["forms"], self._forms(), texts)
+        if texts and isinstance(self._body["statement"], dict) and made["statement"] is not None:
+            yield from different("forms", self._body["forms"], self._forms(made["statement"]), texts)
 
-    def _forms(self) -> Any:
-        """Those that the file has, of the statement that it has."""
-        statement = revived(Statement, self._body["statement"])
+    def _forms(self, made: Any) -> Any:
+        """Those that the file has, of the statement that follows from its records.
+
+        Where that is what the file states it is taken as stated: of the noise of sums no text must be made.
+        """
+        statement = revived(Statement, agreed("statement", self._body["statement"], made))
         return plain(norms.forms(statement, [form["name"] for form in self._body["forms"]]))
 
 
@@ -119,82 +116,3 @@ def _float(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{value!r} is no number")
     return float(value)
-
-
-# Comparing
-
-
-def different(where: str, stated: Any, made: Any, texts: bool = True) -> Iterator[Fault]:
-    """Where two bodies of JSON differ; in numbers only, unless ``texts`` count, too.
-
-    Lists are compared in the order of what is in them: a ledger is asked for sets.
-    """
-    if isinstance(stated, dict) and isinstance(made, dict):
-        for key in [*made, *(key for key in stated if key not in made)]:
-            if not (where == "statement" and key in OWN):
-                yield from _of_key(where, key, stated, made, texts)
-    elif isinstance(stated, list) and isinstance(made, list) and (texts or len(stated) == len(made)):
-        yield from _of_lists(where, stated, made, texts)
-    elif not _alike(stated, made, texts):
-        yield Fault(where, f"{_short(stated)} is stated, {_short(made)} follows from the records")
-
-
-def _of_key(where: str, key: str, stated: Any, made: Any, texts: bool) -> Iterator[Fault]:
-    if key not in made or key not in stated:
-        if texts:
-            yield Fault(f"{where}.{key}", "it does not follow from the records" if key not in made else "it is missing")
-    elif key == "sd_s" and _close(stated[key], made[key], 1e-6 * (made.get("mean_s") or 0.0)):
-        return  # a difference of squares: of the noise of floats it keeps half the digits
-    else:
-        yield from different(f"{where}.{key}", stated[key], made[key], texts)
-
-
-def _of_lists(where: str, stated: list[Any], made: list[Any], texts: bool) -> Iterator[Fault]:
-    if len(stated) != len(made):
-        yield Fault(where, f"{len(stated)} are stated, {len(made)} follow from the records")
-        return
-    for one, other in zip(sorted(stated, key=_key), sorted(made, key=_key), strict=True):
-        name = other.get("name") or other.get("bucket") or other.get("id") if isinstance(other, dict) else None
-        yield from different(f"{where}.{name}" if isinstance(name, str) else where, one, other, texts)
-
-
-def _key(value: Any) -> tuple[str, str]:
-    """The order of a list's elements: by what they are called, before by what they come to."""
-    return chain.canonical(_words(value)), chain.canonical(_rounded(value))
-
-
-def _words(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _words(one) for key, one in value.items()}
-    return [_words(one) for one in value] if isinstance(value, list) else value if _is_text(value) else None
-
-
-def _rounded(value: Any) -> Any:
-    """Near numbers are one: they are in the same place in both lists."""
-    if isinstance(value, dict):
-        return {key: _rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_rounded(one) for one in value]
-    return f"{value:+.6e}" if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not DECIMAL.fullmatch(value)
-
-
-def _alike(stated: Any, made: Any, texts: bool) -> bool:
-    if isinstance(stated, str) and isinstance(made, str) and not _is_text(stated) and not _is_text(made):
-        return isclose(float(stated), float(made), rel_tol=RELATIVE)  # money
-    if _close(stated, made):
-        return True
-    return stated == made and isinstance(stated, bool) == isinstance(made, bool) or (_is_text(stated) and not texts)
-
-
-def _close(stated: Any, made: Any, absolute: float = 0.0) -> bool:
-    numbers = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in (stated, made))
-    return numbers and isclose(stated, made, rel_tol=RELATIVE, abs_tol=max(ABSOLUTE, absolute))
-
-
-def _short(value: Any) -> str:
-    text = f"{value:.10g}" if isinstance(value, float) else repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"

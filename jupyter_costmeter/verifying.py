@@ -20,7 +20,7 @@ from .errors import ReportError, UsageError
 from .footprint import footprint
 from .format import NAMES, quantity
 from .json_pieces import NotJson, pieces
-from .linked import Fault, Links
+from .linked import LINK, Fault, Links
 from .pages import Page, Table
 from .recomputed import ALL, Recomputed
 from .record import HIGHEST, Method, Total
@@ -57,10 +57,10 @@ def verify(path: Path, head: str | None = None, bar: bars.Bar[Any] = bars.shown)
     """
     try:
         links, body = _linked(path, bar)
-        faults = [*links.faults(body.get("chain")), *_sealed(body, links), *_published(head, links, body)]
+        faults = [*_published(head, links, body), *links.faults(body.get("chain")), *_sealed(body, links)]
         with tempfile.TemporaryDirectory(prefix="costmeter-verify-") as folder:
             page = _page(path, links, body, faults, Path(folder), bar)
-        return replace(page, notes=[*page.notes, RECORDS_ONLY]) if _same(head, links.head) else page
+        return replace(page, notes=[*page.notes, RECORDS_ONLY]) if _same(head, links.made) else page
     except NotJson as error:
         raise UsageError(f"{path} is not a whole JSON file: {error}") from error
     except UnicodeDecodeError as error:
@@ -124,10 +124,13 @@ def _sealed(body: Mapping[str, Any], links: Links) -> Iterator[Fault]:
 
 
 def _published(head: str | None, links: Links, body: Mapping[str, Any]) -> Iterator[Fault]:
-    """The digest of the whole file binds its factors and its statement, too; the chain's head only its records."""
-    whole = verifiable.whole(links.head, body)
-    if head is not None and not _same(head, links.head) and not _same(head, whole):
-        yield Fault("chain.head", f"it is {links.head} (of the whole file {whole}), not the one that was given: this is"
+    """The digest of the whole file binds its factors and its statement, too; the chain's head only its records.
+
+    Both are made of what is there: what the file says of itself is no witness.
+    """
+    whole = verifiable.whole(links.made, body)
+    if head is not None and not _same(head, links.made) and not _same(head, whole):
+        yield Fault("chain.head", f"it is {links.made} (of the whole file {whole}), not the one that was given: this is"
                     " not that file")  # fmt: skip
 
 
@@ -157,12 +160,20 @@ def _page(
     many = f"{links.count:,} record{'' if links.count == 1 else 's'}"
     heads = [
         f"{many}, written by jupyter_costmeter {_version(body)}.",
-        f"Digest of the whole file: {verifiable.whole(links.head, body)}",
-        f"Head of its records: {links.head or 'none'}",
+        f"Digest of the whole file: {_beside(verifiable.whole(links.made, body), body, 'whole')}",
+        f"Head of its records: {_beside(links.made, body, 'head')}",
     ]
     tables = [_wrong("record", faults), _wrong("figure", figures), *tables]
     notes = [*_cut(faults, "records"), *_cut(figures, "figures"), *([] if wrong else [PROVES]), *_notes(body)]
     return Page(f"{path}: {verdict}", tables, notes, heads, not wrong)
+
+
+def _beside(made: str, body: Mapping[str, Any], name: str) -> str:
+    """A digest of what is there, and what the file says where that is another."""
+    ends = body.get("chain")
+    stated = ends.get(name) if isinstance(ends, dict) else None
+    said = stated if isinstance(stated, str) and LINK.fullmatch(stated) else "none"
+    return made or "none" if stated == made else f"{made or 'none'} (the file states {said})"
 
 
 def _but(body: Mapping[str, Any]) -> str:

@@ -232,6 +232,31 @@ def test_what_waits_is_tried_again_though_nothing_more_comes(ledger: Ledger, mon
     assert [r.seq for r in ledger.records(ALL)] == [1, 2]
 
 
+def test_a_record_that_comes_while_its_journal_waits_for_the_file_ends_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A script's: its first tick waits for SQLAlchemy to load, and it ends meanwhile."""
+    begun, may = threading.Event(), threading.Event()
+
+    def slow(path: Path) -> Ledger:
+        begun.set()
+        assert may.wait(20)
+        return open_ledger(path)
+
+    monkeypatch.setattr("jupyter_costmeter.ledger.writer.open_ledger", slow)
+    writer = Writer(ledger.path, SESSION, Overhead())
+    writer.journal([record(1), record(2)])
+    assert begun.wait(20)  # it has its work, without the record
+    writer.append([record(1)])
+    may.set()
+    assert writer.flush(20)
+    writer.journal([record(1)])  # a tick that looked before the end, and came after it
+    writer.journal([record(3)])
+    assert writer.flush(20)
+    assert [r.id for _, r in ledger.open_windows()] == [record(n).id for n in (2, 3)]
+    assert [r.seq for r in ledger.records(ALL)] == [1]
+
+
 def until(happens: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not happens():

@@ -217,6 +217,34 @@ def test_what_still_runs_is_left_where_it_is(tmp_path: Path) -> None:
     assert open_ledger(source).running() == 1
 
 
+def test_what_has_its_record_does_not_run_though_its_journal_says_so(tmp_path: Path) -> None:
+    source = made(tmp_path / "from", (INFO, [cell(INFO, 1), replace(cell(INFO, 3), outcome="killed")]))
+    ledger = open_ledger(source)
+    ledger.journal(INFO, [cell(INFO, n) for n in (2, 3, 4)])
+    ledger.close()
+    with sqlite3.connect(source) as connection:  # as an earlier version left it
+        connection.execute("UPDATE open_window SET id = 'aaa1-1' WHERE id = 'aaa1-2'")
+    connection.close()
+    assert rows(merged(tmp_path / "into", source))[0]["still running"] == "2"
+    ledger = open_ledger(source)
+    ledger.append(INFO, [cell(INFO, 3), cell(INFO, 4)])
+    ledger.close()
+    page = merged(tmp_path / "into", source)
+    assert (rows(page)[0]["still running"], page.notes) == ("0", [])
+
+
+def test_each_tag_that_comes_over_is_counted_once(tmp_path: Path) -> None:
+    of_it = replace(cell(INFO, 1), tags=tags_of("aaa1-1", {"category": "hpo", "method": "x"}, 1.7e9, "run", "a", "h"))
+    source = made(tmp_path / "from", (INFO, [of_it, cell(INFO, 2)]))
+    ledger = open_ledger(source)
+    ledger.tag(tags_of("aaa1-2", {"category": "train"}, 1.7e9, "later", "a", "h", "1#"))
+    ledger.close()
+    into = tmp_path / "into"
+    assert [row["tags"] for row in rows(merged(into, source, source))] == ["3", "0"]
+    assert held(into)["tags"] == held(source)["tags"]
+    assert held(into)["records"]["aaa1-1"].tags == of_it.tags
+
+
 # Sources
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from verified_files import QUICK, SLOW, Body, faults, linked, loaded, verified
 from verified_files import golden_file as golden_file
 
-from jupyter_costmeter import verifying
+from jupyter_costmeter import chain, verifiable, verifying
 from jupyter_costmeter.errors import UsageError
 from jupyter_costmeter.linked import Links
 
@@ -194,6 +196,73 @@ def test_a_new_chain_is_found_where_the_head_was_published(golden: Path) -> None
     assert ("chain.head", True) in [
         (where, "not the one that was given" in what) for where, what in faults(verified(body, head))
     ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body["cells"][9].update(wall_s=body["cells"][9]["wall_s"] + 1),
+        lambda body: body["cells"].pop(16),
+        lambda body: body["cells"].reverse(),
+        lambda body: body["statement"]["whole"].update(runs=12),
+    ],
+)
+def test_the_digest_is_of_what_is_there_whatever_the_file_says(change: Any, golden: Path) -> None:
+    body = loaded(golden)
+    ends = copy.deepcopy(body["chain"])
+    change(body)
+    page, anew = verified(body, ends["whole"]), copy.deepcopy(body)
+    linked(anew)
+    same_records = anew["cells"] == body["cells"]
+    assert f"file: {verifiable.whole(own_head(body), body)} (the file states {ends['whole']})" in page.headlines[1]
+    assert page.headlines[2].endswith(f"{ends['head']}" if same_records else f"(the file states {ends['head']})")
+    assert [what for where, what in faults(page) if where == "chain.head" and "not the one that was given" in what]
+    assert any("not the one that was given" in what for _, what in faults(verified(body, ends["head"]))) != same_records
+    assert "not the one" not in str(faults(verified(body, verifiable.whole(own_head(body), body))))
+
+
+def own_head(body: Body) -> str:
+    """Of the records as they are, by docs/verify.md."""
+    head = ""
+    for record in body["cells"]:
+        rest = {key: value for key, value in record.items() if key != "hash"}
+        head = hashlib.sha256((head + chain.canonical(rest)).encode()).hexdigest()
+    return head
+
+
+@pytest.mark.parametrize("stated", [None, 3, "\x1b[2J", [1]])
+def test_a_digest_that_is_none_is_not_shown(stated: Any, golden: Path) -> None:
+    body = loaded(golden)
+    body["chain"]["whole"] = stated
+    assert verified(body).headlines[1].endswith(" (the file states none)")
+
+
+def test_words_that_are_changed_in_the_forms_are_told_once_each_with_their_key(golden: Path) -> None:
+    text = golden.read_text()
+    body = json.loads(text.replace(" 3 times what the paper", " 2.33 times what the paper").replace(
+        '"3 times what the paper', '"2.33 times what the paper'))  # fmt: skip
+    linked(body)
+    found = faults(verified(body))
+    assert {where for where, _ in found} == {
+        "forms.neurips.items.whole project.answer",
+        "forms.neurips.text",
+        "forms.arr.items.C2 multiple.answer",
+        "forms.cvpr.items.total_dev_multiple.answer",
+    }
+    assert len(found) == text.count("3 times what the paper") == 4
+    for _, what in found:
+        stated, follows = what.split(" is stated, ")
+        assert "2.33 times" in stated
+        assert " 3 times" in follows.replace("'", " ")
+
+
+def test_forms_are_of_the_statement_that_follows_not_of_the_one_that_is_stated(golden: Path) -> None:
+    body = loaded(golden)
+    follows = body["statement"]["whole"]["runs"]
+    body["statement"]["whole"]["runs"] = 12
+    body["statement"]["title"] = "another"
+    linked(body)
+    assert faults(verified(body)) == [("statement.whole.runs", f"12 is stated, {follows} follows from the records")]
 
 
 def test_more_faults_than_one_reads_are_counted(golden: Path) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from ..budget import BudgetEvent
 from ..record import CellRecord, SessionInfo
 from ..tag import Tag
-from . import file, rows, selecting, tags
+from . import file, killed, rows, selecting, tags
 from .schema import budget_event, cell, open_window, session, tag
 
 ADD_SESSION = file.compiled(insert(session).on_conflict_do_nothing())
@@ -64,9 +64,9 @@ class Joined:
             return [Tag(*row) for row in connection.execute(query)] if connection else []
 
     def running(self) -> int:
-        """How many windows are open in it."""
+        """How many windows are open in it: not those of which the record is there, which an earlier version left."""
         with self._reading() as connection:
-            query = sa.select(sa.func.count()).select_from(open_window)
+            query = sa.select(sa.func.count()).select_from(open_window).where(~killed.ended(open_window.c.id))
             return int(connection.execute(query).scalar_one()) if connection else 0
 
     def add(

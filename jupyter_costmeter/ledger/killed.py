@@ -32,6 +32,11 @@ def not_there(connection: sa.Connection, records: list[CellRecord]) -> list[Cell
     return [record for key, record in wanted.items() if not there[key] or key in alive]
 
 
+def ended(key: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether the window with that id has its record; one that was taken for killed, and is noted still, runs."""
+    return sa.exists().where(cell.c.id == key, cell.c.outcome != sa.literal_column("'killed'"))
+
+
 def _forget(connection: sa.Connection, killed: str) -> None:
     """Take a record away that is about to be put right."""
     found = connection.execute(sa.select(cell).where(cell.c.id == killed)).one()

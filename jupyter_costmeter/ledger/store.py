@@ -210,10 +210,15 @@ class Ledger(Asked, Joined):
         return new | set(origins)
 
     def journal(self, info: SessionInfo, records: Iterable[CellRecord]) -> None:
-        """Note windows that are still open, so that ``kill -9`` loses at most what came since."""
+        """Note windows that are still open, so that ``kill -9`` loses at most what came since.
+
+        Not those of which the record is there: it may have been written by the time that they come.
+        """
         with self._writing() as connection:
             new = self._add_origins(file.driver(connection), info, [])
             for record in records:
+                if connection.execute(sa.select(killed.ended(sa.literal(record.id)))).scalar_one():
+                    continue
                 body = {"session_id": info.id, "updated_at": time.time(), "record": rows.journal_text(record)}
                 add = insert(open_window).values(id=record.id, **body)
                 connection.execute(add.on_conflict_do_update(index_elements=["id"], set_=body))
