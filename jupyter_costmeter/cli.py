@@ -14,7 +14,7 @@ from pathlib import Path
 from . import commands, context
 from .errors import CostMeterError, UsageError
 from .ledger import Selection
-from .pages import Page, terminal_width
+from .pages import Page, shell_width
 from .version import __version__
 from .words import Parser, parse, words_of
 from .words import parser as shared_words
@@ -63,8 +63,15 @@ def _run(words: list[str]) -> int:
     own = OWN.get(asked.word)
     if own is not None:
         return own(asked, ledger)
+    _check_there(ledger)
     page = commands.run(words or ["help"], context.of_folder(ledger), known)
     return _shown(page)
+
+
+def _check_there(ledger: str | None) -> None:
+    """A mistyped name would be answered as if nothing had been metered."""
+    if ledger is not None and not os.path.exists(ledger):
+        raise UsageError(f"there is no ledger {ledger}; `jupyter costmeter sensors` without --ledger says where it is")
 
 
 def _ledger_option(words: list[str]) -> tuple[str | None, list[str]]:
@@ -159,7 +166,7 @@ def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
         print(f"jupyter costmeter: {done.problem}", file=sys.stderr)
     here = context.of_folder(ledger, str(path.parent))
     page = commands.run(["summary"], replace(here, selection=Selection("session", done.session_id)))
-    print(page.text(terminal_width()))
+    print(page.text(shell_width()))
     return HELD if done.held else FAILED if done.problem else 0
 
 
@@ -201,7 +208,7 @@ def _merge(asked: argparse.Namespace, ledger: str | None) -> int:
 
 def _shown(page: Page) -> int:
     """Print it; whether it is well is the exit status."""
-    print(page.text(terminal_width()))
+    print(page.text(shell_width()))
     return 0 if page.ok else FAILED
 
 

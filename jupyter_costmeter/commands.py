@@ -138,12 +138,39 @@ def _of_several(selection: Selection) -> bool:
 
 def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = selection_of(asked, context)
-    records = together(context.ledger.latest(selection, 1), unsaved(selection, context), context)
-    if records:
-        costs = context.costs_of(records[-1:]).get(records[-1].id)
-        page = pages.cell_page(records[-1], _speed(records[-1], context), {"energy_j": cost_pages.rows(costs)})
-        return noted(page, cost_pages.notes(costs, context.costing.assumptions.problems))
-    return _hinted(Page("The last cell", notes=["Nothing was metered yet."]), selection, context)
+    last = _newest(selection, context)
+    if last is None:
+        return _hinted(Page("The last cell", notes=["Nothing was metered yet."]), selection, context)
+    costs = context.costs_of([last]).get(last.id)
+    page = pages.cell_page(last, _speed(last, context), {"energy_j": cost_pages.rows(costs)})
+    page = noted(page, cost_pages.notes(costs, context.costing.assumptions.problems))
+    return _with_blocks(page, last, context)
+
+
+def _newest(selection: Selection, context: Context) -> CellRecord | None:
+    """The last cell; where a label is asked for, the last cell or block that has it."""
+    outer = selection.label is None
+    waiting = [record for record in unsaved(selection, context) if not (outer and record.parent_id)]
+    found = together(context.ledger.latest(selection, 1, outer), waiting, context)
+    return found[-1] if found else None
+
+
+#: What ran inside the last cell is shown up to so many.
+INSIDE = 10
+
+
+def _with_blocks(page: Page, last: CellRecord, context: Context) -> Page:
+    """With the newest of what ran inside the cell, a line each."""
+    session = Selection("session", last.session_id)
+    newest = together(context.ledger.latest(session, INSIDE + 1), unsaved(session, context), context)
+    began = last.started_at
+    found = [one for one in newest if one.parent_id and began <= one.started_at <= began + last.wall_s]
+    if not found:
+        return page
+    shown = found[-INSIDE:]
+    tables = pages.cells_page("", shown, emissions=_emissions(shown, context)).tables
+    more = [f"Of what ran inside it the {INSIDE} newest are shown; cells shows more."] if len(found) > INSIDE else []
+    return noted(replace(page, tables=[*page.tables, *tables]), more)
 
 
 def _speed(record: CellRecord, context: Context) -> Rates | None:
@@ -167,14 +194,16 @@ def _cells(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     page = pages.cells_page(name, shown, _of_several(selection), _emissions(shown, context))
     if len(records) > len(shown):
         outer = sum(record.parent_id is None for record in waiting)
-        page = noted(page, [_cut(asked, context.ledger.summary(selection).cells + outer)])
+        inner = any(record.parent_id for record in shown)
+        page = noted(page, [_cut(asked, context.ledger.summary(selection).cells + outer, inner)])
     return _hinted(page, selection, context)
 
 
-def _cut(asked: argparse.Namespace, cells: int) -> str:
+def _cut(asked: argparse.Namespace, cells: int, inner: bool) -> str:
     """More than is shown: say so, and how to see it."""
     which, more = "dearest" if asked.dearest else "newest", max(cells, 2 * asked.n)
-    return f"The {asked.n} {which} are shown, of {pages.counted(cells)} in all; -n {more} shows more."
+    of = f"{pages.counted(cells)} in all{' and what ran inside them' if inner else ''}"
+    return f"The {asked.n} {which} are shown, of {of}; -n {more} shows more."
 
 
 def _flops(asked: argparse.Namespace, context: Context, known: Parser) -> Page:

@@ -6,22 +6,19 @@ What they show is made as plain columns first, which tests look at; Bokeh is imp
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import ceil, floor, log10
 from typing import Any, Literal
 
+from . import scales
 from .charts import colour, mark
 from .comparing import MEASURES, Comparison, Measure, Scored, Side
 from .format import MARK, gpu_times, plain, quantity
 from .record import Total
+from .scales import Scale
 from .uses import HOUR_S
 
 #: They can be seen on white and on black. ``INK`` stands for the colour of the page's text, which is known there.
 OURS, BASELINE, OTHERS, INK = "#3b82c4", "#d9553f", "#8a8a8a", "#010203"
 HEIGHT, WIDTH = 300, 820
-#: Ticks of a logarithmic axis at most; from so many decades on they are whole ones.
-TICKS, DECADES = 9, 3
-#: Steps of an axis from 0 on, at most; and what is little in GPU-hours and kWh.
-EVEN, LITTLE = 7, 0.05
 #: Characters of a name in a legend.
 LEGEND = 28
 AXES: dict[Measure, str] = {
@@ -30,7 +27,14 @@ AXES: dict[Measure, str] = {
     "kwh": "energy of the machines, without PUE",
     "flops": "FLOPs, counted",
 }
-TITLES: dict[Measure, str] = {"gpu_hours": "GPU-hours", "cpu_hours": "CPU-hours", "kwh": "kWh", "flops": "FLOPs"}
+#: How a measure is called; an amount has its unit with it.
+TITLES: dict[Measure, str] = {
+    "gpu_hours": "GPU time",
+    "cpu_hours": "CPU time",
+    "kwh": "energy without PUE",
+    "flops": "FLOPs",
+}
+UNITS: dict[Measure, str] = {"gpu_hours": "GPU-h", "cpu_hours": "CPU-h", "kwh": "kWh", "flops": "FLOP"}
 #: By which Bokeh takes a text for TeX, and would fetch what sets it.
 TEX = ("$$", r"\(", r"\[")
 TABS = (
@@ -97,37 +101,8 @@ def _amount(value: float, measure: Measure | None) -> str:
     return f"{value:g} runs" if measure is None else said(value, measure)
 
 
-def ticks(values: Sequence[float], measure: Measure) -> dict[float, str]:
-    """Where a logarithmic axis is marked: at 1, 2 and 5, or at whole decades where there are many."""
-    first, last = floor(log10(min(values))) - 1, ceil(log10(max(values))) + 1
-    step = max(1, ceil((last - first) / TICKS))
-    heads = (1, 2, 5) if last - first - 2 <= DECADES else (1,)
-    marks = [float(f"{head}e{power}") for power in range(first, last + 1, step) for head in heads]
-    return _labelled(marks, max(values), measure)
-
-
-def even_ticks(most: float, measure: Measure) -> dict[float, str]:
-    """The same of an axis from 0 on: a handful, at multiples of 1, 2 or 5."""
-    power = floor(log10(most)) - 1
-    step = next(s for s in (head * 10.0**e for e in (power, power + 1) for head in (1, 2, 5)) if most / s <= EVEN)
-    return _labelled([float(f"{at * step:.12g}") for at in range(floor(most / step) + 2)], most, measure)
-
-
-def _labelled(marks: Sequence[float], most: float, measure: Measure) -> dict[float, str]:
-    """Numbers in the axis's unit; with a unit of their own where it would need many digits."""
-    bare = _bare(most, measure)
-    return {mark: plain(mark, 3) if bare or not mark else said(mark, measure) for mark in marks}
-
-
-def _bare(most: float, measure: Measure) -> bool:
-    """Whether ticks are bare numbers, whose unit the axis names."""
-    return measure != "flops" and most >= LITTLE
-
-
-def _axis(most: float, measure: Measure | None) -> str:
-    if measure is None:
-        return "runs"
-    return f"{AXES[measure]} ({TITLES[measure]})" if _bare(most, measure) else AXES[measure]
+def _axis(scale: Scale | None, measure: Measure | None) -> str:
+    return "runs" if measure is None or scale is None else f"{AXES[measure]} ({scale.unit})"
 
 
 # Drawing
@@ -162,7 +137,8 @@ def _pareto(comparison: Comparison, measure: Measure) -> Any:
     from bokeh.models import ColumnDataSource, HoverTool
 
     values = [one.compute(measure).value or 0.0 for one in comparison.on_axis(measure)]
-    x, y = _axis(max(values), measure), _score(comparison)
+    scale = scales.wide(values, UNITS[measure])
+    x, y = _axis(scale, measure), _score(comparison)
     plot = _figure(f"All scored runs: {comparison.metric} by compute", x, y, "log")
     best = points(comparison, measure, comparison.front(measure))
     plot.step(x=best["compute"], y=best["score"], mode="after", color=INK, line_alpha=0.6, line_dash="dashed",
@@ -182,7 +158,7 @@ def _pareto(comparison: Comparison, measure: Measure) -> Any:
         ("took", "@amount"),
     ]
     plot.add_tools(HoverTool(renderers=drawn, tooltips=tips))
-    mark(plot.xaxis, ticks(values, measure))
+    mark(plot.xaxis, scales.wide_ticks(values, scale))
     return _finished(plot)
 
 
@@ -212,7 +188,8 @@ def _curves(comparison: Comparison, measure: Measure | None) -> Any | None:
         return None
     name = f"Expected best {comparison.metric} of n runs ± sd, at n times their mean compute"
     most = max(columns["compute"][-1] for _, _, columns in found)
-    plot = _figure(name, _axis(most, measure), _score(comparison), "linear")
+    scale = None if measure is None else scales.even(most, UNITS[measure])
+    plot = _figure(name, _axis(scale, measure), _score(comparison), "linear")
     drawn = []
     for side, shade, columns in found:
         source = ColumnDataSource(columns)
@@ -224,8 +201,8 @@ def _curves(comparison: Comparison, measure: Measure | None) -> Any | None:
         drawn.append(plot.scatter(x="compute", y="expected", source=source, size=5, color=shade))
     tips = [("runs", "@runs"), ("expected best", "@spread"), ("at", "@amount")]
     plot.add_tools(HoverTool(renderers=drawn, tooltips=tips))
-    if measure is not None:
-        mark(plot.xaxis, even_ticks(most, measure))
+    if scale is not None:
+        mark(plot.xaxis, scales.even_ticks(most, scale))
     return _finished(plot)
 
 

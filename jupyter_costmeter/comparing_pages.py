@@ -34,8 +34,8 @@ class Compared(Page):
 
     comparison: Comparison | None = None
 
-    def _repr_html_(self) -> str:
-        return super()._repr_html_() + (self._charts() or "")
+    def _drawn(self) -> str:
+        return self._charts() or ""
 
     @guard.guarded("charts")
     def _charts(self) -> str:
@@ -99,7 +99,7 @@ def _heads(found: Comparison) -> list[str]:
     """The gain, and at how much more compute."""
     taken = [
         f"{_times(found.ratio(measure).all_in)} the {TITLES[measure]}"
-        for measure in found.taken()
+        for measure in _measures(found)
         if found.ratio(measure).all_in.value is not None
     ]
     at = f"at {', '.join(taken)}, all runs counted" if taken else "at a compute that is not known"
@@ -115,7 +115,7 @@ def _gain(found: Comparison, gain: float) -> str:
 def _signed(value: float) -> str:
     """Without what rounding left behind."""
     value = round(value, 12)
-    return f"{'+' if value > 0 else ''}{plain(value, 3)}"
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{plain(abs(value), 3)}"
 
 
 def _score(value: float) -> str:
@@ -147,8 +147,14 @@ def _runs(side: Side) -> str:
     return ", ".join(parts)
 
 
+def _measures(found: Comparison) -> list[Measure]:
+    """Of which anything is known of either."""
+    sides = (found.ours, found.baseline)
+    return [measure for measure in found.taken() if any(side.all_in[measure].value for side in sides)]
+
+
 def _compute(found: Comparison) -> Table:
-    rows = [row for measure in found.taken() for row in _lines(found, measure)]
+    rows = [row for measure in _measures(found) for row in _lines(found, measure)]
     methods = (found.ours.method, found.baseline.method)
     columns = ["compute", "of", *methods, "ratio", "points per decade"]
     return Table(columns, rows, frozenset({*columns[2:]}))
@@ -190,7 +196,7 @@ def _value(found: Quotient, signed: bool = False) -> str:
 def _few(found: Comparison) -> Table:
     """The runs of a method that has too few for a curve."""
     sides = [side for side in (found.ours, found.baseline) if side.curve is None]
-    taken = found.taken()
+    taken = _measures(found)
     rows = [
         [side.method, one.name, _score(one.score), *(total_said(one.compute(measure), measure) for measure in taken)]
         for side in sides
@@ -213,16 +219,29 @@ def _notes(found: Comparison) -> Iterator[str]:
 
 
 def _unknown(found: Comparison) -> Iterator[str]:
-    """Each ratio, rate and multiplier that there is not, with its reason."""
+    """Each ratio, rate and multiplier that there is not, with its reason; what has the same one together."""
+    known = _measures(found)
     for measure in found.taken():
-        ratio, name = found.ratio(measure), TITLES[measure]
-        for of, one in (("all runs", ratio.all_in), ("final runs", ratio.final)):
-            if one.reason:
-                yield f"{name}, {of}: {_doubt(one)} ({one.reason}), so there is no rate of points for more."
-        yield from _rateless(name, ratio)
-        for side in (found.ours, found.baseline):
-            if reason := side.multipliers[measure].reason:
-                yield f"{name}, all ÷ final: {_doubt(side.multipliers[measure])} ({reason})."
+        if measure in known:
+            yield from _doubts(found, measure)
+            yield from _rateless(TITLES[measure], found.ratio(measure))
+        else:
+            totals = [side.all_in[measure] for side in (found.ours, found.baseline)]
+            reasons = dict.fromkeys(reason for total in totals for reason in total.reasons)
+            yield f"{TITLES[measure]}: not known of either, so not compared ({'; '.join(reasons)})."
+
+
+def _doubts(found: Comparison, measure: Measure) -> Iterator[str]:
+    ratio, sides = found.ratio(measure), (found.ours, found.baseline)
+    every = [("all runs", ratio.all_in), ("final runs", ratio.final)]
+    every += [("all ÷ final", side.multipliers[measure]) for side in sides]
+    doubts: dict[str, dict[str, None]] = {}
+    for of, one in every:
+        if one.reason:
+            doubts.setdefault(f"{_doubt(one)} ({one.reason})", {})[of] = None
+    for doubt, of_what in doubts.items():
+        rateless = "" if list(of_what) == ["all ÷ final"] else ", so there is no rate of points for more"
+        yield f"{TITLES[measure]}, {', '.join(of_what)}: {doubt}{rateless}."
 
 
 def _rateless(name: str, ratio: Ratio) -> Iterator[str]:
@@ -271,7 +290,7 @@ def _condition(side: Side, curve: Curve) -> str:
 
 def _how(found: Comparison) -> Iterator[str]:
     """How each measure is known, and what is missing in it."""
-    for measure in found.taken():
+    for measure in _measures(found):
         totals = [side.all_in[measure] for side in (found.ours, found.baseline)]
         sources = dict.fromkeys(source for total in totals for source in total.sources)
         reasons = dict.fromkeys(reason for total in totals if total.value is not None for reason in total.reasons)

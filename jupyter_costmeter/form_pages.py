@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from . import layout
 from .pages import Page, Table, counted
 from .statement import Form, Grid, Item
 
 TODO = "TODO"
+INDENT = "    "
 LINE_ENDS = "\x85\u2028\u2029"
 
 
@@ -18,7 +21,7 @@ LINE_ENDS = "\x85\u2028\u2029"
 class Section:
     """A heading, paragraphs, tables, and what is to be pasted: prose, or a norm's own file (``code``).
 
-    ``todos`` are what the author must fill in.
+    ``todos`` are what the author must fill in; ``source`` is where a norm's words are from, never a user's text.
     """
 
     title: str
@@ -28,6 +31,7 @@ class Section:
     text: str = ""
     code: str = ""
     language: str = ""
+    source: str = ""
 
 
 def form_section(form: Form) -> Section:
@@ -37,7 +41,13 @@ def form_section(form: Form) -> Section:
                 tuple(map(_item, form.items)), right)  # fmt: skip
     todos = tuple(f"{item.key}: {item.todo}" for item in form.todos)
     code, language = native(form)
-    return Section(form.title, (f"Source: {form.source}",), (grid, *form.tables), todos, form.text, code, language)
+    return Section(form.title, (), (grid, *form.tables), todos, form.text, code, language, form.source)
+
+
+#: What is set as code in a text: commands, and what is said with them; no name that a user gave can be more in it.
+CODE = re.compile(r"`((?:%cost|jupyter costmeter|in_paper=)[A-Za-z0-9_=.,/ -]*)`")
+#: An address in the source of a norm.
+LINK = re.compile(r"(https://[a-z0-9.-]*[a-z0-9](?:/[A-Za-z0-9./_-]*[A-Za-z0-9/_-])?)")
 
 
 def _item(item: Item) -> tuple[str, ...]:
@@ -98,9 +108,24 @@ def forms_page(title: str, forms: Sequence[Form], notes: Sequence[str] = ()) -> 
     return Page(title, tables, [*_texts(forms), *notes], [*(f"{form.name}: {form.title}" for form in forms), left])
 
 
+class Fields(Table):
+    """A form's questions and answers, which in a terminal stand below each other: they are too long for columns."""
+
+    def text(self, width: int | None = None) -> str:
+        """``key: answer``, below it what is asked and what is left to do; a table without a width."""
+        if width is None:
+            return super().text()
+        found = [self.columns[0], "-" * len(self.columns[0])]
+        for key, asks, answer, todo in self.rows:
+            found += layout.wrapped(f"{key}: {answer}", width)
+            found += layout.wrapped(asks, width, INDENT) if asks else []
+            found += layout.wrapped(f"{TODO}: {todo}", width, INDENT) if todo else []
+        return "\n".join(found)
+
+
 def _form_tables(form: Form) -> Iterator[Table]:
     rows = [(item.key, item.asks, "—" if item.answer is None else item.answer, item.todo or "") for item in form.items]
-    yield Table((form.name, "question", "answer", TODO), rows)
+    yield Fields((form.name, "question", "answer", TODO), rows)
     for grid in form.tables:
         yield Table(grid.columns, grid.rows, grid.right)
 

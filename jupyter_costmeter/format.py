@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import floor, isfinite, log10
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,8 @@ BUCKETS: dict[Bucket, str] = {"cell": "in cells", "held_idle": "held idle", "bac
 FACTOR = 1.0
 #: Grams: nobody says Mg.
 TONNE_G = 1e6
+#: Parameters in a name at most.
+NAMED = 4
 GPU_TIMES = ((3600.0, "GPU-h"), (60.0, "GPU-min"), (1.0, "GPU-s"))
 
 
@@ -159,6 +162,12 @@ def total_text(total: Total, with_uncertainty: bool = False) -> str:
         return "—"
     text = mark(total) + quantity(total.value, total.unit)
     return " ".join(filter(None, [text, uncertainty(total) if with_uncertainty else ""]))
+
+
+def shortly(params: Mapping[str, Any]) -> str:
+    """``lr=0.1, batch=32``; beyond some of them ``…``."""
+    named = [f"{name}={plain(one, 3) if isinstance(one, float) else one}" for name, one in params.items()]
+    return ", ".join(named[:NAMED]) + (", …" if len(named) > NAMED else "")
 
 
 def in_words(said: Tagged) -> str:

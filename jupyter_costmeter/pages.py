@@ -7,14 +7,13 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from . import accounting, breakdown, speed
+from . import accounting, breakdown, layout, speed
 from .format import (
     BUCKETS,
     NAMES,
@@ -25,20 +24,22 @@ from .format import (
     mark,
     percent,
     quantity,
+    shortly,
     total_text,
     uncertainty,
 )
 from .grouping import Said
 from .rates import Rates
 from .record import COUNTED, LEADING, CellRecord, Figure, Held, Status, Summary, Total
+from .searches import says_how
 from .tables import printable
 from .tag import category_of, tagged
 
 MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "killed": "✗ killed"}
 
 
-#: A column is not folded to less.
-LEAST = 16
+#: A line of what is written into a file or a pipe, which nothing breaks.
+PIPED = 160
 #: A text of up to so many characters stays on one line in HTML.
 SHORT = 24
 
@@ -46,6 +47,11 @@ SHORT = 24
 def terminal_width() -> int | None:
     """Of the terminal that is written to; ``None`` where it is a file, a pipe or a notebook."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def shell_width() -> int:
+    """Of what a shell prints: the terminal's, else what a pipe is given at most."""
+    return terminal_width() or PIPED
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,7 @@ class Table:
 
     def text(self, width: int | None = None) -> str:
         """In so many columns, if it must be."""
-        from tabulate import tabulate
-
-        align = ["right" if c in self.right else "left" for c in self.columns]
-        folds = self._folds(width) if width else None
-        table: str = tabulate(
-            self.rows, self.columns, "simple", colalign=align, disable_numparse=True, maxcolwidths=folds
-        )
-        return table
+        return layout.table(self.columns, self.rows, self.right, width)
 
     def html(self) -> str:
         """Aligned as the text is (JupyterLab alone would right-align all), numbers on one line."""
@@ -79,14 +78,6 @@ class Table:
         wrap = ";white-space:nowrap" if short else ""
         align = "right" if column in self.right else "left"
         return f'<{tag} style="text-align:{align}{wrap}">{html.escape(text)}</{tag}>'
-
-    def _folds(self, width: int) -> list[int | None]:
-        """The widest columns are folded, all to the same size: so far that the table fits, but not below the least."""
-        sizes = [max(map(len, column)) for column in zip(self.columns, *self.rows, strict=True)]
-        room, most = width - 2 * (len(sizes) - 1), max(sizes)
-        while most > LEAST and sum(min(size, most) for size in sizes) > room:
-            most -= 1
-        return [most if size > most else None for size in sizes]
 
 
 @dataclass(frozen=True)
@@ -104,8 +95,8 @@ class Page:
 
     def text(self, width: int | None = None) -> str:
         tables = [table.text(width) for table in self.tables if table.rows]
-        head = "\n".join([self.title, *self.headlines])
-        notes = [line for note in self.notes for line in (textwrap.wrap(note, width) if width else [note])]
+        head = "\n".join([self.title, *(line for one in self.headlines for line in layout.wrapped(one, width))])
+        notes = [line for note in self.notes for line in layout.wrapped(note, width)]
         whole = "\n\n".join([head, *tables, *(["\n".join(notes)] if notes else [])])
         return "\n".join(map(printable, whole.split("\n")))
 
@@ -114,7 +105,11 @@ class Page:
         tables = "".join(table.html() for table in self.tables if table.rows)
         notes = "".join(f"<div><small>{_coded(note)}</small></div>" for note in self.notes)
         title = f"<strong>{html.escape(self.title)}</strong>"
-        return f'<div class="jp-Costmeter-page">{title}{heads}{tables}{notes}</div>'
+        return f'<div class="jp-Costmeter-page">{title}{heads}{tables}{self._drawn()}{notes}</div>'
+
+    def _drawn(self) -> str:
+        """What is drawn below the tables, as HTML."""
+        return ""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(self.text(terminal_width()))
@@ -287,12 +282,23 @@ def short(device: str) -> str:
 
 
 def called(record: CellRecord) -> str:
-    """A cell's label, else its prompt; of what is no cell's, the bucket and the cell before."""
+    """A cell's label, else its prompt; a block's label, else what its trial tried; between cells, what was before."""
     if record.bucket != "cell":
         return f"{BUCKETS[record.bucket]}, after run {record.seq}" if record.seq else BUCKETS[record.bucket]
     if record.label:
         return record.label
-    return f"In [{record.execution_count}]" if record.execution_count is not None else f"run {record.seq}"
+    if record.execution_count is not None and record.parent_id is None:
+        return f"In [{record.execution_count}]"
+    return _block(record)
+
+
+def _block(record: CellRecord) -> str:
+    """``trial lr=0.1``, ``trial seed-3``, of what is no trial ``block 15``."""
+    said = tagged(record.tags)
+    name = said.run or shortly({key: one for key, one in said.params.items() if not says_how(key, one)})
+    if name or said.scores:
+        return f"trial {name or record.seq}"
+    return f"block {record.seq}"
 
 
 CELL_COLUMNS = ("cell", "started", "time", "CPU time", "energy", "CO2e", "FLOPs", "peak memory", "outcome")

@@ -33,7 +33,7 @@ class Reader(Protocol):
 
     def dearest(self, selection: Selection, count: int) -> list[CellRecord]: ...
 
-    def latest(self, selection: Selection, count: int) -> list[CellRecord]: ...
+    def latest(self, selection: Selection, count: int, outer: bool = False) -> list[CellRecord]: ...
 
     def chosen(
         self, selection: Selection, count: int | None = None, numbers: tuple[int, int] | None = None
@@ -101,8 +101,8 @@ class Recent:
         outer = [r for r in self._cells_of(selection) if r.parent_id is None]
         return sorted(outer, key=dearness, reverse=True)[:count]
 
-    def latest(self, selection: Selection, count: int) -> list[CellRecord]:
-        return self._cells_of(selection)[-count:]
+    def latest(self, selection: Selection, count: int, outer: bool = False) -> list[CellRecord]:
+        return [r for r in self._cells_of(selection) if not (outer and r.parent_id)][-count:]
 
     def chosen(
         self, selection: Selection, count: int | None = None, numbers: tuple[int, int] | None = None

@@ -113,7 +113,8 @@ def refuse_nothing(ledger: Reader, selection: Selection, path: Path) -> None:
     """Raises ``UsageError`` where nothing was metered: a file of nothing would pass for an export that worked."""
     summary = ledger.summary(selection)
     if not summary.cells and not summary.buckets:
-        raise UsageError(f"nothing was metered in {name_of(selection)}, so {path} was not written")
+        where = "yet" if selection.scope == "all" else f"in {name_of(selection)}"
+        raise UsageError(f"nothing was metered {where}, so {path} was not written")
 
 
 @contextmanager

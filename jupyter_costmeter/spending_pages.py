@@ -94,9 +94,8 @@ def _lines(found: Whereabouts, budget: Budget) -> list[list[str]]:
     if rest:
         more = amounts.added([one.amount for one in rest])
         share = sum(one.share or 0.0 for one in rest)
-        lines.append(
-            [f"{len(rest)} more", str(sum(one.went.runs for one in rest)), _used(more, budget), percent(share), ""]
-        )
+        runs = sum(one.went.runs for one in rest if one.went.bucket == "cell")
+        lines.append([f"{len(rest)} more", str(runs), _used(more, budget), percent(share), ""])
     return lines
 
 
@@ -105,7 +104,8 @@ def _line(one: Line, budget: Budget) -> list[str]:
     name = f"{went.name} ({went.detail})" if went.detail else went.name
     share = "—" if one.share is None else percent(one.share)
     ended = "" if went.outcome in (None, "ok") else went.outcome
-    return [name, str(went.runs), _used(one.amount, budget), share, ended]
+    runs = str(went.runs) if went.bucket == "cell" else "—"  # between cells nothing is run
+    return [name, runs, _used(one.amount, budget), share, ended]
 
 
 def _used(amount: Total, budget: Budget) -> str:

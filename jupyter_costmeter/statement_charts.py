@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from . import scales
 from .chart_html import INK
-from .charts import colour
+from .charts import colour, mark
 from .statement import Spent, Statement, Trial
-from .statement_pages import NOT_TAGGED, amount, bills, pairs, without_guesses
+from .statement_pages import BETWEEN, NOT_TAGGED, amount, bills, pairs, without_guesses
 
 #: They can be seen on white and on black.
 BAR = "#3b82c4"
@@ -23,7 +24,8 @@ MOST = 20
 WIDTH, HEIGHT, BAR_HEIGHT, MARGIN = 820, 320, 24, 60
 OTHERS = "others"
 #: What bars and points are measured by: the first of which something is known.
-MEASURES = {"electricity_kwh": "kWh, with PUE", "gpu_hours": "GPU-hours, reserved", "cpu_hours": "CPU-hours"}
+MEASURES = {"electricity_kwh": "electricity, with PUE", "gpu_hours": "GPU time, reserved", "cpu_hours": "CPU time"}
+UNITS = {"electricity_kwh": "kWh", "gpu_hours": "GPU-h", "cpu_hours": "CPU-h"}
 #: By which Bokeh takes a text for TeX, and would fetch what sets it.
 TEX = ("$$", r"\(", r"\[")
 Columns = dict[str, list[Any]]
@@ -43,9 +45,9 @@ def bars(named: Iterable[tuple[str, Spent]], measure: str) -> Columns:
     return {
         "name": names,
         "value": [getattr(one, measure).value for one in spents],
-        "said": [f"{amount(getattr(one, measure))} {MEASURES[measure]}" for one in spents],
-        "hours": [f"{amount(one.gpu_hours)} GPU-h, {amount(one.cpu_hours)} CPU-h" for one in spents],
-        "carbon": [f"{amount(one.emissions_kg)} kgCO2e" for one in spents],
+        "said": [f"{MEASURES[measure]}: {amount(getattr(one, measure))}" for one in spents],
+        "hours": [f"GPU time: {amount(one.gpu_hours)}, CPU time: {amount(one.cpu_hours)}" for one in spents],
+        "carbon": [f"emissions: {amount(one.emissions_kg)}" for one in spents],
         "money": [bills(one) for one in spents],
     }
 
@@ -74,7 +76,7 @@ def points(trials: Iterable[Trial], metric: str, measure: str) -> Columns:
         "run": [" ".join(filter(None, [t.run, pairs(t.params)])) or t.id for t in found],
         "method": [t.method or "no method" for t in found],
         "category": [t.category or NOT_TAGGED for t in found],
-        "said": [f"{amount(getattr(t.spent, measure))} {MEASURES[measure]}" for t in found],
+        "said": [amount(getattr(t.spent, measure)) for t in found],
     }
 
 
@@ -88,31 +90,34 @@ def items(one: Statement) -> list[dict[str, Any]]:
 def _plots(one: Statement) -> Iterator[Any]:
     one = without_guesses(one)
     categories = [(share.category or NOT_TAGGED, share.spent) for share in one.shares]
+    categories += [(name, spent) for part, name in BETWEEN.items() if (spent := getattr(one, part)) is not None]
     experiments = [(each.name, each.spent) for each in one.experiments]
     for title, named in (("By category", categories), ("By experiment", experiments)):
         measure = measure_of([spent for _, spent in named])
         if measure is not None and len(named) > 1:
-            yield _bars(title, bars(named, measure), MEASURES[measure], len(named))
+            yield _bars(title, bars(named, measure), measure, len(named))
     metric, measure = metric_of(one.trials), measure_of([trial.spent for trial in one.trials])
     if metric is not None and measure is not None:
         yield from _scores(one.trials, metric, measure)
 
 
-def _bars(title: str, columns: Columns, axis: str, of: int) -> Any:
+def _bars(title: str, columns: Columns, measure: str, of: int) -> Any:
     from bokeh.models import ColumnDataSource, FactorRange, HoverTool, Range1d
     from bokeh.plotting import figure
 
-    names = columns["name"]
+    names, most = columns["name"], max(columns["value"])
+    scale = scales.even(most, UNITS[measure])
     shown = f" (the {len(names)} dearest of {of})" if len(names) < of and of > MOST else ""
     plot = figure(
         title=f"{title}{shown}", y_range=FactorRange(*names[::-1]),
-        x_range=Range1d(start=0, end=1.05 * max(columns["value"])), x_axis_label=axis,
+        x_range=Range1d(start=0, end=1.05 * most), x_axis_label=f"{MEASURES[measure]} ({scale.unit})",
         height=MARGIN + 30 + BAR_HEIGHT * len(names),
         sizing_mode="stretch_width", max_width=WIDTH, toolbar_location=None, tools="", min_border=4,
     )  # fmt: skip
     plot.hbar(y="name", right="value", height=0.7, source=ColumnDataSource(columns), color=BAR)
     tips = [("", "@name"), ("", "@said"), ("", "@hours"), ("", "@carbon"), ("money", "@money")]
     plot.add_tools(HoverTool(tooltips=tips))
+    mark(plot.xaxis, scales.even_ticks(most, scale))
     return _finished(plot)
 
 
@@ -123,9 +128,12 @@ def _scores(trials: Sequence[Trial], metric: str, measure: str) -> Iterator[Any]
     groups = [(name, found) for name, group in _methods(trials) if (found := points(group, metric, measure))["score"]]
     if not groups:
         return
+    values = [value for _, columns in groups for value in columns["compute"]]
+    scale = scales.wide(values, UNITS[measure])
     plot = figure(
-        title=f"Trials: {untex(metric)} by compute", x_axis_label=MEASURES[measure], y_axis_label=untex(metric),
-        x_axis_type="log", height=HEIGHT, sizing_mode="stretch_width", max_width=WIDTH, toolbar_location=None, tools="",
+        title=f"Trials: {untex(metric)} by compute", x_axis_label=f"{MEASURES[measure]} ({scale.unit})",
+        y_axis_label=untex(metric), x_axis_type="log",
+        height=HEIGHT, sizing_mode="stretch_width", max_width=WIDTH, toolbar_location=None, tools="",
         min_border=4,
     )  # fmt: skip
     for (name, columns), shade, marker in zip(groups, SHADES, MARKERS, strict=False):
@@ -134,6 +142,7 @@ def _scores(trials: Sequence[Trial], metric: str, measure: str) -> Iterator[Any]
     tips = [("method", "@method"), ("run", "@run"), ("category", "@category"), ("score", "@score{0[.]0000}"),
             ("took", "@said")]  # fmt: skip
     plot.add_tools(HoverTool(tooltips=tips))
+    mark(plot.xaxis, scales.wide_ticks(values, scale))
     plot.legend.label_text_color = INK
     plot.legend.background_fill_color = plot.legend.border_line_color = None
     plot.add_layout(plot.legend[0], "right")
@@ -149,8 +158,8 @@ def _methods(trials: Sequence[Trial]) -> list[tuple[str, list[Trial]]]:
 
 def untex(text: str) -> str:
     """A name is a text, and no formula: a character without width stands between what would make it one."""
-    for mark in TEX:
-        text = text.replace(mark, "\u2060".join(mark))
+    for begin in TEX:
+        text = text.replace(begin, "\u2060".join(begin))
     return text
 
 

@@ -9,14 +9,13 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from math import fsum
 from typing import Any
 
-from . import cost_pages, money
+from . import cost_pages, money, scales
 from .derived import Costs, Footprint
 from .form_pages import Section, form_section
-from .format import MARK, percent, quantity, total_text, uncertainty
+from .format import mark, quantity, uncertainty
 from .pages import counted
 from .record import Total
 from .statement import Document, Experiment, Grid, Machine, Spent, Statement, Trial
@@ -33,10 +32,24 @@ FIGURES = {
     "emissions_kg": "emissions, kgCO2e",
     "embodied_kg": "embodied in the GPUs, kgCO2e",
 }
-SHORT = {"gpu_hours": "GPU-h", "cpu_hours": "CPU-h", "electricity_kwh": "kWh", "emissions_kg": "kgCO2e"}
+#: The same where each amount has its unit with it.
+AMOUNTS = {
+    "gpu_hours": "GPU time, reserved",
+    "gpu_busy_hours": "GPU time, busy",
+    "cpu_hours": "CPU time",
+    "flops": "FLOPs, counted",
+    "energy_kwh": "energy of the machines",
+    "electricity_kwh": "electricity, with PUE",
+    "emissions_kg": "emissions",
+    "embodied_kg": "embodied in the GPUs",
+}
+SHORT = {"gpu_hours": "GPU time", "cpu_hours": "CPU time", "electricity_kwh": "electricity", "emissions_kg": "CO2e"}
 SPENT = ("runs", "failed", "time", *SHORT.values(), "money")
+OF_ALL = "of the electricity"
 #: Of all of it, beside categories, experiments and trials.
 PARTS = ("held_idle", "background", "reported", "preliminary")
+#: What lay between runs; runs and seconds of runs it has none.
+BETWEEN = {"held_idle": "held idle between runs", "background": "in the background, between runs"}
 FIRST_SECTION = "What it took"
 #: Why emissions are a range, and those of a part not known: the world's average is no answer.
 RANGED = "by the countries with the least and the most carbon-intense electricity, since nobody said where it ran"
@@ -46,19 +59,11 @@ UNPLACED = "nobody said where it ran; of all of it there is a range"
 # Numbers
 
 
-def number(value: float) -> str:
-    """Three significant digits, or all before the point, without an exponent: ``0.0123``, ``3.42``, ``12345``."""
-    digits = max(3, len(f"{abs(value):.0f}"))
-    return f"{Decimal(format(value, f'.{digits}g')):f}"
-
-
 def amount(total: Total | None) -> str:
-    """``~3.42``, with the marks of how it is known; ``—`` where it is not. FLOPs with their prefix."""
+    """``~19.5 mWh``, with the marks of how it is known; ``—`` where it is not."""
     if total is None or total.value is None:
         return "—"
-    if total.unit.startswith("FLOP"):
-        return total_text(total)
-    return f"{'≥ ' if total.incomplete else ''}{MARK[total.method]}{number(total.value)}"
+    return mark(total) + scales.said(total.value, total.unit.removeprefix("busy "))
 
 
 def bills(spent: Spent) -> str:
@@ -113,11 +118,10 @@ def _unplaced(spent: Spent | None) -> Spent | None:
 
 
 def _emissions(one: Statement) -> str:
-    """Of all of it, in kgCO2e: ``~0.6``, or ``0.25 to 9.59`` where nobody said where it ran."""
-    found = range_kg(one)
-    if found is None:
+    """Of all of it: ``~0.6 gCO2e``, or ``0.25 to 9.59 gCO2e`` where nobody said where it ran."""
+    if range_kg(one) is None or one.region_g is None:
         return amount(one.whole.emissions_kg)
-    return f"{'≥ ' if one.whole.emissions_kg.incomplete else ''}{number(found[0])} to {number(found[1])}"
+    return f"{'≥ ' if one.whole.emissions_kg.incomplete else ''}{cost_pages.span(*one.region_g)}"
 
 
 # The statement
@@ -152,20 +156,30 @@ def headlines(one: Statement) -> Iterator[str]:
     runs = f"{counted(whole.runs, 'run')} in {counted(one.sessions, 'session')}{failed}"
     span = f"from {moment(one.first_at)} to {moment(one.last_at)}"
     yield f"{one.scope[:1].upper()}{one.scope[1:]}: {runs}, {quantity(whole.wall_s, 's')} of computing, {span}."
-    gpu = f"{amount(whole.gpu_hours)} GPU-hours reserved ({amount(whole.gpu_busy_hours)} busy)"
-    yield f"{gpu}, {amount(whole.cpu_hours)} CPU-hours, {amount(whole.flops)} counted."
+    yield f"{'; '.join(_computed(whole))}."
     where = " (nobody said where it ran)" if range_kg(one) else ""
-    carbon = f"{amount(whole.electricity_kwh)} kWh of electricity with PUE, {_emissions(one)} kgCO2e{where}"
+    carbon = f"Electricity with PUE: {amount(whole.electricity_kwh)}; emissions: {_emissions(one)}{where}"
     yield f"{carbon}.{f' Money: {bills(whole)}.' if whole.bills else ''}"
     yield f"Written by jupyter_costmeter {one.version}, {moment(one.made_at)}."
-    yield "Marks: ~ is an estimate, ≥ a lower bound, — not known."
+    yield "Marks: ~ is an estimate, ≥ a lower bound, — not known. GPU time is that reserved, used or not."
+
+
+def _computed(whole: Spent) -> Iterator[str]:
+    """What is known of its hours and FLOPs."""
+    if whole.gpu_hours.value == 0:
+        yield "No GPU was held"
+    else:
+        yield f"GPU time: {amount(whole.gpu_hours)} reserved, {amount(whole.gpu_busy_hours)} busy"
+    yield f"CPU time: {amount(whole.cpu_hours)}"
+    if whole.flops.value:
+        yield f"FLOPs: {amount(whole.flops)} counted"
 
 
 def _totals(one: Statement) -> Grid:
     whole = one.whole
-    rows = [_total(what, total) for name, what in FIGURES.items() if (total := getattr(whole, name)) is not None]
+    rows = [_total(what, total) for name, what in AMOUNTS.items() if (total := getattr(whole, name)) is not None]
     if range_kg(one):
-        ranged = (FIGURES["emissions_kg"], _emissions(one), "", "a range", RANGED)
+        ranged = (AMOUNTS["emissions_kg"], _emissions(one), "", "a range", RANGED)
         rows = [ranged if row[0] == ranged[0] else row for row in rows]
     peaks = (("peak memory", whole.peak_rss_bytes), ("peak GPU memory", whole.peak_gpu_bytes))
     rows += [(what, quantity(value, "B"), "", "", "") for what, value in peaks if value is not None]
@@ -188,40 +202,48 @@ def spent_row(spent: Spent | None) -> tuple[str, ...]:
 
 
 def _parts(one: Statement) -> Grid:
-    parts = {
-        "all": one.whole,
-        "held idle between runs": one.held_idle,
-        "in the background": one.background,
-        "reported in the paper": one.reported,
-        "preliminary, not in the paper": one.preliminary,
-    }
-    rows = tuple((name, *spent_row(spent)) for name, spent in parts.items() if spent is not None)
+    parts = {"reported in the paper": one.reported, "preliminary, not in the paper": one.preliminary}
+    told = [(name, spent_row(spent)) for name, spent in parts.items() if spent is not None]
+    rows = tuple((name, *row) for name, row in [("all of it", spent_row(one.whole)), *_between(one), *told])
     if range_kg(one):
         at = 1 + SPENT.index(SHORT["emissions_kg"])
         rows = ((*rows[0][:at], _emissions(one), *rows[0][at + 1 :]), *rows[1:])
-    return _spent_grid("Of it", ("part",), rows)
+    return _spent_grid("All of it, and parts of it; time is that of runs", ("part",), rows)
+
+
+def _between(one: Statement) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What was used while nothing ran: how long that was is said in its name, since it is no time of runs."""
+    for part, name in BETWEEN.items():
+        spent: Spent | None = getattr(one, part)
+        if spent is not None:
+            yield f"{name}, {quantity(spent.wall_s, 's')}", ("—", "—", "—", *spent_row(spent)[3:])
 
 
 def _spent_grid(title: str, first: Sequence[str], rows: Iterable[tuple[str, ...]], *last: str) -> Grid:
-    right = frozenset((*SPENT[:-1], "configurations", "of the electricity"))
+    right = frozenset((*SPENT[:-1], "configurations", OF_ALL))
     return _trimmed(Grid(title, (*first, *SPENT, *last), tuple(rows), right))
 
 
 def _trimmed(grid: Grid) -> Grid:
-    """Without the columns in which there is nothing."""
-    there = [i for i in range(len(grid.columns)) if any(row[i] not in ("", "—") for row in grid.rows)]
+    """Without the columns in which there is nothing, such as the GPU time of machines that have none."""
+    there = [i for i, name in enumerate(grid.columns) if any(row[i] not in _nothing(name) for row in grid.rows)]
     rows = tuple(tuple(row[i] for i in there) for row in grid.rows)
     return replace(grid, columns=tuple(grid.columns[i] for i in there), rows=rows)
 
 
+def _nothing(column: str) -> tuple[str, ...]:
+    return ("", "—", "0") if column in SHORT.values() else ("", "—")
+
+
 def _categories(one: Statement) -> Grid:
-    whole = _all_electricity(one)
-    rows = [
-        (share.category or NOT_TAGGED, *spent_row(share.spent), str(share.configs or ""),
-         _of(share.spent.electricity_kwh.value, whole))
-        for share in one.shares
-    ]  # fmt: skip
-    return _spent_grid("", ("category",), rows, "configurations", "of the electricity")
+    """With what lay between runs, so that it is all of the electricity."""
+    between = [spent for part in BETWEEN if (spent := getattr(one, part)) is not None]
+    rows = [(share.category or NOT_TAGGED, *spent_row(share.spent), str(share.configs or "")) for share in one.shares]
+    rows += [(name, *row, "") for name, row in _between(one)]
+    used = [spent.electricity_kwh.value for spent in (*(share.spent for share in one.shares), *between)]
+    shares = scales.percents(used, _all_electricity(one))
+    whole = [(*row, share) for row, share in zip(rows, shares, strict=True)]
+    return _spent_grid("", ("category",), whole, "configurations", OF_ALL)
 
 
 def _all_electricity(one: Statement) -> float:
@@ -229,10 +251,6 @@ def _all_electricity(one: Statement) -> float:
     between = [spent for spent in (one.held_idle, one.background) if spent is not None]
     parts = [spent.electricity_kwh.value or 0.0 for spent in (*(share.spent for share in one.shares), *between)]
     return max(one.whole.electricity_kwh.value or 0.0, fsum(parts))
-
-
-def _of(part: float | None, whole: float | None) -> str:
-    return percent(part / whole) if part is not None and whole else "—"
 
 
 def _experiments(found: Sequence[Experiment]) -> Grid:
@@ -296,7 +314,7 @@ def _factors(one: Statement) -> Grid:
 
 def _notes(one: Statement) -> Iterator[str]:
     yield from one.problems
-    for name, what in FIGURES.items():
+    for name, what in AMOUNTS.items():
         total = getattr(one.whole, name)
         if total is not None and total.incomplete:
             bound = "a lower bound" if total.value is not None else "not known"

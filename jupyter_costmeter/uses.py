@@ -14,7 +14,7 @@ from typing import Literal
 
 from . import accounting
 from .accounting import Part
-from .record import ENERGY, FLOPS, CellRecord, Figure, Provenance, SessionInfo, Usage
+from .record import ENERGY, FLOPS, Bucket, CellRecord, Figure, Provenance, SessionInfo, Usage
 
 HOUR_S = 3600.0
 #: The figures that carbon and money are made of.
@@ -76,6 +76,7 @@ class Went:
         cell_id, notebook: where the group is one cell, or in one notebook.
         id: the newest record's.
         start: of a day, its first moment (seconds since 1970).
+        bucket: of what lies between cells, that: its records are no runs.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Went:
     notebook: str | None = None
     id: str | None = None
     start: float | None = None
+    bucket: Bucket = "cell"
 
 
 def shares(started_at: float, wall_s: float, start: float = -inf, end: float = inf) -> Iterator[tuple[int, float]]:

@@ -42,25 +42,26 @@ def test_the_gain_and_what_it_took() -> None:
     assert found.title == "Project paper: ours against baseline, by accuracy"
     assert found.headlines == [
         (
-            "Gain: +0.01 accuracy (+1 point), at 10 times the GPU-hours, 10 times the kWh, 10 times the FLOPs,"
-            " all runs counted."
+            "Gain: +0.01 accuracy (+1 point), at 10 times the GPU time, 10 times the energy without PUE,"
+            " 10 times the FLOPs, all runs counted."
         )
     ]
     assert row(found, "best accuracy") == ["0.91 (ours 1)", "0.9 (baseline 0)"]
-    assert row(found, "GPU-hours", "all runs") == ["10.0 GPU-h", "1.00 GPU-h", "10× exact", "+1"]
-    assert row(found, "GPU-hours", "final run") == ["5.00 GPU-h", "1.00 GPU-h", "5× exact", "+1.43"]
-    assert row(found, "GPU-hours", "all ÷ final") == ["2× exact", "1× exact", "", ""]
-    assert row(found, "kWh", "all runs") == ["3.00 kWh", "300 Wh", "10× ±7.1 %", "+1"]
-    assert "kWh: measured (NVML energy counter)." in found.notes
+    assert row(found, "GPU time", "all runs") == ["10.0 GPU-h", "1.00 GPU-h", "10× exact", "+1"]
+    assert row(found, "GPU time", "final run") == ["5.00 GPU-h", "1.00 GPU-h", "5× exact", "+1.43"]
+    assert row(found, "GPU time", "all ÷ final") == ["2× exact", "1× exact", "", ""]
+    assert row(found, "energy without PUE", "all runs") == ["3.00 kWh", "300 Wh", "10× ±7.1 %", "+1"]
+    assert "energy without PUE: measured (NVML energy counter)." in found.notes
 
 
 @pytest.mark.parametrize(
     ("ours", "baseline", "note"),
     [
         ([trial("ours", 0.9, None)], runs("baseline", [0.8]),
-         "GPU-hours, all runs: ratio not known (ours: the GPU is lost), so there is no rate of points for more."),
+         ("GPU time, all runs, final runs, all ÷ final: ratio not known (ours: the GPU is lost), so there is no rate of"
+          " points for more.")),
         (runs("ours", [0.9], 0.5), runs("baseline", [0.8]),
-         "kWh: it took no more compute, so there is no rate of points for more."),
+         "energy without PUE: it took no more compute, so there is no rate of points for more."),
         ([*runs("ours", [0.9]), failed("ours")], runs("baseline", [0.8]),
          "ours: 1 failed run counts in its compute and has no score."),
         ([*runs("ours", [0.9]), trial("ours", 0.1, scores={"accuracy": "nan"})], runs("baseline", [0.8]),
@@ -84,19 +85,20 @@ def test_bounds_are_marked() -> None:
     assert any(note.startswith("FLOPs: a lower bound where it says ≥ (numpy") for note in found.notes)
     both = page(trial("ours", 0.9, spent=numpy), trial("baseline", 0.8, spent=numpy))
     assert row(both, "FLOPs", "all runs")[2:] == ["? 1× exact", "—"]
-    why = "FLOPs, all runs: may be more or less (both are lower bounds), so there is no rate of points for more."
-    assert why in both.notes
+    why = "FLOPs, all runs, final runs: may be more or less (both are lower bounds), so there is no rate of points for"
+    assert f"{why} more." in both.notes
 
 
 def test_each_dash_has_its_reason() -> None:
     """More in all, and less in the final run: the rate that there is not is said of the one it is of."""
     found = page(*runs("ours", [0.8, 0.9], 0.8), *runs("baseline", [0.85]))
-    assert row(found, "GPU-hours", "all runs")[3] != "—"
-    assert row(found, "GPU-hours", "final run")[2:] == ["0.8× exact", "—"]
-    assert "GPU-hours, final runs: it took no more compute, so there is no rate of points for more." in found.notes
+    assert row(found, "GPU time", "all runs")[3] != "—"
+    assert row(found, "GPU time", "final run")[2:] == ["0.8× exact", "—"]
+    assert "GPU time, final runs: it took no more compute, so there is no rate of points for more." in found.notes
     lost = page(trial("ours", 0.9, None), trial("ours", 0.8, 1.0), *runs("baseline", [0.85]))
-    assert row(lost, "GPU-hours", "all ÷ final")[0] == "—"
-    assert "GPU-hours, all ÷ final: ratio not known (ours: the GPU is lost)." in lost.notes
+    assert row(lost, "GPU time", "all ÷ final")[0] == "—"
+    (note,) = [note for note in lost.notes if "ratio not known (ours: the GPU is lost)" in note and "GPU" in note[:3]]
+    assert note.startswith("GPU time, final runs, all ÷ final: ratio")
 
 
 def on_cpu(method: str, score: float, hours: float, gpu: float = 0.0) -> Trial:
@@ -108,12 +110,12 @@ def on_cpu(method: str, score: float, hours: float, gpu: float = 0.0) -> Trial:
 
 def test_without_a_gpu_compute_is_cpu_hours() -> None:
     found = page(on_cpu("ours", 0.9, 3.0), on_cpu("baseline", 0.8, 0.5))
-    assert row(found, "CPU-hours", "all runs") == ["3.00 CPU-h", "30.0 CPU-min", "6× ±1.4 %", "+12.9"]
-    assert "6 times the CPU-hours" in found.headlines[0]
-    assert {line[0] for line in found.tables[1].rows} == {"CPU-hours", "kWh", ""}
-    assert found.tables[2].columns == ("method", "run", "score", "CPU-hours", "kWh")
+    assert row(found, "CPU time", "all runs") == ["3.00 CPU-h", "30.0 CPU-min", "6× ±1.4 %", "+12.9"]
+    assert "6 times the CPU time" in found.headlines[0]
+    assert {line[0] for line in found.tables[1].rows} == {"CPU time", "energy without PUE", ""}
+    assert found.tables[2].columns == ("method", "run", "score", "CPU time", "energy without PUE")
     held = page(on_cpu("ours", 0.9, 3.0, gpu=1.0), on_cpu("baseline", 0.8, 0.5))
-    assert "CPU-hours" not in held.text()
+    assert "CPU time" not in held.text()
 
 
 def test_the_final_run_is_no_draw_of_the_search() -> None:
@@ -133,8 +135,8 @@ def test_the_final_run_is_no_draw_of_the_search() -> None:
 def test_what_nobody_took_has_no_lines() -> None:
     nothing = spent(0.0, kwh=1.0, flops=0.0)
     found = page(trial("ours", 0.9, spent=nothing), trial("baseline", 0.8, spent=nothing))
-    assert {line[0] for line in found.tables[1].rows} == {"kWh", ""}
-    assert not [note for note in found.notes if note.startswith(("GPU-hours", "FLOPs"))]
+    assert {line[0] for line in found.tables[1].rows} == {"energy without PUE", ""}
+    assert not [note for note in found.notes if note.startswith(("GPU time", "FLOPs"))]
 
 
 def test_the_curves_condition_is_said() -> None:
@@ -153,6 +155,26 @@ def test_few_runs_are_printed() -> None:
     assert [line[:3] for line in found.tables[2].rows] == [["ours", "ours 0", "0.8"], ["ours", "ours 1", "0.9"]]
 
 
+def test_what_is_known_of_neither_has_no_lines_and_one_note() -> None:
+    some = spent(4.0)
+    numpy = replace(some, flops=lower_bound(replace(some.flops, value=0.0)))
+    found = page(trial("ours", 0.9, spent=numpy), trial("baseline", 0.8, spent=numpy))
+    assert {line[0] for line in found.tables[1].rows} == {"GPU time", "energy without PUE", ""}
+    (note,) = [note for note in found.notes if note.startswith("FLOPs")]
+    assert note == "FLOPs: not known of either, so not compared (numpy: its arithmetic leaves no trace to count by)."
+
+
+def test_charts_stand_before_the_notes() -> None:
+    made = page(*TENFOLD)._repr_html_()
+    assert made.index("</table>") < made.index("<script>") < made.index("A point:")
+
+
+def test_a_mark_stands_before_the_sign() -> None:
+    guess = replace(spent(10.0), energy_kwh=replace(spent(10.0).energy_kwh, method="assumed"))
+    found = page(trial("ours", 0.7, spent=guess), *runs("baseline", [0.8]))
+    assert row(found, "energy without PUE", "all runs")[3] == "~−10"
+
+
 def test_less_is_better() -> None:
     found = page(*runs("ours", [0.1], 10.0), *runs("baseline", [0.2]), lower=True)
     assert found.title.endswith("by accuracy (less is better)")
@@ -161,7 +183,7 @@ def test_less_is_better() -> None:
 
 def test_a_loss_is_no_gain() -> None:
     assert (
-        page(*runs("ours", [0.7]), *runs("baseline", [0.8])).headlines[0].startswith("Gain: -0.1 accuracy (-10 points)")
+        page(*runs("ours", [0.7]), *runs("baseline", [0.8])).headlines[0].startswith("Gain: −0.1 accuracy (−10 points)")
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import golden
 import pytest
-from costing_words import Words
+from costing_words import Words, row
 from kernels import Kernel
+from shell import fill, session
 
 GPU_S = re.compile(r"([\d.]+) GPU-s")
 
@@ -46,6 +49,15 @@ def test_without_a_budget_it_is_the_electricity_of_the_scope(words: Words, meter
 def test_a_budget_that_is_not_there_is_named(words: Words, metered: Path) -> None:
     words("budget", "gpu_hours=20", "name=quota")
     assert "did you mean 'quota'?" in words("spent", "--budget", "quoat", code=2)
+
+
+def test_what_lies_between_cells_is_no_run(words: Words, metered: Path, ledger_path: Path, home: Path) -> None:
+    info = replace(session("bbb2", str(home / "paper" / "train.ipynb")), host="here")
+    idle = replace(golden.IDLING, id="bbb2-9", session_id="bbb2", notebook=info.notebook, project=info.project)
+    fill(ledger_path, info, idle)
+    for by in ("category", "label", "notebook", "cell"):
+        assert row(words("spent", "--by", by), "held idle")[1] == "—"
+    assert row(words("spent", "--by", "label"), "train")[1] == "2"
 
 
 def test_nothing_was_used(words: Words) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from stated import golden_statement
 
@@ -36,6 +37,29 @@ def test_what_is_not_known_is_not_drawn() -> None:
     assert measure_of([GOLDEN.whole]) == "electricity_kwh"
     assert len(items(GOLDEN)) == 3
     assert items(replace(GOLDEN, shares=(), experiments=(), trials=())) == []
+
+
+def axes(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The axes along which compute is drawn."""
+    return [axis["attributes"] for one in made for root in one["doc"]["roots"] for axis in root["attributes"]["below"]]
+
+
+def test_axes_have_plain_numbers_in_a_unit_that_they_name() -> None:
+    little = replace(GOLDEN.whole, electricity_kwh=replace(GOLDEN.whole.electricity_kwh, value=5.3e-6))
+    shares = (*(replace(share, spent=little) for share in GOLDEN.shares[:2]),)
+    for one, label, ticks in (
+        (GOLDEN, "electricity, with PUE (kWh)", ["0", "1", "2", "3"]),
+        (replace(GOLDEN, shares=shares, held_idle=None), "electricity, with PUE (mWh)", ["0", "1", "2", "3"]),
+    ):
+        axis = axes(items(one))[0]
+        assert axis["axis_label"] == label
+        assert [text for _, text in axis["major_label_overrides"]["entries"]][:4] == ticks
+    assert axes(items(GOLDEN))[2]["axis_label"] == "electricity, with PUE (kWh)"
+
+
+def test_what_lay_between_runs_has_its_bar() -> None:
+    (first, *_) = items(GOLDEN)
+    assert "held idle between runs" in str(first)
 
 
 def test_a_name_is_no_formula() -> None:

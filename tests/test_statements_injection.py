@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
@@ -19,7 +20,7 @@ from nasty import NASTY, document, form, texts
 from jupyter_costmeter import chart_html, plugins
 from jupyter_costmeter.form_pages import dumped, own_file
 from jupyter_costmeter.spreadsheet import FORMULA
-from jupyter_costmeter.statement import Document, Form
+from jupyter_costmeter.statement import Document, Form, Item
 from jupyter_costmeter.statements.tex import escaped
 from jupyter_costmeter.tables import printable
 
@@ -136,6 +137,36 @@ def test_html_asks_no_server() -> None:
     text = page(document("x"))
     assert "default-src 'none'" in text
     assert {tag for tag, _ in elements(text).tags} & {"link", "img", "iframe", "object", "base", "form", "a"} == set()
+
+
+SOURCED = replace(form("x"), source="A norm, form of 2024, https://norm.example/a/Page (v1), https://norm.example.")
+
+
+def test_only_the_source_of_a_norm_is_a_link() -> None:
+    made = Document(document("https://evil.example").statement, (SOURCED,))
+    assert re.findall('<a href="([^"]+)"', page(made)) == ["https://norm.example/a/Page", "https://norm.example"]
+    text = written("md", made)
+    links = [token.attrGet("href") for token in tokens(text) if token.type == "link_open"]
+    assert links == ["https://norm.example/a/Page", "https://norm.example"]
+    assert "Source: A norm, form of 2024, <https://norm.example/a/Page> (v1), <https://norm.example>." in text
+
+
+SAY = "say `%cost where FR`, and `in_paper=no`"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "made"),
+    [
+        ("html", "say <code>%cost where FR</code>, and <code>in_paper=no</code>"),
+        ("md", SAY),
+        ("tex", r"say \texttt{\%cost where FR},{} and \texttt{in\_\allowbreak{}paper=no}"),
+    ],
+)
+def test_commands_are_code(suffix: str, made: str) -> None:
+    item = Item("a", "asks", None, "", SAY)
+    one = Document(document("x").statement, (Form("norm", "Norm", "", (item,), f"TODO(author): {SAY}."),))
+    text = page(one) if suffix == "html" else written(suffix, one)
+    assert text.count(made) == 2
 
 
 # LaTeX

@@ -310,10 +310,11 @@ class Ledger(Asked, Joined):
         order = (cell.c.energy_j.desc(), cell.c.wall_s.desc())  # NULL is the least of all
         return self._first(selection, OWN_CELL, order, _dearness, count)
 
-    def latest(self, selection: Selection, count: int) -> list[CellRecord]:
-        """The newest cells, oldest of them first."""
+    def latest(self, selection: Selection, count: int, outer: bool = False) -> list[CellRecord]:
+        """The newest cells, oldest of them first; with what ran inside them, unless ``outer``."""
         order = (cell.c.started_at.desc(), cell.c.id.desc())
-        return self._first(selection, cell.c.bucket == "cell", order, _start, count)[::-1]
+        which = sa.and_(cell.c.bucket == "cell", *([cell.c.parent_id.is_(None)] if outer else []))
+        return self._first(selection, which, order, _start, count)[::-1]
 
     def _first(
         self,

@@ -242,7 +242,7 @@ def _row(by: By, key: Key, group: _Group, infos: dict[str, SessionInfo], zone: s
     if by == "device":
         return Went(key[0], "", group.runs, uses, id=newest)
     if key[0] != "cell":
-        return Went(key[0].replace("_", " "), "", group.runs, uses, id=newest)
+        return Went(key[0].replace("_", " "), "", group.runs, uses, id=newest, bucket=key[0])
     return _cells_row(by, key, group, uses)
 
 
@@ -266,5 +266,5 @@ def _cells_row(by: By, key: Key, group: _Group, uses: tuple[Any, ...]) -> Went:
     if by == "notebook":
         return Went(file, notebook or "", runs, uses, notebook=notebook, id=newest.id)
     count = newest.execution_count
-    name = newest.label or (f"In [{count}]" if count is not None else f"run {newest.seq}")
+    name = newest.label or (f"In [{count}]" if count is not None else f"block {newest.seq}")
     return Went(name, file, runs, uses, newest.outcome, False, newest.cell_id, notebook, newest.id)

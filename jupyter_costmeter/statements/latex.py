@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from ..form_pages import TODO, Section
+from ..form_pages import CODE, TODO, Section
 from ..statement import Document, Grid
 from ..statement_pages import sections
 from .tex import escaped
@@ -57,6 +57,8 @@ class LatexStatement:
 
 def _section(section: Section) -> Iterator[str]:
     yield f"\\subsection*{{{escaped(section.title)}}}\n"
+    if section.source:
+        yield f"{_marked(f'Source: {section.source}')}\\par\n"
     for line in section.lines:
         yield f"{_marked(line)}\\par\n"
     for grid in section.grids:
@@ -156,5 +158,19 @@ def _least(column: Sequence[str], whole: bool) -> float:
 
 
 def _marked(text: str) -> str:
-    """``TODO`` stands out."""
+    """``TODO`` stands out, and commands are code."""
+    if "`" in text:
+        parts = enumerate(CODE.split(text))
+        return "".join(rf"\texttt{{{escaped(part)}}}" if i % 2 else _piece(part) for i, part in parts)
+    return _bold(text)
+
+
+def _bold(text: str) -> str:
     return escaped(text).replace(TODO, f"\\textbf{{{TODO}}}")
+
+
+def _piece(text: str) -> str:
+    """What stands beside code, with the blanks at its ends."""
+    start, end = (" " if char.isspace() else "" for char in (text[:1], text[-1:]))
+    made = _bold(text)
+    return f"{start}{made}{end}" if made else start

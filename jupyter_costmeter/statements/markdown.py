@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from .. import markup
-from ..form_pages import TODO, Section
+from ..form_pages import CODE, LINK, TODO, Section
 from ..statement import Document, Grid
 from ..statement_pages import sections
 
@@ -26,8 +26,10 @@ class MarkdownStatement:
 
 def _section(section: Section) -> Iterator[str]:
     yield f"## {escaped(section.title)}\n\n"
+    if section.source:
+        yield f"Source: {_linked(section.source)}\n\n"
     for line in section.lines:
-        yield f"{escaped(line)}\n\n"
+        yield f"{coded(line)}\n\n"
     for grid in section.grids:
         if grid.rows:
             yield f"**{escaped(grid.title)}**\n\n" if grid.title else ""
@@ -35,7 +37,7 @@ def _section(section: Section) -> Iterator[str]:
     yield from _left(section.todos)
     if section.text:
         yield "### To paste\n\n"
-        yield from (f"{escaped(line)}\n" for line in section.text.splitlines())
+        yield from (f"{coded(line)}\n" for line in section.text.splitlines())
         yield "\n"
     if section.code:
         fence = "`" * max([3, *(len(run) + 1 for run in FENCE.findall(section.code))])
@@ -45,7 +47,7 @@ def _section(section: Section) -> Iterator[str]:
 def _left(todos: Sequence[str]) -> Iterator[str]:
     if todos:
         yield "### Left to you\n\n"
-        yield from (f"- [ ] {TODO} {escaped(todo)}\n" for todo in todos)
+        yield from (f"- [ ] {TODO} {coded(todo)}\n" for todo in todos)
         yield "\n"
 
 
@@ -56,6 +58,25 @@ def _table(grid: Grid) -> Iterator[str]:
     for row in grid.rows:
         yield f"| {' | '.join(map(escaped, row))} |\n"
     yield "\n"
+
+
+def coded(text: str) -> str:
+    """With the commands in it as code."""
+    parts = CODE.split(text)
+    if len(parts) == 1:
+        return escaped(text)
+    return "".join(f"`{part}`" if i % 2 else _piece(part) for i, part in enumerate(parts))
+
+
+def _piece(text: str) -> str:
+    """What stands beside code, with the blanks at its ends."""
+    ends = (" " if text[:1].isspace() else "", " " if text[-1:].isspace() else "")
+    return f"{ends[0]}{escaped(text)}{ends[1]}" if text.strip() else ends[0]
+
+
+def _linked(source: str) -> str:
+    """With its addresses as links."""
+    return "".join(f"<{part}>" if i % 2 else _piece(part) for i, part in enumerate(LINK.split(source)))
 
 
 def escaped(text: str) -> str:
