@@ -135,9 +135,10 @@ def selection_of(asked: argparse.Namespace, context: Context) -> Selection:
     if asked.session is not None:
         return Selection("session", _session_id(asked.session, context), label)
     if asked.notebook is not None:
-        return Selection("notebook", _path(asked.notebook, context.notebook, "notebook"), label)
+        path = _path(asked.notebook, context.notebook, "notebook")
+        return _known(Selection("notebook", path, label), context)
     if asked.project is not None:
-        return Selection("project", _path(asked.project, context.project, "project"), label)
+        return _known(Selection("project", _path(asked.project, context.project, "project"), label), context)
     return Selection(context.selection.scope, context.selection.key, label)
 
 
@@ -147,6 +148,14 @@ def _path(given: str, here: str | None, what: str) -> str:
     if here is None:
         raise UsageError(f"which {what}? Name it: --{what} PATH")
     return here
+
+
+def _known(selection: Selection, context: Context) -> Selection:
+    """What is gone may still be in the ledger; what never was is mistyped."""
+    path = selection.key or ""
+    if not os.path.exists(path) and not context.ledger.sessions(replace(selection, label=None)):
+        raise UsageError(f"there is no {selection.scope} {path}, and nothing was ever metered there")
+    return selection
 
 
 def _session_id(start: str, context: Context) -> str:

@@ -42,6 +42,14 @@ def named(body: Mapping[str, Any], number: int) -> str:
     return f"record {number} ({body.get('id')}{at})"
 
 
+def _text(body: Mapping[str, Any]) -> str:
+    """What is hashed; no record that was written has a number that JSON has not."""
+    try:
+        return chain.canonical(body)
+    except (ValueError, OverflowError):
+        return ""
+
+
 class Links:
     """Takes the records of a file one by one; ``faults`` says what is wrong with all of them.
 
@@ -61,7 +69,7 @@ class Links:
         if not isinstance(body, dict):
             body = {}
         said, number = body.get("hash"), _number(body.get("number"))
-        text = chain.canonical({key: value for key, value in body.items() if key != "hash"})
+        text = _text({key: value for key, value in body.items() if key != "hash"})
         made = chain.link(self.head, text)
         self.made = made if self.made == self.head else chain.link(self.made, text)
         name = named(body, number or self.count)

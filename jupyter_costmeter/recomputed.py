@@ -21,6 +21,8 @@ ALL = Selection("all")
 #: Records that are put into the ledger at once.
 BATCH = 2000
 OUTCOMES = ("ok", "error", "interrupted", "killed")
+#: No double is larger, and no date is later (seconds since 1970).
+LARGEST, DATED = 1.7e308, 253_402_300_800.0
 
 
 class Recomputed:
@@ -46,7 +48,7 @@ class Recomputed:
         for number, body in enumerate(records, 1):
             try:
                 batch.append(self._record(body))
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
                 yield Fault(named(body if isinstance(body, dict) else {}, number), f"it cannot be read: {error}")
             if len(batch) >= BATCH:
                 yield from self._append(batch)
@@ -80,7 +82,7 @@ class Recomputed:
         facts = {name: body[name] for name in chain.FACTS}
         tags = tuple(Tag(record_id=body["id"], **tag) for tag in body["tags"])
         figures = tuple(map(self._figure, body["figures"]))
-        return CellRecord(**facts, started_at=float(body["started_at"]), usage=Usage(_float(body["wall_s"]), figures),
+        return CellRecord(**facts, started_at=_time(body["started_at"]), usage=Usage(_float(body["wall_s"]), figures),
                           tags=tags)  # fmt: skip
 
     def _figure(self, body: Mapping[str, Any]) -> Figure:
@@ -108,11 +110,23 @@ class Recomputed:
         Where that is what the file states it is taken as stated: of the noise of sums no text must be made.
         """
         statement = revived(Statement, agreed("statement", self._body["statement"], made))
-        return plain(norms.forms(statement, [form["name"] for form in self._body["forms"]]))
+        return plain(
+            norms.forms(statement, [form["name"] for form in self._body["forms"] if form["name"] in norms.NAMES])
+        )
 
 
 def _float(value: Any) -> float:
     """A number as it was; anything else is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{value!r} is no number")
+    if not -LARGEST <= value <= LARGEST:
+        raise ValueError("it has a number that no measurement has")
     return float(value)
+
+
+def _time(value: Any) -> float:
+    """Seconds since 1970 that have a date."""
+    found = _float(value)
+    if abs(found) >= DATED:
+        raise ValueError(f"{value!r} is no time")
+    return found

@@ -105,22 +105,30 @@ def _linked(path: Path, bar: bars.Bar[Any]) -> tuple[Links, dict[str, Any]]:
 
 def _check_schema(path: Path, schema: Any) -> None:
     known = verifiable.SCHEMA
-    if schema == 1:
+    if schema == 1 and not isinstance(schema, bool):
         raise UsageError(f"{path} is of schema 1, which had no chain: export it again (this is schema {known})")
-    if isinstance(schema, int) and schema > known:
+    if type(schema) is int and schema > known:
         raise UsageError(
             f"{path} is of schema {schema}, and jupyter_costmeter {__version__} knows up to {known}. "
             "Upgrade it: pip install -U jupyter_costmeter"
         )
-    if schema != known:
+    if schema != known or isinstance(schema, bool):
         raise UsageError(f"{path} is no export of jupyter_costmeter: its schema is {schema!r}")
 
 
 def _sealed(body: Mapping[str, Any], links: Links) -> Iterator[Fault]:
     """Whether what stands beside the records is as it was written."""
     ends = body.get("chain")
-    if isinstance(ends, dict) and ends.get("whole") != verifiable.whole(str(ends.get("head")), body):
+    if isinstance(ends, dict) and ends.get("whole") != _whole(str(ends.get("head")), body):
         yield Fault("chain.whole", "something that stands beside the records was changed")
+
+
+def _whole(head: str, body: Mapping[str, Any]) -> str:
+    """The digest; none where a number in it is none that JSON has."""
+    try:
+        return verifiable.whole(head, body)
+    except (ValueError, OverflowError):
+        return ""
 
 
 def _published(head: str | None, links: Links, body: Mapping[str, Any]) -> Iterator[Fault]:
@@ -128,7 +136,7 @@ def _published(head: str | None, links: Links, body: Mapping[str, Any]) -> Itera
 
     Both are made of what is there: what the file says of itself is no witness.
     """
-    whole = verifiable.whole(links.made, body)
+    whole = _whole(links.made, body)
     if head is not None and not _same(head, links.made) and not _same(head, whole):
         yield Fault("chain.head", f"it is {links.made} (of the whole file {whole}), not the one that was given: this is"
                     " not that file")  # fmt: skip
@@ -153,14 +161,14 @@ def _page(
         figures += made.differences()
         tables = [_known(made)]
         made.ledger.close()
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         figures.append(Fault("file", f"its figures cannot be derived again: {error}"))
     wrong = len(faults) + len(figures)
     verdict = _counted(wrong) if wrong else f"whole, and its figures follow from its records{_but(body)}"
     many = f"{links.count:,} record{'' if links.count == 1 else 's'}"
     heads = [
         f"{many}, written by jupyter_costmeter {_version(body)}.",
-        f"Digest of the whole file: {_beside(verifiable.whole(links.made, body), body, 'whole')}",
+        f"Digest of the whole file: {_beside(_whole(links.made, body), body, 'whole')}",
         f"Head of its records: {_beside(links.made, body, 'head')}",
     ]
     tables = [_wrong("record", faults), _wrong("figure", figures), *tables]

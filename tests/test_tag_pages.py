@@ -102,7 +102,7 @@ def test_said_again_and_taken_back(filled: Ledger, capsys: pytest.CaptureFixture
     ("words", "named"),
     [
         ("hpo", "which cells? Say --last"),
-        ("hpo --notebook /nowhere.ipynb", "nothing was metered in Notebook nowhere.ipynb"),
+        ("hpo --notebook /nowhere.ipynb", "there is no notebook /nowhere.ipynb, and nothing was ever metered there"),
         ("hpo --all --cells 40", "no cell of Session aab2 that has ended is '40'"),
         ("hpo --all --cells x", "--cells x: write In [numbers] as 3, 3-7"),
         ("hpo --all --cells 7-3", "--cells 7-3: the first is after the last"),

@@ -305,3 +305,37 @@ def test_any_nonsense_is_a_fault_or_no_such_file(part: str, value: Any, golden: 
     refused = not isinstance(value, verifying.PARTS.get(part, type(value)))
     with pytest.raises(UsageError, match="it has no ") if refused else nullcontext():
         assert not verified(body).ok
+
+
+HUGE = int("9" * 400)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "where"),
+    [
+        (("cells", 0, "wall_s"), float("inf"), "record 1 "),
+        (("cells", 0, "wall_s"), HUGE, "record 1 "),
+        (("cells", 0, "started_at"), 1e300, "record 1 "),
+        (("cells", 0, "figures", 0, "value"), float("inf"), "record 1 "),
+        (("statement", "whole", "wall_s"), HUGE, ""),
+        (("summary", "wall_s"), float("inf"), ""),
+        (("forms", 0, "name"), "bogus", "forms"),
+        (("schema",), True, None),
+    ],
+)
+def test_numbers_and_names_that_no_file_has_are_faults(
+    place: tuple[Any, ...], value: Any, where: str | None, golden: Path
+) -> None:
+    """They end in no traceback, and the record is named."""
+    body = loaded(golden)
+    part: Any = body
+    for step in place[:-1]:
+        part = part[step]
+    part[place[-1]] = value
+    if where is None:
+        with pytest.raises(UsageError, match="its schema is True"):
+            verified(body)
+        return
+    page = verified(body)
+    assert not page.ok
+    assert any(one.startswith(where) for one, _ in faults(page))
