@@ -49,7 +49,7 @@ def test_trials_of_a_kernel_are_compared(ran: Kernel, home: Path) -> None:
     ran.run("%cost compare ours baseline")
     assert "ours against baseline, by accuracy" in ran.text
     assert "Gain: +0.1 accuracy (+10 points), at " in ran.text
-    assert "times the CPU-hours, ~" in ran.text  # there is no GPU here
+    assert "times the CPU time, ~" in ran.text  # there is no GPU here
     assert "5 scored, 1 failed" in ran.text
     assert "ours: the expected best is of 5 runs, said to be random." in ran.text
     assert "baseline: 2 scored runs, too few for a curve" in ran.text

@@ -31,7 +31,8 @@ mark{background:#f6c945;color:#000;padding:0 .2em} pre{overflow-x:auto;border:1p
 .paste{border-left:3px solid #8888;padding-left:1em} .source{opacity:.75;font-size:.9em;overflow-wrap:anywhere}
 td{overflow-wrap:break-word;max-width:24em}
 @media print{:root{color-scheme:light} body{max-width:none;margin:0;font-size:10px}
-.scroll{overflow:visible;background:none} td,th{padding:.2em .4em} td.short,th{white-space:normal}
+.scroll{overflow:visible;background:none} td,th{padding:.2em .4em}
+.right,.short{white-space:normal}
 h2{break-after:avoid} tr{break-inside:avoid} td{max-width:16em} thead{display:table-header-group}}
 </style>"""
 CHARTS = "The charts are drawn by a script; the tables have all figures."
