@@ -269,7 +269,8 @@ def _by_sm(device: Device) -> Share | None:
     if own is None or not everybody:
         return None
     source = "sm_util: this kernel's part of all processes' SM time (NVML samples)"
-    return Share(min(1.0, own / everybody), Provenance("modelled", source, 0.2))
+    share = min(1.0, own / everybody)  # 22 % too much was seen (docs/gpu-checks.md)
+    return Share(share, Provenance("modelled", source, 0.3))
 
 
 def _by_memory_share(device: Device) -> Share | None:

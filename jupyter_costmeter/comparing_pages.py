@@ -20,8 +20,8 @@ from .quotients import Quotient
 from .words import Parser
 
 INSTEAD = (
-    "The charts are drawn by the Jupyter server that has jupyter_costmeter; elsewhere, write them into a file with"
-    " -o FILE.html."
+    "The charts are drawn by the Jupyter server that has jupyter_costmeter, in a notebook that you trust (in a notebook"
+    " of somebody else: Edit, Trust Notebook); elsewhere, write them into a file with -o FILE.html."
 )
 #: Of runs that were not drawn.
 APART = "being in the paper or of another category, not counted among its draws"

@@ -65,13 +65,13 @@ class CostMeter(Configurable):
     ).tag(config=True)
     cupti = Bool(
         False,
-        help="Exact GPU busy time by CUPTI activity tracing; off because its overhead was not measured on a GPU"
-        " by us yet.",
+        help="Exact GPU busy time by CUPTI activity tracing; off because it costs 2.5 us a launch, and made small"
+        " training steps 6 to 9 % slower (docs/gpu-checks.md).",
     ).tag(config=True)
     gpm = Bool(
         False,
         help="FLOPs by the GPU's own pipe counters (NVML's GPM, Hopper and later), beside those that are counted and"
-        " never in them; off because its overhead was not measured on a GPU by us yet.",
+        " never in them; off because what it says of short cells holds what ran just before (docs/gpu-checks.md).",
     ).tag(config=True)
     flops = Bool(
         True,
