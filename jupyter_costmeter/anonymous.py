@@ -2,7 +2,7 @@
 
 Hosts, users, notebooks, projects and cluster partitions get numbers, and absolute paths, links, addresses and those
 names (as whole words, in either case and any Unicode form) go out of every text, so the same record reads the same
-everywhere in one file.
+everywhere in one file. What differs differs there, too: else its figures would not follow from its records.
 The region and the times stay: the carbon rests on them. What the author wrote otherwise (methods, parameters) stays.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -21,8 +23,10 @@ from unicodedata import normalize
 from .derived import Content, Costs, Evidence
 from .record import CellRecord, Figure, Provenance, SessionInfo, Usage
 from .scrubbing import Scrubber, home_of, variants
+from .searches import says_how
 from .statement import Experiment, Form, Machine, Statement, Trial
 from .tag import Tag
+from .toml_files import NAME
 
 NOTE = (
     "Anonymous: hosts, users, paths and the names of notebooks, projects and partitions are left out. The region and"
@@ -30,7 +34,17 @@ NOTE = (
 )
 What = Literal["machine", "person", "notebook", "project", "partition"]
 #: Fields that hold no name: of the norms' own words, or what others look up.
-KEPT = frozenset({"id", "record_id", "session_id", "region", "unit", "currency", "key", "asks", "category", "outcome"})
+KEPT = frozenset({
+    "id", "record_id", "session_id", "region", "range_of", "unit", "currency", "key", "asks", "category", "outcome",
+    "name", "provider", "cpu", "gpu", "gpus", "gpu_bytes", "gpu_kg", "model", "signal",
+})  # fmt: skip
+#: Facts of a session that are no texts of anybody's, and those that are JSON by the devices' names.
+FACTS, BY_DEVICE = frozenset({"cpu", "cpus", "machine", "memory_bytes", "storage_bytes", "python"}), "devices"
+#: What stands for a name: a text without any is the author's own, and no other one reads like it.
+ALIAS = re.compile(
+    r"(?:machine|person|notebook|project|partition|folder|path|link|address|e-mail) \d|(?:GPU|MIG)-\d"
+    rf"|{re.escape(NAME)}"
+)
 #: Provenances that are remembered: a page of the ledger's records has some dozens.
 KEPT_ORIGINS = 4096
 _T = TypeVar("_T")
@@ -70,8 +84,11 @@ class Veil:
     def __init__(self, names: Names, salt: str | None = None) -> None:
         self._salt = secrets.token_hex(16) if salt is None else salt
         self._known: dict[tuple[What, str], str] = {}
-        self._numbers: dict[tuple[What, str], str] = {}
+        self._numbers: dict[str, dict[str, tuple[int, list[str]]]] = {}
+        self._placed: set[str] = set()
         self._scrubber = Scrubber()
+        self._files: dict[str, str] = {}
+        self._taken: dict[tuple[bool, str], str] = {}
         self.text = lru_cache(4096)(self._text)
         self.own = lru_cache(4096)(self._own)
         self._origins: dict[int, tuple[Provenance, Provenance]] = {}
@@ -83,9 +100,10 @@ class Veil:
     def _called(self, what: What, name: str) -> str:
         """``machine 1``."""
         if (what, name) not in self._known:
-            alias = self._number(what, normalize("NFC", name))
+            file = self._file(name) if what == "notebook" else None
+            alias = self._number(what, name) if file is None else self._in_folder(name, file)
             self._known[what, name] = alias
-            self._scrubber.add(variants(what, name), alias)
+            self._scrubber.add(variants(what, name), alias, file)
             if what in ("notebook", "project") and (user := home_of(name)):
                 self._called("person", user)
             self.text.cache_clear()
@@ -93,10 +111,31 @@ class Veil:
             self._origins.clear()
         return self._known[what, name]
 
-    def _number(self, what: What, name: str) -> str:
-        """Of one name in two forms (a file system that decomposes letters, and one that does not) the same."""
-        number = 1 + sum(known == what for known, _ in self._numbers)
-        return self._numbers.setdefault((what, name), f"{what} {number}")
+    def _number(self, what: str, name: str) -> str:
+        """Of one name in two forms (a file system that decomposes letters, and one that does not) the same, and said.
+
+        ``notebook 1``, and ``notebook 1 (2)`` for its other form: runs of both are told apart as they were.
+        """
+        known = self._numbers.setdefault(what, {})
+        number, forms = known.setdefault(normalize("NFC", name), (len(known) + 1, []))
+        if name not in forms:
+            forms.append(name)
+        return f"{what} {number}" if name == forms[0] else f"{what} {number} ({1 + forms.index(name)})"
+
+    def _file(self, path: str) -> str:
+        """What stands for a notebook's bare name: files of one name in two folders are one experiment."""
+        name = os.path.basename(path)
+        if name not in self._files:
+            self._files[name] = self._number("notebook", name) if name else name
+            self._taken[True, self._files[name]] = name
+        return self._files[name]
+
+    def _in_folder(self, path: str, file: str) -> str:
+        """With its folder where another notebook is called so."""
+        if file and file not in self._placed:
+            self._placed.add(file)
+            return file
+        return f"{self._number('folder', os.path.split(path)[0])}/{file}"
 
     def host(self, name: str) -> str:
         return self._called("machine", name)
@@ -114,11 +153,25 @@ class Veil:
 
     def _text(self, value: str) -> str:
         """A text of ours (a source, a reason): without paths, hosts, users, and names of files."""
-        return self._scrubber.clean(value)
+        return self._apart(self._scrubber.clean(value), value, False)
 
     def _own(self, value: str) -> str:
         """A text of the author's (a label, a method), in which a notebook's or project's bare name is that, too."""
-        return self._scrubber.clean(value, bare=True)
+        return self._apart(self._scrubber.clean(value, bare=True), value, True)
+
+    def label(self, value: str) -> str:
+        """A label, which may be a notebook's name."""
+        return self._files.get(value) or self.own(value)
+
+    def _apart(self, clean: str, value: str, own: bool) -> str:
+        """Two texts that differ (in a name's case) differ when they are clean: ``by person 1``, ``by person 1 (2)``."""
+        if not ALIAS.search(clean):
+            return clean
+        found, number = clean, 1
+        while self._taken.setdefault((own, found), value) != value:
+            number += 1
+            found = f"{clean} ({number})"
+        return found
 
     def said(self, value: Any) -> Any:
         """What the author said, of any shape that JSON has."""
@@ -127,6 +180,10 @@ class Veil:
         if isinstance(value, Mapping):
             return {self.own(str(key)): self.said(one) for key, one in value.items()}
         return [self.said(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+    def _param(self, name: str, value: Any) -> Any:
+        """A parameter's value; a way to search (``random``, ``bo``) names nobody, and it is told by its word."""
+        return value if says_how(name, value) and says_how("strategy", value) else self.said(value)
 
     def of(self, value: _T) -> _T:
         """Any of our records, with all in it: each text in it cleaned, each name its number."""
@@ -138,7 +195,7 @@ class Veil:
         if isinstance(value, tuple):
             return tuple(map(self._of, value))
         if isinstance(value, Mapping):
-            return {self._of(key): self._of(one) for key, one in value.items()}
+            return {key: one if key in KEPT else self._of(one) for key, one in value.items()}
         if isinstance(value, list):
             return [self._of(one) for one in value]
         if is_dataclass(value) and not isinstance(value, type):
@@ -163,26 +220,36 @@ class Veil:
 
     def session(self, info: SessionInfo) -> SessionInfo:
         """A session of a numbered host, user, notebook and project."""
-        facts = {key: self.text(value) for key, value in info.environment.items()}
+        facts = {key: value if key in FACTS else self._fact(key, value) for key, value in info.environment.items()}
         if info.environment.get("partition"):
             facts["partition"] = self._called("partition", info.environment["partition"])
         return replace(
             info, host=self.host(info.host), user=self.user(info.user), notebook=self.notebook(info.notebook),
-            project=self.project(info.project), environment=facts,
+            project=self.project(info.project), environment=facts, pid=0, pid_started_at=info.started_at,
         )  # fmt: skip
+
+    def _fact(self, name: str, value: str) -> str:
+        if not name.startswith(BY_DEVICE):
+            return self.text(value)
+        return json.dumps({self._device(key): one for key, one in json.loads(value).items()})
+
+    def _device(self, name: str) -> str:
+        """As figures and sessions name it alike."""
+        return self._scrubber.clean(name)
 
     def record(self, record: CellRecord) -> CellRecord:
         """A record with the same figures."""
         usage = Usage(record.wall_s, tuple(map(self._figure, record.usage.figures)))
         return replace(
             record, usage=usage, notebook=self.notebook(record.notebook),
-            project=self.project(record.project), label=self._maybe(record.label),
+            project=self.project(record.project), label=record.label and self.label(record.label),
             error_type=self._maybe(record.error_type), code_hash=self._hashed(record.code_hash),
+            cell_id=self._hashed(record.cell_id),
             tags=tuple(map(self.tag, record.tags)),
         )  # fmt: skip
 
     def _figure(self, one: Figure) -> Figure:
-        device, origin = one.device and self.text(one.device), self.provenance(one.provenance)
+        device, origin = one.device and self._device(one.device), self.provenance(one.provenance)
         if device == one.device and origin is one.provenance:  # of most: a file may have millions
             return one
         return Figure(one.name, one.value, origin, device)
@@ -209,9 +276,11 @@ class Veil:
         """What is said of a record, by a numbered user."""
         kind, dot, name = tag.key.partition(".")
         key = f"{kind}{dot}{self.own(name)}" if dot else tag.key
-        value = (
-            tag.value if tag.value is None or tag.key == "category" else json.dumps(self.said(json.loads(tag.value)))
-        )
+        value = tag.value
+        if value is not None and tag.key != "category":
+            value = json.dumps(
+                self._param(name, json.loads(value)) if kind == "param" else self.said(json.loads(value))
+            )
         return replace(
             tag, id=tag.id.removesuffix(tag.key) + key if tag.id.endswith(tag.key) else tag.id, key=key, value=value,
             user=self.user(tag.user), host=self.host(tag.host),
@@ -226,11 +295,17 @@ class Veil:
 
     def _experiment(self, one: Experiment) -> Experiment:
         method = self._maybe(one.method)
-        return replace(self._fields(one, "name", "method"), name=self.own(one.name), method=method)
+        name = one.name if one.method is None else one.name.removeprefix(one.method)
+        if one.method is not None:
+            name = f"{method}{name}"
+        elif one.category is None:
+            name = self.label(name)
+        return replace(self._fields(one, "method"), name=name, method=method)
 
     def _trial(self, one: Trial) -> Trial:
         own: dict[str, Any] = {"method": self._maybe(one.method), "run": self._maybe(one.run)}
-        params, scores = self.said(one.params), self.said(one.scores)
+        params = {self.own(name): self._param(name, value) for name, value in one.params.items()}
+        scores = self.said(one.scores)
         return replace(self._fields(one, *own, "params", "scores"), **own, params=params, scores=scores)
 
     def _statement(self, one: Statement) -> Statement:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Callable
 
-PATH, LINK, ADDRESS = "[path]", "a link", "[address]"
+#: What stands for something of that kind (``path``) that was written so.
+Called = Callable[[str, str], str]
 #: A folder's end, or more of the path: what a path in running text may hold.
 PIECE = r"[^\s/\\\"'`<>|,;:()\[\]{}*?]"
-#: With blanks in it a path is only known by its end.
-SPACED = (
-    r"(?:[^\n/\\\"'`<>|,;:()\[\]{}*?]+[/\\]+)*[^\n/\\\"'`<>|,;:()\[\]{}*?]*?\.(?:toml|ipynb|pyc?|json|csv|sqlite|db)\b"
-)
+#: With blanks in it a path is only known by its end. No file's name is longer, and no path is looked for in all of a
+#: long text.
+_NAME = r"[^\n/\\\"'`<>|,;:()\[\]{}*?]"
+SPACED = rf"(?:{_NAME}{{1,255}}[/\\]+){{0,40}}{_NAME}{{0,255}}?\.(?:toml|ipynb|pyc?|json|csv|sqlite|db)\b"
 DRIVE = r"(?<!\w)[A-Za-z]:[\\/]+(?![/\s])"
 ROOT = (
     rf"(?:file://+|(?<![\w/.~])(?:~[\w.-]*|\.\.?)?/(?![/\s])|{DRIVE}|\\\\(?=\w)|(?<![\w:/.])//(?=\w)"
@@ -26,7 +28,7 @@ ANY_PATH = re.compile(
 )
 #: No letter of an address; what is behind the last dot begins with a letter: ``mAP@0.5`` is none.
 _NONE = r"\s@<>()\[\],;:\"'/\\|"
-E_MAIL = re.compile(rf"[^{_NONE}]+@[^{_NONE}]+\.(?=[^\W\d_])[^{_NONE}.]+")
+E_MAIL = re.compile(rf"(?<![^{_NONE}])[^{_NONE}]+@[^{_NONE}]+\.(?=[^\W\d_])[^{_NONE}.]+")
 DEVICE = re.compile(r"\b(GPU|MIG)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 
 _TO_END = r"[^\s<>\"'`)\]}]*[^\s<>\"'`)\]}.,;:!?]"
@@ -34,7 +36,7 @@ _ENDINGS = (
     "com|org|edu|net|io|ai|gov|dev|co|info|eu|ch|de|fr|uk|nl|it|es|se|no|fi|dk|at|be|jp|cn|kr|in|ca|au|us|ru|br|il|sg"
 )
 LINKS = re.compile(
-    rf"\b(?:[a-z][a-z0-9+.-]*\+)?(?:https?|ftps?|sftp|ssh|git|s3|gs|abfss?|hdfs|wss?|nfs|smb)://{_TO_END}"
+    rf"\b(?:[a-z][a-z0-9+.-]{{0,20}}\+)?(?:https?|ftps?|sftp|ssh|git|s3|gs|abfss?|hdfs|wss?|nfs|smb)://{_TO_END}"
     r"|(?<![\w.+-])[\w.+-]+@[\w.-]+:(?:[\w.~-]*(?:/[\w.~-]+)+|[\w.-]+\.git)"
     rf"|(?<![\w@./:-])(?:[\w-]+\.)+(?:{_ENDINGS})(?::\d+)?/{_TO_END}",
     re.IGNORECASE,
@@ -49,46 +51,58 @@ PUBLIC = (
 )  # fmt: skip
 
 
-def without_links(text: str) -> str:
+def unnumbered(kind: str, _: str) -> str:
+    """``[path]``."""
+    return f"[{kind}]"
+
+
+def without_links(text: str, called: Called = unnumbered) -> str:
     """Links and remotes of repositories replaced, but for public sources."""
-    return LINKS.sub(_link, text)
+    return LINKS.sub(lambda match: match.group() if _is_public(match) else called("link", match.group()), text)
 
 
-def _link(match: re.Match[str]) -> str:
+def _is_public(match: re.Match[str]) -> bool:
     where = match.group().partition("://")[2] or match.group()
     where = where.removeprefix("www.")
-    public = any(where == one or where.startswith((f"{one}/", f"{one}#", f"{one}?")) for one in PUBLIC)
-    return match.group() if public else LINK
+    return any(where == one or where.startswith((f"{one}/", f"{one}#", f"{one}?")) for one in PUBLIC)
 
 
 # Network addresses
 
 _V4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w]|\.\d)")
-_V6 = re.compile(r"(?<![\w:.])[0-9a-fA-F:]*:[0-9a-fA-F:]*(?:(?:\.?\d{1,3}){4})?(?:%\w+)?(?![\w:])")
+_V6 = re.compile(r"(?<![\w:.])[0-9a-fA-F:]{0,40}:[0-9a-fA-F:]{0,40}(?:(?:\.?\d{1,3}){4})?(?:%\w+)?(?![\w:])")
 _MAC = re.compile(r"(?<![\w:-])(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}(?![\w:-])")
 #: Before four numbers that are a version.
 _VERSION = re.compile(r"(?i)(?:\b(?:version|driver|cuda|release|build)s?:? |\bv|[=<>~]=)$")
+#: So many characters before a number say whether it is a version.
+_BEFORE = 16
 
 
-def without_addresses(text: str) -> str:
+def without_addresses(text: str, called: Called = unnumbered) -> str:
     """IP (version 4 and 6) and MAC addresses replaced; of a machine's own (``127.0.0.1``) there is one everywhere."""
-    return _V4.sub(_v4, _V6.sub(_v6, _MAC.sub(ADDRESS, text)))
+
+    def replaced(match: re.Match[str]) -> str:
+        is_one = {_V4: _is_v4, _V6: _is_v6}.get(match.re)
+        return called("address", match.group()) if is_one is None or is_one(match) else match.group()
+
+    return _V4.sub(replaced, _V6.sub(replaced, _MAC.sub(replaced, text)))
 
 
-def _v4(match: re.Match[str]) -> str:
-    return match.group() if _VERSION.search(match.string[: match.start()]) else _address(match.group())
+def _is_v4(match: re.Match[str]) -> bool:
+    start = match.start()
+    return not _VERSION.search(match.string[max(0, start - _BEFORE) : start]) and _is_address(match.group())
 
 
-def _v6(match: re.Match[str]) -> str:
+def _is_v6(match: re.Match[str]) -> bool:
     """``2001:db8::1``, but no ``10::2`` (a slice) and no ``12:30:45``."""
     groups = [group for group in match.group().split(":") if group]
     telling = len(groups) > 3 or (any(map(str.isdigit, match.group())) and any(len(group) > 2 for group in groups))
-    return _address(match.group()) if telling else match.group()
+    return telling and _is_address(match.group())
 
 
-def _address(text: str) -> str:
+def _is_address(text: str) -> bool:
     try:
         found = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return text
-    return text if found.is_loopback or found.is_unspecified else ADDRESS
+        return False
+    return not (found.is_loopback or found.is_unspecified)

@@ -8,21 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter.leads import ADDRESS, ANY_PATH, E_MAIL, PATH, PUBLIC, without_addresses, without_links
+from jupyter_costmeter.leads import ANY_PATH, E_MAIL, PUBLIC, unnumbered, without_addresses, without_links
+
+PATH, ADDRESS = unnumbered("path", ""), unnumbered("address", "")
 
 
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
-        ("see https://git.lab.example/secret-group/code?x=1.", "see a link."),
-        ("(git@github.com:secret-lab/code.git)", "(a link)"),
-        ("ssh://git@host.example:22/lab/code", "a link"),
-        ("git+https://user:token@github.com/secret/x@main#egg=x", "a link"),
-        ("github.com/secret-lab/code, www.lab.edu/~ada", "a link, a link"),
-        ("s3://secret-bucket/x.csv", "a link"),
-        ("https://user@github.com/Boavizta/BoAmps", "a link"),
-        ("https://ourworldindata.org.evil.example/x", "a link"),
-        ("https://huggingface.co/secret-lab/model", "a link"),
+        ("see https://git.lab.example/secret-group/code?x=1.", "see [link]."),
+        ("(git@github.com:secret-lab/code.git)", "([link])"),
+        ("ssh://git@host.example:22/lab/code", "[link]"),
+        ("git+https://user:token@github.com/secret/x@main#egg=x", "[link]"),
+        ("github.com/secret-lab/code, www.lab.edu/~ada", "[link], [link]"),
+        ("s3://secret-bucket/x.csv", "[link]"),
+        ("https://user@github.com/Boavizta/BoAmps", "[link]"),
+        ("https://ourworldindata.org.evil.example/x", "[link]"),
+        ("https://huggingface.co/secret-lab/model", "[link]"),
     ],
 )
 def test_links(text: str, clean: str) -> None:
