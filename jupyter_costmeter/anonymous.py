@@ -91,6 +91,7 @@ class Veil:
         self._taken: dict[tuple[bool, str], str] = {}
         self.text = lru_cache(4096)(self._text)
         self.own = lru_cache(4096)(self._own)
+        self.device = lru_cache(4096)(self._device)
         self._origins: dict[int, tuple[Provenance, Provenance]] = {}
         for what, name in names.named():
             self._called(what, name)
@@ -108,6 +109,7 @@ class Veil:
                 self._called("person", user)
             self.text.cache_clear()
             self.own.cache_clear()
+            self.device.cache_clear()
             self._origins.clear()
         return self._known[what, name]
 
@@ -231,7 +233,7 @@ class Veil:
     def _fact(self, name: str, value: str) -> str:
         if not name.startswith(BY_DEVICE):
             return self.text(value)
-        return json.dumps({self._device(key): one for key, one in json.loads(value).items()})
+        return json.dumps({self.device(key): one for key, one in json.loads(value).items()})
 
     def _device(self, name: str) -> str:
         """As figures and sessions name it alike."""
@@ -249,7 +251,7 @@ class Veil:
         )  # fmt: skip
 
     def _figure(self, one: Figure) -> Figure:
-        device, origin = one.device and self._device(one.device), self.provenance(one.provenance)
+        device, origin = one.device and self.device(one.device), self.provenance(one.provenance)
         if device == one.device and origin is one.provenance:  # of most: a file may have millions
             return one
         return Figure(one.name, one.value, origin, device)
