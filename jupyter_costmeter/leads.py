@@ -36,7 +36,7 @@ _ENDINGS = (
     "com|org|edu|net|io|ai|gov|dev|co|info|eu|ch|de|fr|uk|nl|it|es|se|no|fi|dk|at|be|jp|cn|kr|in|ca|au|us|ru|br|il|sg"
 )
 LINKS = re.compile(
-    rf"\b(?:[a-z][a-z0-9+.-]{{0,20}}\+)?(?:https?|ftps?|sftp|ssh|git|s3|gs|abfss?|hdfs|wss?|nfs|smb)://{_TO_END}"
+    rf"(?:\b[a-z][a-z0-9.-]{{0,20}}\+|\b)(?:https?|ftps?|sftp|ssh|git|s3|gs|abfss?|hdfs|wss?|nfs|smb)://{_TO_END}"
     r"|(?<![\w.+-])[\w.+-]+@[\w.-]+:(?:[\w.~-]*(?:/[\w.~-]+)+|[\w.-]+\.git)"
     rf"|(?<![\w@./:-])(?:[\w-]+\.)+(?:{_ENDINGS})(?::\d+)?/{_TO_END}",
     re.IGNORECASE,

@@ -38,8 +38,8 @@ from .tag import category_of, tagged
 MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "killed": "✗ killed"}
 
 
-#: A line of what is written into a file or a pipe, which nothing breaks.
-PIPED = 160
+#: Columns of what goes into a pipe or a file: so many that each sentence and row is one line, which grep finds.
+PIPED = 10_000
 #: A text of up to so many characters stays on one line in HTML.
 SHORT = 24
 
@@ -287,7 +287,7 @@ def called(record: CellRecord) -> str:
         return f"{BUCKETS[record.bucket]}, after run {record.seq}" if record.seq else BUCKETS[record.bucket]
     if record.label:
         return record.label
-    if record.execution_count is not None and record.parent_id is None:
+    if record.execution_count is not None:
         return f"In [{record.execution_count}]"
     return _block(record)
 

@@ -251,7 +251,7 @@ def test_the_shell_shows_what_the_kernel_shows(kernel: Kernel) -> None:
     ours = shows(kernel, "%cost last")
     theirs = said(costmeter("last", "--session", name[:6], "--label", "tuned"))
     assert theirs.splitlines()[0] == ours.splitlines()[0]
-    assert _words(theirs) == _words(ours)  # a pipe's lines are not longer than 160 characters
+    assert _words(theirs) == _words(ours)
 
 
 def _words(text: str) -> list[str]:

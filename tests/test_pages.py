@@ -327,7 +327,7 @@ def test_a_block_is_called_by_what_it_tried_and_never_as_a_run(said: dict[str, o
 
 def test_a_window_inside_another_is_marked() -> None:
     page = pages.cells_page("x", [cell(INFO, 1), replace(cell(INFO, 2), parent_id="aaa1-1")])
-    assert [line.split("  ")[0] for line in page.text().splitlines()[-2:]] == ["In [1]", "↳ block 2"]
+    assert [line.split("  ")[0] for line in page.text().splitlines()[-2:]] == ["In [1]", "↳ In [2]"]
 
 
 def test_doctor_says_what_to_do() -> None:

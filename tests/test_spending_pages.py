@@ -61,7 +61,8 @@ def test_what_lies_between_cells_is_no_run(words: Words, metered: Path, ledger_p
 
 
 def test_nothing_was_used(words: Words) -> None:
-    assert "Nothing was used here yet." in words("spent", "--notebook", "other.ipynb")
+    assert "Nothing was used here yet." in words("spent", "--notebook", ".")
+    assert "there is no notebook" in words("spent", "--notebook", "other.ipynb", code=2)
 
 
 def test_a_label_is_a_row_and_no_scope(words: Words) -> None:

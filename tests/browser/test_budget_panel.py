@@ -242,7 +242,7 @@ def test_what_spent_it(opened: Opened, page: Page) -> None:
     shot(page, "budgets-spent")
     dearest.click()
     expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("time.sleep(6)")
-    for by in ("notebook", "day", "outcome", "device", "label"):
+    for by in ("notebook", "day", "outcome", "device", "label", "category", "method", "run"):
         tab = spent.locator(f'[data-by="{by}"]')
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")

@@ -64,7 +64,7 @@ def test_it_shows_charts_and_asks_nobody(scheme: str, chromium: Browser, tmp_pat
 def test_the_figures_need_no_script(chromium: Browser, tmp_path: Path) -> None:
     url = written(tmp_path, Document(golden_statement(), ()))
     page, _ = opened(chromium, url, 0, java_script_enabled=False)
-    assert "18 GPU-hours reserved" in page.inner_text("body")
+    assert "18 GPU-h reserved" in page.inner_text("body")
     assert "the tables have all figures" in page.inner_text("body")
 
 
