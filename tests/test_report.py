@@ -6,6 +6,7 @@ import gc
 import json
 import tracemalloc
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -187,3 +188,16 @@ def test_the_progress_bar_moves_with_each_record_that_is_written(
     assert [number for number, _ in seen] == list(range(1, 1201))
     sizes = [size for _, size in seen]
     assert sizes[300] < sizes[600] < sizes[1199]  # it tells of what is in the file, and not of what was read ahead
+
+
+def test_the_collector_is_as_it_was() -> None:
+    """Also where it was off, and where the export broke off."""
+    for was in (True, False):
+        (gc.enable if was else gc.disable)()
+        try:
+            with suppress(ZeroDivisionError), report.uncollected():
+                assert not gc.isenabled()
+                raise ZeroDivisionError
+            assert gc.isenabled() is was
+        finally:
+            gc.enable()
