@@ -319,6 +319,11 @@ def test_what_is_no_ledger_is_refused_before_anything_is_written(tmp_path: Path)
     connection.close()
     with pytest.raises(UsageError, match="is an SQLite file, but no ledger"):
         merged(tmp_path / "into", tmp_path / "bookmarks")
+    with pytest.raises(UsageError, match="is an SQLite file, but no ledger"):
+        merged(tmp_path / "bookmarks", good)  # which gets no tables of ours
+    with sqlite3.connect(tmp_path / "bookmarks") as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmark",)]
+    connection.close()
 
 
 def test_a_broken_ledger_is_not_moved_aside(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from ..errors import UsageError
 from . import file
 from .sources import TABLES
 from .store import Ledger
@@ -26,6 +27,8 @@ class Whole(Ledger):
     def in_one(self) -> Iterator[None]:
         """What is written in it is there when it ends, and nothing of it if it fails or is interrupted."""
         new = not self.path.exists()
+        if not new:
+            _refuse_foreign(self.path)
         try:
             with super()._writing() as connection:
                 self._held = self._one = connection
@@ -45,6 +48,17 @@ class Whole(Ledger):
             return
         with super()._writing() as connection:
             yield connection
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Somebody else's database gets no tables of ours."""
+    try:
+        with closing(sqlite3.connect(path, timeout=file.BUSY_S)) as one:
+            count, ours = one.execute(TABLES).fetchone()
+    except sqlite3.DatabaseError:
+        return  # a broken file is another error's
+    if count and not ours:
+        raise UsageError(f"{path} is an SQLite file, but no ledger")
 
 
 def _forget(path: Path) -> None:
