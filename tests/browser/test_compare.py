@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browsing import Server, dark, run_cell, shot, visit
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
 TRIALS = """%load_ext jupyter_costmeter
@@ -30,6 +30,17 @@ def charts(page: Page) -> Locator:
     return output(page).locator("[id^=costmeter-] .bk-Tabs")
 
 
+def in_view(page: Page) -> None:
+    """Also while Bokeh draws them anew: the element that was found may be gone when it is scrolled to."""
+    for _ in range(20):
+        try:
+            charts(page).scroll_into_view_if_needed()
+            return
+        except Error:
+            page.wait_for_timeout(250)
+    charts(page).scroll_into_view_if_needed()
+
+
 @pytest.fixture
 def compared(open_notebook: Callable[..., Page]) -> Page:
     page = open_notebook(TRIALS, COMPARE)
@@ -41,11 +52,11 @@ def compared(open_notebook: Callable[..., Page]) -> Page:
 
 def test_the_charts_are_below_the_table_in_both_themes(compared: Page) -> None:
     expect(charts(compared)).to_be_visible(timeout=30_000)
-    charts(compared).scroll_into_view_if_needed()
+    in_view(compared)
     shot(compared, "compare-light")
     with dark(compared):
         expect(charts(compared)).to_be_visible(timeout=30_000)
-        charts(compared).scroll_into_view_if_needed()
+        in_view(compared)
         shot(compared, "compare-dark")
 
 
