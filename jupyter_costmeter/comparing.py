@@ -15,7 +15,7 @@ from typing import Literal
 from .amounts import added
 from .comparison import Step, expected_best, front
 from .errors import UsageError
-from .format import plain
+from .format import shortly
 from .quotients import Quotient, left, multiplier, per_decade, quotient
 from .record import Total
 from .searches import Search, said_of, says_how, search_of
@@ -26,8 +26,6 @@ Measure = Literal["gpu_hours", "cpu_hours", "flops", "kwh"]
 MEASURES: tuple[Measure, ...] = ("gpu_hours", "cpu_hours", "kwh", "flops")
 #: Scored runs from which on a curve is drawn; fewer are printed (FACTS §1.2).
 ENOUGH = 5
-#: Parameters in a run's name at most.
-NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +149,7 @@ def name_of(trial: Trial) -> str:
     """How a run is called: by its name, else by its parameters, else by its record."""
     if trial.run:
         return trial.run
-    named = [f"{name}={_short(value)}" for name, value in trial.params.items() if not says_how(name, value)]
-    return ", ".join(named[:NAMED]) + (", …" if len(named) > NAMED else "") or trial.id[:8]
-
-
-def _short(value: object) -> str:
-    return plain(value, 3) if isinstance(value, float) else str(value)
+    return shortly({name: one for name, one in trial.params.items() if not says_how(name, one)}) or trial.id[:8]
 
 
 def compare(

@@ -104,7 +104,7 @@ def _which(asked: argparse.Namespace, context: Context) -> list[str]:
         raise UsageError("which cells? Say --last, --cells 3-7, --notebook PATH, --label NAME or --record ID")
     found = records_of(context, selection_of(asked, context), asked.last, asked.cells, asked.record or ())
     if not found:
-        raise UsageError(f"nothing was metered in {title_of(selection_of(asked, context))} that this names")
+        raise UsageError(f"{title_of(selection_of(asked, context))}: there are no cells that this names")
     return found
 
 

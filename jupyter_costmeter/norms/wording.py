@@ -12,17 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import floor
 
-from .. import money
+from .. import money, scales
 from ..cost_pages import span
 from ..format import MARK, plain, precision_of, quantity, uncertainty
 from ..record import COUNTED, LEADING, Total
 from ..statement import Experiment, Item, Spent, Statement
 from ..tag import Category
 
-#: Fewer hours than so are said in seconds.
-LITTLE = 0.01
-#: Units that forms say with an SI prefix, and how many of the smaller one are one.
-SMALLER = {"kWh": (1000.0, "Wh"), "kgCO2e": (1000.0, "gCO2e")}
 #: Sources and reasons that are named before the rest is only counted.
 SHOWN = 3
 #: Experiments whose time of a run is told in words; a table has all of them.
@@ -41,15 +37,8 @@ TAG = "tag what the runs were: `%cost tag hpo method=ours`, or in the sidebar"
 
 
 def said(value: float, unit: str) -> str:
-    """``12.4 GPU-h``, ``3.2 GPU-s``, ``1.20 MWh``, ``340 gCO2e``, ``2.10 PFLOP``."""
-    if unit in SMALLER:
-        per, smaller = SMALLER[unit]
-        return quantity(value * per, smaller)
-    if not unit.endswith("-h"):
-        return quantity(value, unit)
-    if 0 < value < LITTLE:
-        return f"{plain(value * 3600.0, 3)} {unit.removesuffix('h')}s"
-    return f"{number(value)} {unit}"
+    """``12.4 GPU-h``, ``3.2 GPU-s``, ``1.20 MWh``, ``340 gCO2e``, ``2.10 PFLOP``; of none with the unit."""
+    return scales.said(value, unit) if value else quantity(0.0, scales.SMALLER.get(unit, (1.0, unit))[1])
 
 
 def number(value: float) -> str:
