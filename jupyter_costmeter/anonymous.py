@@ -343,9 +343,9 @@ class Veil:
             "title": self.own(content.title),
             "sessions": tuple(map(self.session, content.sessions)),
         }
-        clean = self._fields(content, *known, "cells", "costs_of", "evidence")
-        problems = (NOTE, *clean.problems)
-        return replace(clean, **known, cells=cells, costs_of=costs_of, evidence=evidence, problems=problems)
+        clean = self._fields(content, *known, "cells", "costs_of", "evidence", "stored")
+        known |= {"cells": cells, "costs_of": costs_of, "evidence": evidence, "stored": None}
+        return replace(clean, **known, problems=(NOTE, *clean.problems))
 
     def evidence(self, one: Evidence) -> Evidence:
         """What a file can be verified by: the factors are those of the numbered hosts."""

@@ -15,10 +15,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from math import isfinite
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from .record import CellRecord, Figure, Provenance
+from .record import FACTS, CellRecord, Provenance, Stored
 from .tag import Tag
 
 ALGORITHM = "sha256"
@@ -29,21 +29,17 @@ WHOLE = 2.0**53
 LARGEST = int(sys.float_info.max)
 #: So many kinds of records are kept.
 KNOWN = 1000
-FACTS = sorted({f.name for f in fields(CellRecord)} - {"usage", "tags", "started_at"})
+REST = ("figures", "number", "started_at", "tags", "wall_s")
+#: All that is written of a record but its link, in the order of the letters.
+WRITTEN = sorted((*FACTS, *REST))
+#: A record's canonical JSON with a mark for each value.
+LINE = "{" + ",".join(f'"{name}":' + ("[%s]" if name == "figures" else "%s") for name in WRITTEN) + "}"
+#: The facts and, behind them, the rest in the order of ``WRITTEN``.
+_ordered = itemgetter(*map([*FACTS, *REST].index, WRITTEN))
 SAID = [f.name for f in fields(Tag) if f.name != "record_id"]
 _quoted = json.encoder.encode_basestring_ascii
 _facts = attrgetter(*FACTS)
 _text = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-
-
-def _line() -> str:
-    """A record's canonical JSON with a mark for each value: its keys are in the order of their letters."""
-    marks = {name: f"{{{name}}}" for name in (*FACTS, "number", "started_at", "tags", "wall_s")}
-    marks["figures"] = "[{figures}]"
-    return "{{" + ",".join(f'"{name}":{marks[name]}' for name in sorted(marks)) + "}}"
-
-
-LINE = _line()
 
 
 def canonical(body: Any) -> str:
@@ -99,33 +95,47 @@ class Chain:
         self.head, self.count = START, 0
         self._kinds: dict[Any, tuple[str, Any]] = {}
 
-    def line(self, record: CellRecord) -> str:
+    def line(self, record: CellRecord | Stored) -> str:
         """The next record's canonical JSON, with its link before the closing brace."""
         self.count += 1
+        facts = record.facts if isinstance(record, Stored) else _facts(record)
         said = _text([_said(tag) for tag in record.tags]) if record.tags else "[]"
-        made = {"figures": self._figures(record.usage.figures), "number": self.count, "tags": said,
-                "started_at": _digits(record.started_at), "wall_s": _digits(record.usage.wall_s)}  # fmt: skip
-        text = LINE.format(**dict(zip(FACTS, map(_fact, _facts(record)), strict=True)), **made)
+        started, wall = _digits(record.started_at), _digits(record.wall_s)
+        text = LINE % _ordered((*map(_fact, facts), self._figures(record), self.count, started, said, wall))
         self.head = link(self.head, text)
         return f'{text[:-1]},"hash":"{self.head}"}}'
 
-    def _figures(self, figures: Sequence[Figure]) -> str:
+    def _figures(self, record: CellRecord | Stored) -> str:
         """There are ten of each record, and few records whose differ by more than their values."""
-        key = tuple([(f.name, f.device, id(f.provenance)) for f in figures])
+        if isinstance(record, Stored):
+            key: Any = record.kind
+            digits = _floats(record.values)
+        else:
+            figures = record.usage.figures
+            key = tuple([(f.name, f.device, id(f.provenance)) for f in figures])
+            digits = [_digits(f.value) for f in figures]
         kind = self._kinds.get(key)
         if kind is None:
             if len(self._kinds) >= KNOWN:
                 self._kinds.clear()
-            origins = [f.provenance for f in figures]  # kept, so that no other has their identity meanwhile
-            kind = self._kinds[key] = ",".join(map(self._figure, figures)), origins
-        return kind[0] % tuple([_digits(f.value) for f in figures])
+            parts = _parts(record)  # kept, so that no other provenance has the identity of one of these meanwhile
+            kind = self._kinds[key] = ",".join([self._figure(*part) for part in parts]), parts
+        return kind[0] % tuple(digits)
 
-    def _figure(self, figure: Figure) -> str:
+    def _figure(self, name: str, device: str | None, origin: Provenance) -> str:
         """A figure with a mark for its value."""
-        name = provenance_id(figure.provenance)
-        self.provenances.setdefault(name, asdict(figure.provenance))
-        text = _text({"device": figure.device, "name": figure.name, "provenance": name}).replace("%", "%%")
+        key = provenance_id(origin)
+        self.provenances.setdefault(key, asdict(origin))
+        text = _text({"device": device, "name": name, "provenance": key}).replace("%", "%%")
         return f'{text[:-1]},"value":%s}}'
+
+
+def _parts(record: CellRecord | Stored) -> list[tuple[str, str | None, Provenance]]:
+    """Of each figure all but its value."""
+    if isinstance(record, Stored):
+        figures = zip(*record.kind, strict=True)
+        return [(name, device or None, record.origins[key]) for name, device, key in figures]
+    return [(f.name, f.device, f.provenance) for f in record.usage.figures]
 
 
 def _fact(value: Any) -> str:
@@ -144,11 +154,19 @@ def _digits(value: float | None) -> str:
     return "null" if other is None else repr(other)
 
 
+def _floats(values: Sequence[float | None]) -> Sequence[str]:
+    """The digits of floats, which are most of a long export's time: of all of them at once in two thirds of it."""
+    texts = repr([*values])[1:-1]
+    if "n" in texts or ".0," in texts or texts.endswith(".0"):  # None, nan, inf; whole ones
+        return [_digits(value) for value in values]
+    return texts.split(", ") if texts else ()
+
+
 def _said(tag: Tag) -> dict[str, Any]:
     return {**{name: getattr(tag, name) for name in SAID}, "at": known(tag.at)}
 
 
-def head_of(records: Iterable[CellRecord]) -> tuple[str, int]:
+def head_of(records: Iterable[CellRecord | Stored]) -> tuple[str, int]:
     """The head of some records, in the order of their start, and their number: as their file has it."""
     made = Chain()
     for record in records:

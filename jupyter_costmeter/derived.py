@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from .factors import Intensity, PriceUnit
-from .record import CellRecord, Method, SessionInfo, Summary, Total
+from .record import CellRecord, Method, SessionInfo, Stored, Summary, Total
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ class Content:
     """What an exporter writes. ``cells`` gives the records anew each time, and may give a million.
 
     ``costs`` are of all of them, ``costs_of`` of one; ``problems`` are what was wrong with the assumptions.
-    ``evidence`` makes what else the verifiable file holds.
+    ``evidence`` makes what else the verifiable file holds. ``stored`` are the same records as the ledger's rows have
+    them, where they come from there: sooner had than ``cells``, and enough for a line of that file.
     """
 
     title: str
@@ -134,3 +135,4 @@ class Content:
     costs_of: Callable[[CellRecord], Costs | None] = _unknown
     problems: tuple[str, ...] = ()
     evidence: Callable[[], Evidence] = Evidence
+    stored: Callable[[], Iterator[CellRecord | Stored]] | None = None

@@ -13,7 +13,7 @@ from . import accounting
 from .anonymous import Names
 from .grouping import Counts, Groups, Kind
 from .ledger import DEPTH, Selection
-from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Summary
+from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Stored, Summary
 from .tag import Tagged, tagged
 from .uses import Use, Using, of_records
 
@@ -28,6 +28,8 @@ class Reader(Protocol):
     def uses(self, selection: Selection, hourly_before: float = -inf, memory: bool = False) -> list[Use]: ...
 
     def records(self, selection: Selection) -> Iterator[CellRecord]: ...
+
+    def stored(self, selection: Selection) -> Iterator[CellRecord | Stored]: ...
 
     def count(self, selection: Selection) -> int: ...
 
@@ -84,6 +86,10 @@ class Recent:
         """With a label also those that lie inside of the labelled ones, which count in these."""
         found = selected(self._cells, replace(selection, label=None))
         return (r for r in found if selection.label is None or self._is_in(r, selection.label))
+
+    def stored(self, selection: Selection) -> Iterator[CellRecord | Stored]:
+        """The same: there are few."""
+        return self.records(selection)
 
     def _is_in(self, record: CellRecord | None, label: str) -> bool:
         """Whether it has the label, or one around it has."""

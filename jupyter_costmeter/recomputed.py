@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import bookkeeping, chain, norms, report, verifiable
+from . import bookkeeping, norms, report, verifiable
 from .costing import Settled
 from .differing import agreed, different
 from .ledger import Selection, open_ledger
 from .linked import Fault, named
 from .plain import plain, revived
-from .record import BUCKETS, UNITS, CellRecord, Figure, Provenance, SessionInfo, Usage
+from .record import BUCKETS, FACTS, UNITS, CellRecord, Figure, Provenance, SessionInfo, Usage
 from .statement import Statement
 from .tag import Tag
 from .version import __version__
@@ -79,7 +79,7 @@ class Recomputed:
             raise ValueError(f"there is no session {body['session_id']!r}")
         if body["bucket"] not in BUCKETS or body["outcome"] not in OUTCOMES:
             raise ValueError(f"there is no bucket {body['bucket']!r} or outcome {body['outcome']!r}")
-        facts = {name: body[name] for name in chain.FACTS}
+        facts = {name: body[name] for name in FACTS}
         tags = tuple(Tag(record_id=body["id"], **tag) for tag in body["tags"])
         figures = tuple(map(self._figure, body["figures"]))
         return CellRecord(**facts, started_at=_time(body["started_at"]), usage=Usage(_float(body["wall_s"]), figures),

@@ -7,8 +7,9 @@ value says why in ``reason``. Nothing here imports anything of this package but 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, NamedTuple, get_args
 
 from .tag import Tag
 
@@ -241,6 +242,32 @@ class CellRecord:
 
     def closed_as(self, outcome: Outcome) -> CellRecord:
         return replace(self, outcome=outcome)
+
+
+#: A record's fields but its start, its usage and its tags, in the order of their letters.
+FACTS = sorted({f.name for f in fields(CellRecord)} - {"usage", "tags", "started_at"})
+ID = FACTS.index("id")
+
+
+class Stored(NamedTuple):
+    """A record as the ledger's rows have it: for an export of a hundred thousand, objects would take half the time.
+
+    ``facts`` are its fields in the order of ``FACTS``. ``kind`` has its figures' names, devices (``""`` where there is
+    only one) and their provenances' ids, ``values`` their values; ``origins`` are the provenances by their ids.
+    """
+
+    facts: tuple[Any, ...]
+    started_at: float
+    wall_s: float
+    tags: Sequence[Tag]
+    kind: tuple[Sequence[str], Sequence[str], Sequence[str]]
+    values: Sequence[float | None]
+    origins: Mapping[str, Provenance]
+
+    @property
+    def id(self) -> str:
+        found: str = self.facts[ID]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

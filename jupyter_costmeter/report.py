@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from . import bars, plugins
 from .derived import Content
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .anonymous import Names
     from .costing import Costing
     from .recent import Reader
-    from .record import CellRecord
+
+T = TypeVar("T")
 
 
 def name_of(selection: Selection) -> str:
@@ -35,7 +36,7 @@ def formats() -> list[str]:
 
 def write(
     ledger: Reader, selection: Selection, suffix: str, out: IO[str], costing: Costing | None = None,
-    bar: bars.Bar[CellRecord] = bars.none, anonymous: bool = False, norms: Sequence[str] = (),
+    bar: bars.Bar[Any] = bars.none, anonymous: bool = False, norms: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """The selected records in the format of that suffix, streamed; with what they cost, if there is who derives it.
 
@@ -67,17 +68,17 @@ def uncollected() -> Iterator[None]:
 
 
 def content_of(
-    ledger: Reader, selection: Selection, costing: Costing | None = None, bar: bars.Bar[CellRecord] = bars.none,
+    ledger: Reader, selection: Selection, costing: Costing | None = None, bar: bars.Bar[Any] = bars.none,
     norms: Sequence[str] = (),
 ) -> Content:  # fmt: skip
     """What an exporter writes of a selection."""
     title, sessions = f"Cost of {name_of(selection)}", tuple(ledger.sessions(selection))
     count = ledger.count(selection)
 
-    def cells() -> Iterator[CellRecord]:
-        return iter(bar(ledger.records(selection), count, "exporting"))
+    def shown(read: Callable[[Selection], Iterator[T]]) -> Callable[[], Iterator[T]]:
+        return lambda: iter(bar(read(selection), count, "exporting"))
 
-    content = Content(title, ledger.summary(selection), sessions, cells)
+    content = Content(title, ledger.summary(selection), sessions, shown(ledger.records), stored=shown(ledger.stored))
     return content if costing is None else _costed(content, ledger, selection, costing, norms)
 
 
@@ -108,7 +109,7 @@ def _veiled(content: Content, names: Names, norms: Sequence[str]) -> Content:
 
 def export(
     ledger: Reader, selection: Selection, path: Path, force: bool = False, costing: Costing | None = None,
-    bar: bars.Bar[CellRecord] = bars.shown, anonymous: bool = False, norms: Sequence[str] = (),
+    bar: bars.Bar[Any] = bars.shown, anonymous: bool = False, norms: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Write the selection to a file, whole or not at all; one that is there is kept unless ``force``.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import golden
 import pytest
@@ -27,6 +27,7 @@ from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord
 from jupyter_costmeter.toml_files import NAME
 
+T = TypeVar("T")
 INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 LAB = """\
 [[where]]
@@ -259,14 +260,14 @@ def test_the_next_export_is_by_the_file_of_then(ledger: Ledger, costing: Costing
 def test_a_file_that_changes_meanwhile_changes_no_half_of_a_report(
     ledger: Ledger, costing: Costing, own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = ledger.records
-
-    def then_changed(selection: Selection) -> Iterator[CellRecord]:
-        for record in whole(selection):
+    def then_changed(records: Iterator[T]) -> Iterator[T]:
+        for record in records:
             yield record
             own.write_text(LAB.replace("FR", "PL"))
 
-    monkeypatch.setattr(ledger, "records", then_changed)
+    for name in ("records", "stored"):
+        whole = getattr(ledger, name)
+        monkeypatch.setattr(ledger, name, lambda selection, whole=whole: then_changed(whole(selection)))
     found = lines(exported(ledger, "csv", costing))
     assert {line["intensity_g_per_kwh"] for line in found} == {"56.039"}
     own.write_text(LAB)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from shell import cell, session
 
-from jupyter_costmeter.ledger import open_ledger, tags
+from jupyter_costmeter.ledger import file, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord
 from jupyter_costmeter.tag import Tagged, tags_of
@@ -59,7 +59,7 @@ def test_the_runs_of_cells(cells: list[str], newest: bool, found: list[str], fil
 
 
 def test_more_cells_than_one_statement_takes(filled: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tags, "SOME", 2)
+    monkeypatch.setattr(file, "SOME", 2)
     cells = ["a", "b", "train", "c", "eval"]
     assert sorted(filled.runs_of("/p/a.ipynb", cells, True)) == ["one-2", "one-4"]
     say(filled, "one-2", 1.0, method="ours")

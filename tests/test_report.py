@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import golden
 import pytest
@@ -20,8 +21,9 @@ from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.errors import ReportError, UsageError
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
-from jupyter_costmeter.record import CellRecord
+from jupyter_costmeter.record import CellRecord, Stored
 
+T = TypeVar("T")
 INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 
 
@@ -71,13 +73,13 @@ def test_where_nothing_can_be_written(target: str, few: Ledger, home: Path) -> N
 def test_a_file_is_whole_or_not_there(error: BaseException, few: Ledger, home: Path,
                                       monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     (home / "out.json").write_text("the old one")
-    whole = few.records
+    whole = few.stored
 
     def broken(selection: Selection) -> object:
         yield next(whole(selection))
         raise error
 
-    monkeypatch.setattr(few, "records", broken)
+    monkeypatch.setattr(few, "stored", broken)
     with pytest.raises((type(error) if isinstance(error, BaseException) else error, ReportError)):
         report.export(few, ALL, home / "out.json", force=True)
     assert (home / "out.json").read_text() == "the old one"
@@ -99,17 +101,19 @@ def test_a_report_says_of_what_it_is(few: Ledger, home: Path) -> None:
 
 def test_thousands_of_cells_are_streamed(ledger: Ledger, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger.append(INFO, [cell(INFO, n) for n in range(3000)])
-    whole, alive, written = ledger.records, [], []
+    alive, written = [], []
 
-    def watched(selection: Selection) -> Iterator[CellRecord]:
-        for number, record in enumerate(whole(selection)):
+    def watched(records: Iterator[T]) -> Iterator[T]:
+        for number, record in enumerate(records):
             if number in (1999, 2999):
-                alive.append(sum(type(o) is CellRecord for o in gc.get_objects()))
+                alive.append(sum(type(o) in (CellRecord, Stored) for o in gc.get_objects()))
                 (part,) = home.glob(".out.*.part")
                 written.append(part.stat().st_size)
             yield record
 
-    monkeypatch.setattr(ledger, "records", watched)
+    for name in ("records", "stored"):
+        whole = getattr(ledger, name)
+        monkeypatch.setattr(ledger, name, lambda selection, whole=whole: watched(whole(selection)))
     for suffix in ("json", "csv", "md"):
         path = home / f"out.{suffix}"
         report.export(ledger, ALL, path)

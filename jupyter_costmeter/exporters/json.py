@@ -21,7 +21,7 @@ class JsonExporter:
         head, made, comma = verifiable.head_of(content), chain.Chain(), ""
         out.write(json.dumps(head, indent=1)[:-2])
         out.write(',\n "cells": [')
-        for record in content.cells():  # one at a time: there may be a million
+        for record in (content.stored or content.cells)():  # one at a time: there may be a million
             out.write(f"{comma}\n  {made.line(record)}")
             comma = ","
         origins = dict(sorted(made.provenances.items()))

@@ -46,6 +46,7 @@ IS_PLACE = sa.and_(
     *(_quoted(tally.c[name]) == _quoted(sa.bindparam(name)) for name in ("notebook", "project", "label")),
 )
 IS_HIGHEST = sa.or_(*(subtotal.c.name == sa.literal_column(f"'{name}'") for name in HIGHEST))
+ORIGINS = file.compiled(sa.select(provenance)) + " WHERE id"
 FIND_TALLY = file.compiled(sa.select(tally.c.id).where(IS_PLACE))
 BEGIN_TALLY = file.compiled(insert(tally))
 EMPTY = {"id": None, "records": 0, "failed": 0, "wall_s": 0.0}
@@ -256,5 +257,6 @@ def _parts(connection: sa.Connection, where: Sequence[sa.ColumnElement[bool]]) -
 
 def origins_of(connection: sa.Connection, ids: Collection[str]) -> dict[str, Provenance]:
     """Provenances by their ids."""
-    query = sa.select(provenance).where(provenance.c.id.in_(ids))
-    return {row.id: rows.provenance_of(row._asdict()) for row in connection.execute(query)}
+    names = list(provenance.c.keys())
+    found = (dict(zip(names, row, strict=True)) for row in file.among(connection, ORIGINS, ids))
+    return {row["id"]: rows.provenance_of(row) for row in found}

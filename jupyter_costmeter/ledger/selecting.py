@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..record import CellRecord, Figure
+from ..record import FACTS, CellRecord, Figure, Stored
 from . import DEPTH, Selection, file, rollup, rows, tags
 from .schema import cell, figure, tally
 
 Where = list[sa.ColumnElement[bool]]
 FIGURES = file.compiled(sa.select(*(figure.c[n] for n in ("cell_id", "name", "device", "value", "provenance_id"))))
+#: Of a record without figures.
+NONE: tuple[tuple[()], ...] = ((),) * 5
 
 
 def where(table: sa.Table, selection: Selection) -> Where:
@@ -78,10 +82,31 @@ def each(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> Iterator[Ce
     return (take(row, made(figures.pop(key)), said.get(key, ())) for key, row in zip(ids, found, strict=True))
 
 
+def stored(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> Iterator[Stored]:
+    """The same without an object for each figure, in two thirds of the time."""
+    if not found:
+        return iter(())
+    columns, ids = found[0]._fields, [row.id for row in found]
+    facts, start, wall = itemgetter(*map(columns.index, FACTS)), columns.index("started_at"), columns.index("wall_s")
+    said, by_record = tags.of(connection, ids), groupby(_rows(connection, ids), itemgetter(0))
+    figures = {key: tuple(zip(*of_it, strict=True)) for key, of_it in by_record}
+    origins = rollup.origins_of(connection, set(chain.from_iterable([turned[-1] for turned in figures.values()])))
+
+    def made(row: sa.Row[Any], key: str) -> Stored:
+        _, names, devices, values, keys = figures.pop(key, NONE)
+        return Stored(facts(row), row[start], row[wall], said.get(key, ()), (names, devices, keys), values, origins)
+
+    return (made(row, key) for key, row in zip(ids, found, strict=True))
+
+
 def _figures(connection: sa.Connection, ids: list[str]) -> dict[str, list[tuple[Any, ...]]]:
-    """The driver's own rows by record: there are ten of each, and SQLAlchemy's would take thrice as long."""
+    """The figures' rows by record."""
     found: dict[str, list[tuple[Any, ...]]] = {record_id: [] for record_id in ids}
-    query = f"{FIGURES} WHERE cell_id IN ({', '.join('?' * len(ids))})"
-    for row in file.driver(connection).execute(query, ids):
+    for row in _rows(connection, ids):
         found[row[0]].append(row)
     return found
+
+
+def _rows(connection: sa.Connection, ids: list[str]) -> Iterator[tuple[Any, ...]]:
+    """The driver's own, record by record: there are ten of each, and SQLAlchemy's would take thrice as long."""
+    return file.among(connection, f"{FIGURES} WHERE cell_id", ids, "ORDER BY cell_id, name, device")

@@ -7,18 +7,18 @@ import heapq
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from ..budget import BudgetEvent
 from ..errors import LedgerTooNew
-from ..record import CellRecord, SessionInfo, Summary
+from ..record import CellRecord, SessionInfo, Stored, Summary
 from ..tag import Tag
 from ..uses import Use
 from ..version import __version__
@@ -29,6 +29,9 @@ from .migrations import MIGRATIONS
 from .schema import OWN_CELL, cell, figure, open_window, provenance, session, tally
 from .selecting import Where
 
+T = TypeVar("T")
+#: What of a page's rows is given, one by one.
+Make = Callable[[sa.Connection, Sequence[sa.Row[Any]]], Iterator[T]]
 #: Rows fetched at a time, so that an export of any length needs constant memory; the least, of several parts each.
 PAGE, LEAST = 500, 20
 # Built once, for the driver.
@@ -279,10 +282,18 @@ class Ledger(Asked, Joined):
 
         With a label also those that lie inside of the labelled ones, which count in these.
         """
+        return self._each(selection, selecting.each)
+
+    def stored(self, selection: Selection) -> Iterator[Stored]:
+        """The same as their rows have them, in two thirds of the time."""
+        return self._each(selection, selecting.stored)
+
+    def _each(self, selection: Selection, make: Make[T]) -> Iterator[T]:
         whole, inside = replace(selection, label=None), selecting.inside(selection)
         parts = self._parts(whole) if selection.scope == "project" else [selecting.where(cell, whole)]
         size = max(PAGE // max(1, len(parts)), LEAST)
-        return heapq.merge(*(self._pages([*where, *inside], size) for where in parts), key=_start)
+        found = [self._pages([*where, *inside], size, make) for where in parts]
+        return found[0] if len(found) == 1 else heapq.merge(*found, key=_start)
 
     def count(self, selection: Selection) -> int:
         """How many those are."""
@@ -291,19 +302,19 @@ class Ledger(Asked, Joined):
             query = sa.select(sa.func.count()).select_from(cell).where(*where)
             return int(connection.execute(query).scalar_one()) if connection else 0
 
-    def _pages(self, where: Where, size: int) -> Iterator[CellRecord]:
-        last, page = self._page(where, size)
+    def _pages(self, where: Where, size: int, make: Make[T]) -> Iterator[T]:
+        last, page = self._page(where, size, make)
         while last is not None:
             yield from page
             after = sa.tuple_(cell.c.started_at, cell.c.id) > sa.tuple_(*_start(last))
-            last, page = self._page([*where, cell.c.started_at >= last.started_at, after], size)
+            last, page = self._page([*where, cell.c.started_at >= last.started_at, after], size, make)
 
-    def _page(self, where: Where, size: int) -> tuple[sa.Row[Any] | None, Iterator[CellRecord]]:
+    def _page(self, where: Where, size: int, make: Make[T]) -> tuple[sa.Row[Any] | None, Iterator[T]]:
         """The last of a page's rows, and its records."""
         query = sa.select(cell).where(*where).order_by(cell.c.started_at, cell.c.id).limit(size)
         with self._reading() as connection:
             found = connection.execute(query).all() if connection else []
-            return (found[-1], selecting.each(connection, found)) if connection and found else (None, iter(()))
+            return (found[-1], make(connection, found)) if connection and found else (None, iter(()))
 
     def dearest(self, selection: Selection, count: int) -> list[CellRecord]:
         """The cells that took the most energy (then time), dearest first; inner windows left out."""

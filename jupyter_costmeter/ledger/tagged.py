@@ -26,6 +26,8 @@ from .usage import DEVICE, NAME, OUTER, parts
 
 #: So many records are looked at at a time.
 PAGE = 1000
+#: So many records' places are remembered.
+SEEN = 4096
 #: Between a text's tags, and in one: no JSON has them.
 TAGS, FIELDS = "\n", "\t"
 #: A text that has one of these may be a trial's.
@@ -40,7 +42,7 @@ placed = sa.Table(
     sa.Column("wall_s", sa.Float, nullable=False),
     prefixes=["TEMP"],
 )
-PLACE = file.compiled(placed.insert())
+PLACE = "INSERT INTO placed VALUES (?, ?, ?)"
 
 
 class _Row(NamedTuple):
@@ -178,6 +180,7 @@ class _Places:
         self._inside = inside
         self._by_hour = {key for key, info in infos.items() if info.started_at < hourly_before}
         self._known: dict[tuple[object, ...], _Place] = {}
+        self._seen: dict[tuple[object, ...], _Place] = {}
         self.groups = Groups(infos=infos, alike=alike(infos.values(), hourly_before))
         self.apart: list[str] = []
 
@@ -192,13 +195,27 @@ class _Places:
                 self.apart.append(row.id)
                 return None
         own = row.id if row.said is not None and any(start in row.said for start in TRIAL) else None
+        place = self._of(row, own, hour) if own else self._alike(row, hour)
+        place.count(row)
+        return place.number
+
+    def _alike(self, row: _Row, hour: int | None) -> _Place:
+        """The place of a record that is no trial by itself: most are as others are, of which it is known."""
+        seen = (row.said, row.bucket, row.outcome, row.label, row.notebook, row.session_id, hour)
+        place = self._seen.get(seen)
+        if place is None:
+            if len(self._seen) >= SEEN:
+                self._seen.clear()
+            place = self._seen[seen] = self._of(row, None, hour)
+        return place
+
+    def _of(self, row: _Row, own: str | None, hour: int | None) -> _Place:
         kind, trial, meter = what(own, row.said, row.bucket, row.outcome, row.label, row.notebook)
         key = (own, kind, trial, meter, row.outcome, self.groups.alike[row.session_id], hour)
         place = self._known.get(key)
         if place is None:
             place = self._known[key] = _Place(len(self._known), row, kind, trial, meter, hour)
-        place.count(row)
-        return place.number
+        return place
 
     def put(self) -> list[_Place]:
         """Into the groups; by number."""
@@ -214,8 +231,8 @@ def _place(connection: sa.Connection, places: _Places, selection: Selection) -> 
     connection.execute(placed.delete())
     found = _rows(connection, selection)
     while page := found.fetchmany(PAGE):
-        numbered = ((places.number(row), row.id, row.wall_s) for row in map(_Row._make, page))
-        new = [{"number": n, "id": i, "wall_s": w} for n, i, w in numbered if n is not None]
+        numbered = [(places.number(row), row.id, row.wall_s) for row in map(_Row._make, page)]
+        new = [one for one in numbered if one[0] is not None]
         file.driver(connection).executemany(PLACE, new)
 
 

@@ -15,11 +15,9 @@ from . import file
 from .schema import OWN_CELL, cell, tag
 
 ADD_TAG = file.compiled(insert(tag).on_conflict_do_nothing())
-_COLUMNS = [tag.c[field.name] for field in fields(Tag)]
+TAGS_OF = file.compiled(sa.select(*(tag.c[field.name] for field in fields(Tag)))) + " WHERE record_id"
 #: Of rows of ``cell``: those that hold more than ``%cost``.
 IS_RUN = ~sa.exists().where(tag.c.record_id == cell.c.id, tag.c.key == METER)
-#: Ids that one statement asks for: older SQLites take no more than 999.
-SOME = 500
 
 
 def add(driver: sqlite3.Connection, tags: Iterable[Tag]) -> None:
@@ -29,10 +27,10 @@ def add(driver: sqlite3.Connection, tags: Iterable[Tag]) -> None:
 
 def of(connection: sa.Connection, ids: Sequence[str]) -> dict[str, tuple[Tag, ...]]:
     """What was said of these records, oldest first; records of which nothing was said are left out."""
-    query = sa.select(*_COLUMNS).order_by(tag.c.record_id, tag.c.at, tag.c.id)
     found: dict[str, list[Tag]] = {}
-    for row in _in_parts(connection, query, tag.c.record_id, ids):
-        found.setdefault(row.record_id, []).append(Tag(*row))
+    for row in file.among(connection, TAGS_OF, ids, "ORDER BY at, id"):
+        said = Tag(*row)
+        found.setdefault(said.record_id, []).append(said)
     return {record_id: tuple(tags) for record_id, tags in found.items()}
 
 
@@ -73,5 +71,5 @@ def _in_parts(
     connection: sa.Connection, query: sa.Select[Any], column: sa.ColumnElement[Any], ids: Sequence[str]
 ) -> Iterator[Any]:
     """The query's rows that have these ids in that column: a part of the ids after the other."""
-    for start in range(0, len(ids), SOME):
-        yield from connection.execute(query.where(column.in_(ids[start : start + SOME])))
+    for start in range(0, len(ids), file.SOME):
+        yield from connection.execute(query.where(column.in_(ids[start : start + file.SOME])))
