@@ -208,3 +208,8 @@ def power(before: Usage, after: Usage) -> Total | None:
     relative = energy.uncertainty / energy.value if energy.uncertainty is not None and energy.value else None
     width = relative * watts if relative is not None else None
     return replace(energy, name="power_w", unit="W", value=watts, uncertainty=width)
+
+
+def mean_power(usage: Usage) -> Total | None:
+    """The mean power of a window so far, in watts."""
+    return power(Usage(0.0, tuple(replace(f, value=f.value and 0.0) for f in usage.figures)), usage)

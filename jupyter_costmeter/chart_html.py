@@ -57,16 +57,18 @@ padding:0 1em} table{border-collapse:collapse;margin:1em 0} td,th{padding:.2em .
 """
 
 
-def fragment(item: Mapping[str, Any], instead: str) -> str:
+def fragment(item: Mapping[str, Any], instead: str, still: str = "") -> str:
     """A chart to stand in a page; ``instead`` is what is read where it cannot be drawn.
 
     Args:
         item: as ``bokeh.embed.json_item`` makes it, with ``INK`` for the colour of text.
         instead: plain text.
+        still: a picture of it, as HTML, for where no script runs.
     """
     name = f"costmeter-{secrets.token_hex(6)}"  # a notebook may show one twice
     draw = DRAW % {"id": _js(name), "item": _js(item), "script": _js(SCRIPT), "ink": _js(INK)}
-    return f'<div id="{name}"><small>{html.escape(instead)}</small></div><script>{draw}</script>'
+    told = still or f"<small>{html.escape(instead)}</small>"
+    return f'<div id="{name}">{told}</div><script>{draw}</script>'
 
 
 def _js(value: Any) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
-from . import commands, context
+from . import commands, config, context, screen
 from .errors import CostMeterError, UsageError
+from .layout import block
 from .ledger import Selection
-from .pages import Page, shell_width
+from .pages import Page
 from .version import __version__
 from .words import Parser, parse, words_of
 from .words import parser as shared_words
@@ -28,9 +29,8 @@ SQLITE = b"SQLite format 3\0"
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; what it answers goes to stdout, what went wrong to stderr."""
     asked = list(sys.argv[1:] if words is None else words)
-    for stream in (sys.stdout, sys.stderr):  # a terminal without "±" shows "?" for it
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    for stream in (sys.stdout, sys.stderr):
+        screen.spelling(stream)
     try:
         code = _run(asked)
         sys.stdout.flush()
@@ -47,8 +47,14 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _failed(message: str, code: int) -> int:
-    print(f"jupyter costmeter: {message}", file=sys.stderr)
+    _say(f"jupyter costmeter: {message}", sys.stderr)
     return code
+
+
+def _say(text: str, out: TextIO | None = None) -> None:
+    """Print it in lines that are no longer than the terminal."""
+    out = out or sys.stdout
+    print("\n".join(block(text, screen.width(out))), file=out)
 
 
 def _run(words: list[str]) -> int:
@@ -127,6 +133,7 @@ def parser() -> Parser:
         add_help=False,
     )
     demo.add_argument("--folder", metavar="FOLDER", help="where its notebook goes, and stays (a temporary one)")
+    top_word(words)
     strip = words.add_parser("strip", help="take the costs out of notebooks' files", add_help=False)
     strip.add_argument("notebook", metavar="NOTEBOOK …", nargs="+", help="several, or - from stdin to stdout")
     strip.add_argument("--check", action="store_true", help="change nothing; exit status 1 where there are some")
@@ -142,8 +149,20 @@ def parser() -> Parser:
     return top
 
 
+def top_word(words: argparse._SubParsersAction[Parser]) -> None:
+    """The word ``top``: it may be asked for a scope, but for no label, which a running kernel has not."""
+    top = words.add_parser("top", help="what runs now, and what it costs, live; q ends", add_help=False)
+    which = top.add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_true", help="all kernels of this ledger (so it is)")
+    which.add_argument("--project", metavar="FOLDER", nargs="?", const="", help="only a project's")
+    which.add_argument("--notebook", metavar="PATH", help="only a notebook's")
+    top.add_argument("--once", action="store_true", help="print it once, as in a pipe")
+    top.add_argument("--interval", type=_seconds, default=1.0, metavar="SECONDS", help="between two looks (1)")
+    top.set_defaults(session=None, label=None)
+
+
 def _seconds(text: str) -> float:
-    """A time that can pass, for ``--timeout``."""
+    """A time that can pass, for ``--timeout`` and ``--interval``."""
     try:
         seconds = float(text)
     except ValueError:
@@ -161,13 +180,29 @@ def _run_notebook(asked: argparse.Namespace, ledger: str | None) -> int:
         raise UsageError(f"{path} is a folder, not a notebook" if path.exists() else f"there is no {path}")
     output = path if asked.inplace else Path(asked.output or path.with_suffix(".run.ipynb"))
     done = run_notebook(path, output, asked.kernel, asked.timeout, asked.allow_errors, ledger)
-    print(f"Wrote {output}.")
+    _say(f"Wrote {output}.")
     if done.problem:
-        print(f"jupyter costmeter: {done.problem}", file=sys.stderr)
+        _failed(done.problem, FAILED)
     here = context.of_folder(ledger, str(path.parent))
     page = commands.run(["summary"], replace(here, selection=Selection("session", done.session_id)))
-    print(page.text(shell_width()))
+    _shown(page)
     return HELD if done.held else FAILED if done.problem else 0
+
+
+def _top(asked: argparse.Namespace, ledger: str | None) -> int:
+    from .top import Top
+
+    _check_there(ledger)
+    here = context.of_folder(ledger)
+    scoped = asked.project is not None or asked.notebook is not None
+    selection = context.selection_of(asked, here) if scoped else Selection("all")
+    top = Top(here, selection, config.load()[0].tick_s)
+    try:
+        if asked.once or not sys.stdout.isatty() or screen.dumb():
+            return _shown(top.page())
+        return screen.watch(partial(top.frame, sys.stdout), asked.interval, sys.stdout, sys.stdin)
+    finally:
+        top.close()
 
 
 def _demo(asked: argparse.Namespace, ledger: str | None) -> int:
@@ -181,7 +216,7 @@ def _strip(asked: argparse.Namespace, ledger: str | None) -> int:
 
     if "-" not in asked.notebook:
         lines, found = stripping.strip([Path(name) for name in asked.notebook], asked.check)
-        print("\n".join(lines))
+        _say("\n".join(lines))
         return FAILED if asked.check and found else 0
     if len(asked.notebook) > 1:
         raise UsageError("- is stdin, and stands alone")
@@ -208,27 +243,28 @@ def _merge(asked: argparse.Namespace, ledger: str | None) -> int:
 
 def _shown(page: Page) -> int:
     """Print it; whether it is well is the exit status."""
-    print(page.text(shell_width()))
+    print(page.shown(sys.stdout, screen.shell_width(sys.stdout)))
     return 0 if page.ok else FAILED
 
 
 def _enable(asked: argparse.Namespace, ledger: str | None) -> int:
     from .startup import enable
 
-    print(enable(asked.profile))
+    _say(enable(asked.profile))
     return 0
 
 
 def _disable(asked: argparse.Namespace, ledger: str | None) -> int:
     from .startup import disable
 
-    print(disable(asked.profile))
+    _say(disable(asked.profile))
     return 0
 
 
 OWN: dict[str, Callable[[argparse.Namespace, str | None], int]] = {
     "run": _run_notebook,
     "demo": _demo,
+    "top": _top,
     "strip": _strip,
     "verify": _verify,
     "merge": _merge,

@@ -13,12 +13,14 @@ from . import (
     comparing_pages,
     cost_pages,
     digests,
+    held_pages,
     pages,
     planning,
     report,
     reporting,
     spending_pages,
     tag_pages,
+    timeline_pages,
 )
 from .context import Context, noted, remembered, selection_of, stored, title_of, together, unsaved
 from .errors import LedgerError, UsageError
@@ -30,7 +32,7 @@ from .rates import Rates, rates
 from .recent import Reader, dearness
 from .record import CellRecord, Status, Total
 from .session import Session
-from .words import Parser, check_word, parse, parser, words_of
+from .words import NO_PANEL, Parser, check_word, parse, parser, words_of
 
 # The answers
 
@@ -75,7 +77,7 @@ def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page
     inside = {"energy_j": cost_pages.rows(costs)}
     if session is not None and selection == context.selection:
         page = pages.summary_page("This session", session.summary(), inside)
-        page = noted(page, pages.held_notes(session.held()))
+        page = noted(page, held_pages.held_notes(session.held()))
     else:
         page = pages.summary_page(title_of(selection), context.ledger.summary(selection), inside)
         page = _hinted(page, selection, context)
@@ -229,6 +231,11 @@ def _jax(session: Session, on: bool) -> Page:
     return Page("FLOPs of JAX", notes=[status.message])
 
 
+def _panel(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    """Where it can be shown, the magic has shown it."""
+    raise UsageError(NO_PANEL)
+
+
 #: The tracers that %cost flops tells about.
 FLOP_COUNTERS = ("torch_flops", "jax_flops", "gpm")
 
@@ -270,7 +277,8 @@ def _help(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     action = words_of(known)
     if asked.command:
         check_word(asked.command, known)
-        return Page(action.choices[asked.command].format_help().rstrip())
+        usage, _, rest = action.choices[asked.command].format_help().rstrip().partition("\n\n")
+        return Page(f"{' '.join(usage.split())}\n\n{rest}")
     rows = [[_usage(action.choices[c.dest], known.prog), c.help or ""] for c in action._choices_actions]
     notes = ["Scopes: --session ID, --notebook [PATH], --project [FOLDER], --all; --label NAME."]
     if known.prog == "%cost":
@@ -291,6 +299,7 @@ COMMANDS: dict[str, Command] = {
     "last": _last,
     "cells": _cells,
     "flops": _flops,
+    "panel": _panel,
     "where": assuming.where,
     "factors": assuming.factors,
     "refresh": assuming.refresh,
@@ -300,6 +309,7 @@ COMMANDS: dict[str, Command] = {
     "budget": planning.budget,
     "spent": spending_pages.spent,
     "compare": comparing_pages.answer,
+    "plot": timeline_pages.answer,
     "forecast": spending_pages.forecast,
     "tag": tag_pages.tag,
     "score": tag_pages.score,

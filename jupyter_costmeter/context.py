@@ -75,9 +75,10 @@ class Context:
         return found
 
 
-def of_session(session: Session) -> Context:
-    """In a kernel: its own session, with what has ended so far in the ledger."""
-    session.flush()
+def of_session(session: Session, flush: bool = True) -> Context:
+    """In a kernel: its own session, with what has ended so far in the ledger, unless nobody shall wait for that."""
+    if flush:
+        session.flush()
     info, path = session.info, session.settings.ledger_file
     return Context(
         open_ledger(path), session.selection, lambda: session.ledger, lambda: session.sensors, session,

@@ -32,12 +32,13 @@ def rows(costs: Costs | None) -> list[Sequence[str]]:
         if total.value is not None or total.missing:  # 0 is a value
             found.append(pages.line(NAMES[total.name], total))
             if total.name == "emissions_g" and costs.footprint.range_g is not None:
-                found.append(_range(costs))
-    found += [_bill("money" if i == 0 else "", bill) for i, bill in enumerate(costs.bills)]
-    return found + [_bill(f"{PART}the same on {bill.provider}", bill) for bill in costs.clouds]
+                found.append(range_line(costs))
+    found += [bill_line("money" if i == 0 else "", bill) for i, bill in enumerate(costs.bills)]
+    return found + [bill_line(f"{PART}the same on {bill.provider}", bill) for bill in costs.clouds]
 
 
-def _range(costs: Costs) -> Sequence[str]:
+def range_line(costs: Costs) -> Sequence[str]:
+    """Between what the emissions lie, of costs that have a range."""
     assert costs.footprint.range_g is not None
     assert costs.footprint.range_of is not None
     least, most = costs.footprint.range_of
@@ -53,7 +54,8 @@ def span(low_g: float, high_g: float) -> str:
     return f"{plain(low_g * float(value) / high_g, 2)} to {high}"
 
 
-def _bill(name: str, bill: Bill) -> Sequence[str]:
+def bill_line(name: str, bill: Bill) -> Sequence[str]:
+    """A bill's line of ``TOTAL_COLUMNS``."""
     text = money.text(replace(bill, half_width=None))
     width = money.text(bill).removeprefix(text).strip()
     source = "; ".join(bill.sources or bill.reasons)
@@ -68,10 +70,10 @@ def notes(costs: Costs | None, problems: Iterable[str] = ()) -> list[str]:
         return found
     if costs.footprint.range_g is not None:
         found += dict.fromkeys(_by_the_world(costs))
-    return found + list(_lacking([*costs.bills, *(bill for bill in costs.clouds if bill.amount is not None)]))
+    return found + list(lacking([*costs.bills, *(bill for bill in costs.clouds if bill.amount is not None)]))
 
 
-def _lacking(bills: Iterable[Bill]) -> Iterator[str]:
+def lacking(bills: Iterable[Bill]) -> Iterator[str]:
     """Why bills are lower bounds, or not known."""
     for bill in bills:
         if bill.incomplete:
@@ -227,7 +229,7 @@ def _bounds(columns: Iterable[Costs]) -> Iterator[str]:
     """The reason of each ``≥``, which a table of several columns has no room for."""
     for costs in columns:
         yield from pages.notes(costs.footprint.totals, "record")
-        yield from _lacking([*costs.bills, *costs.clouds])
+        yield from lacking([*costs.bills, *costs.clouds])
 
 
 def _beside(costs: Costs, first: Costs, name: str) -> str:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import html
 import os
 import re
-import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
-from . import accounting, breakdown, layout, speed
+from . import accounting, breakdown, layout, screen, speed
 from .format import (
     BUCKETS,
     NAMES,
-    about,
     gpu_times,
     half_width,
     in_words,
@@ -30,41 +28,36 @@ from .format import (
 )
 from .grouping import Said
 from .rates import Rates
-from .record import COUNTED, LEADING, CellRecord, Figure, Held, Status, Summary, Total
+from .record import COUNTED, LEADING, CellRecord, Figure, Status, Summary, Total
 from .searches import says_how
 from .tables import printable
 from .tag import category_of, tagged
 
 MARKS = {"ok": "", "error": "✗ error", "interrupted": "■ interrupted", "killed": "✗ killed"}
+FAILED: screen.Tones = {MARKS["error"]: "bad", MARKS["killed"]: "bad", MARKS["interrupted"]: "near", "✗": "bad"}
 
-
-#: Columns of what goes into a pipe or a file: so many that each sentence and row is one line, which grep finds.
-PIPED = 10_000
 #: A text of up to so many characters stays on one line in HTML.
 SHORT = 24
 
 
-def terminal_width() -> int | None:
-    """Of the terminal that is written to; ``None`` where it is a file, a pipe or a notebook."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def shell_width() -> int:
-    """Of what a shell prints: the terminal's, else what a pipe is given at most."""
-    return terminal_width() or PIPED
-
-
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows of text. ``right`` names the columns of numbers."""
+    """Columns and rows of text. ``right`` names the columns of numbers, ``tones`` cells that a terminal may colour."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     right: frozenset[str] = frozenset()
+    tones: screen.Tones = field(default_factory=dict)
 
     def text(self, width: int | None = None) -> str:
         """In so many columns, if it must be."""
-        return layout.table(self.columns, self.rows, self.right, width)
+        return layout.table(self.columns, [[*map(printable, row)] for row in self.rows], self.right, width)
+
+    def spelled(self, spell: Callable[[str], str]) -> Table:
+        """In other letters."""
+        rows, tones = [[*map(spell, row)] for row in self.rows], {spell(cell): one for cell, one in self.tones.items()}
+        return replace(self, columns=[*map(spell, self.columns)], rows=rows, right=frozenset(map(spell, self.right)),
+                       tones=tones)  # fmt: skip
 
     def html(self) -> str:
         """Aligned as the text is (JupyterLab alone would right-align all), numbers on one line."""
@@ -94,11 +87,28 @@ class Page:
     ok: bool = True
 
     def text(self, width: int | None = None) -> str:
-        tables = [table.text(width) for table in self.tables if table.rows]
-        head = "\n".join([self.title, *(line for one in self.headlines for line in layout.wrapped(one, width))])
-        notes = [line for note in self.notes for line in layout.wrapped(note, width)]
-        whole = "\n\n".join([head, *tables, *(["\n".join(notes)] if notes else [])])
+        heads, notes = (layout.sentences(map(printable, some), width) for some in (self.headlines, self.notes))
+        head = "\n".join([*layout.block(self.title, width), *heads])
+        tables = (table.text(width) for table in self.tables if table.rows)
+        whole = "\n\n".join([head, *tables, *filter(None, ["\n".join(notes)])])
         return "\n".join(map(printable, whole.split("\n")))
+
+    @property
+    def tones(self) -> screen.Tones:
+        """The cells of its tables that a terminal may colour."""
+        return {cell: one for table in self.tables for cell, one in table.tones.items()}
+
+    def spelled(self, encoding: str | None) -> Page:
+        """In the letters of an encoding."""
+        spell = partial(screen.spelled, encoding=encoding)
+        heads, notes = [*map(spell, self.headlines)], [*map(spell, self.notes)]
+        tables = [table.spelled(spell) for table in self.tables]
+        return replace(self, title=spell(self.title), tables=tables, headlines=heads, notes=notes)
+
+    def shown(self, out: TextIO, width: int | None) -> str:
+        """As that stream can show it: in its letters, and in colour where it has any."""
+        page = self.spelled(out.encoding)
+        return screen.painted(page.text(width), page.tones) if screen.coloured(out) else page.text(width)
 
     def _repr_html_(self) -> str:
         heads = "".join(f"<div>{html.escape(line)}</div>" for line in self.headlines)
@@ -112,7 +122,8 @@ class Page:
         return ""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(self.text(terminal_width()))
+        width = screen.width(sys.stdout)  # a notebook keeps the text, whatever colours its server is told to have
+        printer.text(self.text() if width is None else self.shown(sys.stdout, width))
 
     def __repr__(self) -> str:
         return self.text()
@@ -322,7 +333,7 @@ def cells_page(
         names = notebook_names(r.notebook for r in records)
         columns = (*columns, "notebook")
         lines = [[*line, names.get(r.notebook or "", "—")] for line, r in zip(lines, records, strict=True)]
-    return Page(title, [Table(columns, lines, right)])
+    return Page(title, [Table(columns, lines, right, FAILED)])
 
 
 def categories(records: Sequence[CellRecord]) -> list[str]:
@@ -349,41 +360,9 @@ def cell_line(record: CellRecord, emissions: Total | None = None) -> list[str]:
     return [inner + called(record), started, quantity(record.wall_s, "s"), *figures, MARKS[record.outcome]]
 
 
-#: A GPU that was held idle for less is between two cells, not forgotten.
-FORGOTTEN_S = 60.0
-RELEASE = (
-    "To release it: `del` what holds it, then (PyTorch) `torch.cuda.empty_cache()`; "
-    "what the CUDA context itself takes goes only when the kernel is restarted."
-)
-
-
-def held_notes(held: Iterable[Held]) -> list[str]:
-    """Which GPUs this kernel holds and does not use, and how to release them; nothing where none."""
-    found = [one for one in held if one.idle_s >= FORGOTTEN_S]
-    notes = [_held(one, len(found) > 1) for one in found]
-    return [*notes[:-1], f"{notes[-1]} {RELEASE}"] if notes else []
-
-
-def _held(one: Held, several: bool) -> str:
-    what = f"{quantity(one.used_bytes, 'B')} on " if one.used_bytes is not None else ""
-    return f"This kernel has held {what}{_gpu(one, several)} for {about(one.idle_s)} since the last cell{_used(one)}."
-
-
-def _gpu(one: Held, several: bool) -> str:
-    """``GPU 0 (NVIDIA A100)``; a UUID only where it is needed to tell one from another."""
-    if one.name is None or one.device.startswith("GPU "):
-        return f"{short(one.device)} ({one.name})" if one.name else short(one.device)
-    return f"a GPU ({one.name}, {short(one.device)})" if several else f"a GPU ({one.name})"
-
-
-def _used(one: Held) -> str:
-    if one.busy_share is None:
-        return ", and how much of it was used is not known"
-    most = "at most " if round(100 * one.busy_share) else ""  # others may have used it, too
-    return f" and used {most}{percent(one.busy_share)} of it"
-
-
 def doctor_page(statuses: Iterable[Status], cost: Sequence[str] = ()) -> Page:
     """Each part of the tool: ready (✓), not here (–), or why not and what to do (✗)."""
     rows = [["✓" if s.ok else "✗" if s.remedy else "–", s.name, s.message, s.remedy or ""] for s in statuses]
-    return Page("jupyter_costmeter's parts", [Table(["", "part", "what it says", "what to do"], rows)], cost)
+    return Page(
+        "jupyter_costmeter's parts", [Table(["", "part", "what it says", "what to do"], rows, tones=FAILED)], cost
+    )

@@ -20,6 +20,7 @@ from .extending import extend
 from .format import percent
 from .pages import Page, Table
 from .periods import local
+from .screen import Tone, Tones
 from .tables import unknown
 from .words import Parser, number
 
@@ -80,13 +81,27 @@ def list_page(context: Context) -> Page:
     """Where the budgets stand, and what is wrong with their files."""
     declared, found, now = context.plans.of(context.project), here(context), time.time()
     verdicts = context.verdicts(found, now)
-    table = Table(COLUMNS, [_line(one) for one in verdicts], frozenset(COLUMNS[1:5]))
+    table = Table(COLUMNS, [_line(one) for one in verdicts], frozenset(COLUMNS[1:5]), tones(verdicts))
     others = len(declared.budgets) - len(found)
     more = [f"{pages.counted(others, 'more budget')} of other notebooks or projects."] if others else []
     wrong = _problems(context)
     empty = [] if found or wrong else [EMPTY]
     notes = [*(note for one in verdicts for note in _notes(one, now)), *empty, *more]
     return Page(pages.counted(len(found), "budget") if found else "No budgets", [table], [*notes, *wrong])
+
+
+def tones(verdicts: Sequence[Verdict]) -> Tones:
+    """Which shares a terminal may colour: those that come near the limit, or reach it."""
+    found: dict[str, Tone] = {}
+    for one in verdicts:
+        if one.state in ("near", "over"):
+            found[share_said(one)] = "near" if one.state == "near" else "bad"
+    return found
+
+
+def share_said(verdict: Verdict) -> str:
+    """``62 %``; ``—`` where it is not known."""
+    return "—" if verdict.share is None or not isfinite(verdict.share) else percent(verdict.share)
 
 
 def _problems(context: Context) -> list[str]:
@@ -97,13 +112,13 @@ def _problems(context: Context) -> list[str]:
 
 
 def _line(verdict: Verdict) -> list[str]:
-    one, share, left = verdict.budget, verdict.share, verdict.left
+    one, left = verdict.budget, verdict.left
     return [
         title(one),
         spent_said(verdict),
         amount_said(verdict.limit, one),
         "—" if left is None else amount_said(left, one),
-        "—" if share is None or not isfinite(share) else percent(share),
+        share_said(verdict),
         _until(verdict),
         "paused" if one.paused else one.hold,
         f"{one.origin} (the administrator's)" if one.cap else one.origin,
@@ -125,7 +140,7 @@ def _notes(verdict: Verdict, now: float) -> Iterator[str]:
     name = title(verdict.budget)
     if verdict.state == "unknown":
         yield f"{name}: {said(verdict)}."
-    elif verdict.spent.incomplete:
+    elif verdict.spent.incomplete and verdict.state != "paused":
         yield f"{name}: a lower bound: {'; '.join(verdict.spent.reasons)}."
     if not verdict.current:
         yield f"{name}: it {resets(verdict, now)}."

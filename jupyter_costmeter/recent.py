@@ -43,6 +43,12 @@ class Reader(Protocol):
 
     def called(self, name: str) -> list[str]: ...
 
+    def along(self, selection: Selection, last: int | None = None) -> Iterator[CellRecord]: ...
+
+    def open_windows(self) -> list[tuple[SessionInfo, CellRecord]]: ...
+
+    def there(self, ids: Iterable[str]) -> set[str]: ...
+
     def told_of(self, ids: Sequence[str]) -> dict[str, tuple[str, Tagged]]: ...
 
     def names(self, selection: Selection) -> Names: ...
@@ -114,6 +120,19 @@ class Recent:
         self, selection: Selection, count: int | None = None, numbers: tuple[int, int] | None = None
     ) -> list[str]:
         return chosen(self._cells_of(selection), count, numbers)
+
+    def along(self, selection: Selection, last: int | None = None) -> Iterator[CellRecord]:
+        """The outermost in the order of their start, from that of the so manieth last cell on."""
+        found = sorted((r for r in selected(self._cells, selection) if not r.parent_id), key=lambda r: r.started_at)
+        newest = set(chosen(found, last, None)) if last is not None else set()
+        since = min((r.started_at for r in found if r.id in newest), default=-inf)
+        return (r for r in found if r.started_at >= since)
+
+    def open_windows(self) -> list[tuple[SessionInfo, CellRecord]]:
+        return []
+
+    def there(self, ids: Iterable[str]) -> set[str]:
+        return {one.id for one in self._cells}.intersection(ids)
 
     def called(self, name: str) -> list[str]:
         start, dash, number = name.rpartition("-")

@@ -62,7 +62,7 @@ class Session:
         self.in_child = False
         self.cells_only = False  # in a kernel, where a block outside of every cell is background work
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
-        self.at_rest: Callable[[], None] = lambda: None  # what may be done while nothing runs
+        self.at_rest: list[Callable[[], None]] = []  # what may be done while nothing runs
         self.audit: Any = None  # of the next cell's FLOPs (audit.Audit), where one was asked for
         self.span: dict[str, Any] = {}  # what the cells from here on are said to be (tag.KEYS)
         self.counted: set[str] = set()  # packages whose FLOPs are counted, though they are not everywhere
@@ -325,7 +325,8 @@ class Session:
         self._rest()
         self.watch.look()
         self.meter.recalibrate()
-        self.at_rest()
+        for rest in list(self.at_rest):
+            rest()
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Settle what has ended and wait for the ledger; whether all of it is in the file.

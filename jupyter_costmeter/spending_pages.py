@@ -20,6 +20,7 @@ from .ledger import Selection
 from .pages import Page, Table
 from .periods import Period
 from .record import Total
+from .screen import Tones
 from .whereabouts import Line, Whereabouts, whereabouts
 from .words import Parser
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 LINES = 20
 #: A notebook's newest runs that forecasts are made of.
 NEWEST = 500
+ENDED: Tones = {"error": "bad", "killed": "bad", "interrupted": "near"}
 RIGHT = frozenset({"runs", "used", "share", "time", "energy"})
 
 
@@ -42,7 +44,7 @@ def spent(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     book = context.costing.book if amounts.needs_costs(budget.measure) else None
     found = whereabouts(_file(context), verdict, asked.by, book, scope.key)
     columns = (asked.by, "runs", "used", "share", *(["outcome"] if asked.by == "cell" else []))
-    table = Table(columns, [line[: len(columns)] for line in _lines(found, budget)], RIGHT)
+    table = Table(columns, [line[: len(columns)] for line in _lines(found, budget)], RIGHT, ENDED)
     name = f"Budget {title(budget)}" if budget.limit < inf else title_of(scope)
     return Page(f"{name}: where it went, by {asked.by}", [table] if found.lines else [], _notes(verdict, found))
 

@@ -20,6 +20,7 @@ from .uses import WANTED, By, Use, Using, Went
 if TYPE_CHECKING:
     from .conditions import Book
     from .ledger.store import Ledger
+    from .recent import Reader
 
 RUNNING = "running now"
 
@@ -82,7 +83,7 @@ def amount_of(budget: Budget, uses: Sequence[Use], book: Book | None) -> Total:
     return amounts.amount(budget.measure, budget.currency, uses, costs)
 
 
-def open_records(ledger: Ledger, window: Window) -> list[tuple[SessionInfo, CellRecord]]:
+def open_records(ledger: Reader, window: Window) -> list[tuple[SessionInfo, CellRecord]]:
     """What runs and counts in a window, and is no record yet."""
     found = [(info, record) for info, record in ledger.open_windows() if lies_in(window, record)]
     closed = ledger.there(record.id for _, record in found) if found else set()

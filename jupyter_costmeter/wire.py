@@ -89,6 +89,22 @@ def cells(records: Iterable[CellRecord], derive: Derive = NOTHING) -> list[Json]
 
 def cell(record: CellRecord, derive: Derive = NOTHING) -> Json:
     """A cell's run, with its derived totals so that the front end need not calculate."""
+    return {
+        **_run(record, derive),
+        "totals": [total(t) for t in accounting.cell_totals(record.usage)],
+        "figures": [figure(f) for f in record.usage.figures],
+    }
+
+
+def run(record: CellRecord, derive: Derive | None = None) -> Json:
+    """One of a cell's last runs, without its single figures; of an earlier one (no ``derive``) the energy alone."""
+    totals = accounting.cell_totals(record.usage)
+    told = [total(t) for t in totals if derive is not None or t.name == "energy_j"]
+    return {**_run(record, derive or NOTHING), "totals": told}
+
+
+def _run(record: CellRecord, derive: Derive) -> Json:
+    """All but what it used."""
     rates = derive.rates(record.usage)
     return {
         "rates": rates and asdict(rates),
@@ -108,8 +124,6 @@ def cell(record: CellRecord, derive: Derive = NOTHING) -> Json:
         "error_type": record.error_type,
         "code_hash": record.code_hash,
         **said_of(record.outcome, record.tags),
-        "totals": [total(t) for t in accounting.cell_totals(record.usage)],
-        "figures": [figure(f) for f in record.usage.figures],
     }
 
 

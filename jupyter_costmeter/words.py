@@ -39,14 +39,21 @@ CATEGORY_TEXTS: dict[Category, str] = {
 }
 TAG_KEYS = "\n".join(
     [
-        "In a notebook, without --last and so on: of the cell that runs and all from it on, until the next tag (which",
-        "says all of it anew) or --off. Of one cell: %%cost tag=hpo method=ours in its first line. KEY= takes back.",
+        (
+            "In a notebook, without --last and so on: of the cell that runs and all from it on, until the next tag"
+            " (which says all of it anew) or --off. Of one cell: %%cost tag=hpo method=ours in its first line."
+            " KEY= takes back."
+        ),
         "What was said stays in the ledger, and the newest counts. Any other KEY=VALUE is a parameter.",
         "",
         "categories:",
         *(f"  {name:10} {text}" for name, text in CATEGORY_TEXTS.items()),
     ]
 )
+
+
+#: Where no notebook is.
+NO_PANEL = "the panel is a widget and needs a notebook, where %cost panel shows it; summary has the totals here"
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,7 +79,13 @@ def parser(prog: str) -> Parser:
         flops.add_argument("off", nargs="?", choices=["off"], help=argparse.SUPPRESS)
         far = words.add_parser("progress", help="say how far this cell is, where no tqdm bar does", add_help=False)
         far.add_argument("done", metavar="DONE/TOTAL", help="such as 3/100")
+        what = "the sidebar's essentials in this output, live: for VS Code, Colab, Notebook 7, Voilà"
+        words.add_parser("panel", help=what, add_help=False)
     words.add_parser("doctor", help="each part: ready, or why not and what to do", add_help=False)
+    plot = words.add_parser("plot", parents=[scope], help="power over time, with the cells as bands", add_help=False)
+    plot.add_argument("file", metavar="[FILE]", nargs="?", help="write it (.html), to be opened anywhere")
+    plot.add_argument("--last", type=_count, metavar="N", help="from the N-th last cell on (all)")
+    plot.add_argument("--force", action="store_true", help="replace a file that is there")
     _about_costs(words, scope)
     _about_budgets(words, scope)
     _about_statements(words, scope)
@@ -117,7 +130,8 @@ def _about_budgets(words: argparse._SubParsersAction[Parser], scope: Parser) -> 
     budget = words.add_parser("budget", help=what, epilog=BUDGET_KEYS, add_help=False)
     budget.add_argument("said", metavar="KEY=VALUE", nargs="*", help="what it says, as in jupyter_costmeter.toml")
     spent = words.add_parser("spent", parents=[scope], help="what spent a budget, or the energy", add_help=False)
-    spent.add_argument("--by", choices=get_args(By), default="cell", help="the rows (cell)")
+    bys = get_args(By)
+    spent.add_argument("--by", choices=bys, default="cell", metavar="ROWS", help=f"{', '.join(bys)} (cell)")
     spent.add_argument("--budget", metavar="NAME", help="which budget (the tightest)")
     ahead = words.add_parser("forecast", help="what the next run of each cell will cost", add_help=False)
     ahead.add_argument("--notebook", metavar="PATH", help="another notebook")
@@ -239,6 +253,8 @@ def _in_order(words: list[str]) -> list[str]:
 def check_word(word: str, known: Parser) -> None:
     """Raises ``UsageError`` where there is no such command, naming the near one."""
     names = list(words_of(known).choices)
+    if word == "panel" and word not in names:
+        raise UsageError(NO_PANEL)
     if word in ("session", "notebook", "project", "all"):
         raise UsageError(f"there is no {word!r}; did you mean --{word}?")
     if word not in names:

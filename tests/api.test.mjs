@@ -147,8 +147,14 @@ test('a malformed message is refused with the place and what was expected', () =
 });
 
 test('another schema is refused with what to do about it', () => {
-  const later = { ...golden('totals'), schema: 2 };
-  assert.throws(() => parseTotals(later), /schema 2.*reads 1.*one version/);
+  const of = (name, schema) => ({ ...golden(name), schema });
+  assert.throws(() => parseTotals(of('totals', 2)), /page is older.*schema 2.*reload it/);
+  assert.throws(() => parseTotals(of('totals', 0)), /server's .* is older.*where JupyterLab runs/);
+  assert.throws(
+    () => parseMessage(of('message', 2)),
+    /kernel's .* is newer.*where JupyterLab runs/
+  );
+  assert.throws(() => parseReply(of('reply', 0)), /kernel's .* is older.*kernel's environment/);
 });
 
 test("a kernel's refusal is told in its own words", () => {

@@ -272,6 +272,12 @@ def tags() -> wire.Json:
     return {"schema": wire.SCHEMA, "methods": ["ours", "baseline"], "runs": ["seed-3"], "cells": cells}
 
 
+def runs() -> wire.Json:
+    """The last runs of a cell, the newest first."""
+    earlier = replace(FIRST, id="r0", started_at=FIRST.started_at - 600, usage=usage(11.0, 3100.0))
+    return {"schema": wire.SCHEMA, "cells": {"cell-1": [wire.run(FIRST, DERIVE), wire.run(earlier)]}}
+
+
 def forecast() -> wire.Json:
     """What the panel is told of the cell that is selected."""
     return {"schema": wire.SCHEMA, "forecast": budget_wire.forecast(FORECAST)}
@@ -279,7 +285,7 @@ def forecast() -> wire.Json:
 
 EXAMPLES = {
     "message": message, "reply": reply, "totals": totals, "places": places, "budgets": budgets, "spent": spent,
-    "forecast": forecast, "tags": tags,
+    "forecast": forecast, "tags": tags, "runs": runs,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ def test_a_fragment_has_one_script_and_says_what_to_do_without() -> None:
     assert chart_html.INK in made
 
 
+def test_a_still_picture_stands_there_until_it_is_drawn() -> None:
+    made = chart_html.fragment(ITEM, "", '<img alt="one">')
+    assert '"><img alt="one"></div><script>' in made
+
+
 def test_two_of_one_chart_do_not_meet() -> None:
     ids = {re.findall('id="([^"]+)"', chart_html.fragment(ITEM, ""))[0] for _ in range(9)}
     assert len(ids) == 9

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter.layout import LEAST, table, wrapped
+from jupyter_costmeter.layout import LEAST, block, clipped, columns_of, table, wrapped
 
 WORDS = st.text("abc ", max_size=60)
 
@@ -18,7 +18,7 @@ def test_no_line_is_longer_than_the_terminal(count: int, width: int, data: st.Da
     columns = [f"a column of numbers {i}" for i in range(count)]
     rows = data.draw(st.lists(st.tuples(*[WORDS] * count), min_size=1, max_size=3))
     made = table(columns, rows, frozenset(), width)
-    assert max(map(len, made.splitlines())) <= width
+    assert max(map(columns_of, made.splitlines())) <= width
     assert all(name.split()[-1] in re.findall(r"\d+", made) for name in columns)
 
 
@@ -45,3 +45,34 @@ def test_a_sentence_is_wrapped(width: int | None, lines: int) -> None:
     assert wrapped("", width) == [""]
     assert wrapped("in /a-path/that-must-be-copied.sqlite", 16) == ["in", "/a-path/that-must-be-copied.sqlite"]
     assert wrapped("a b", 20, "  ") == ["  a b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("", 0), ("abc", 3), ("é", 1), ("e\u0301", 1), ("学習", 4), ("ｱ", 1), ("🚀", 2), ("❤\ufe0f", 2), ("±≥—", 3)],
+)  # fmt: skip
+def test_signs_take_as_many_columns_as_a_terminal_gives_them(text: str, columns: int) -> None:
+    assert columns_of(text) == columns
+
+
+@given(st.text("ab 学e\u0301🚀", max_size=80), st.integers(LEAST, 40))
+def test_wide_sentences_fit_and_lose_nothing(text: str, width: int) -> None:
+    lines = wrapped(text, width)
+    kept = "".join("".join(lines).split())
+    assert kept == "".join(text.split())
+    assert all(columns_of(line) <= width or len(line.split()) == 1 for line in lines)
+    assert columns_of(clipped(text, width)) <= width
+    assert text.startswith(clipped(text, width))
+
+
+def test_wide_names_leave_columns_in_line() -> None:
+    made = table(["name", "x"], [["学習率の探索と評価をするためのラベル" * 2, "1"], ["short", "2"]], frozenset("x"), 40)
+    lines = made.splitlines()
+    assert {columns_of(lines[at]) for at in (0, 1, 2, -1)} == {max(map(columns_of, lines))}
+    assert max(map(columns_of, lines)) <= 40
+
+
+def test_lines_that_are_too_long_are_wrapped_with_their_own_indentation() -> None:
+    text = "usage: a b\n  an option   what it does, in some words that go on"
+    assert block(text, None) == text.split("\n")
+    assert block(text, 30) == ["usage: a b", "  an option   what it does, in", "  some words that go on"]

@@ -52,6 +52,20 @@ def test_inner_windows_and_what_is_no_cell_are_left_out(ledger: Ledger) -> None:
     assert found(ledger) == []
 
 
+def test_the_last_runs_of_each_cell_whatever_their_code_was(ledger: Ledger) -> None:
+    runs = [run(n, f"code {n}", outcome="error" if n == 3 else "ok") for n in range(1, 7)]
+    others = [run(7, "new", "c2"), run(8, "new", "c3"), run(9, "new", notebook=COPY), run(10, "new", parent_id="r1")]
+    ledger.append(SESSIONS["s1"], [*runs, *others])
+    ledger.append(SESSIONS["s2"], [replace(run(11, "new", "c2"), session_id="s2")])
+    told = ledger.last_runs(NOTEBOOK, ["c2", "c1", "never", "c1"])
+    assert {cell_id: [one.id for _, one in found] for cell_id, found in told.items()} == {
+        "c1": ["r6", "r5", "r4", "r3", "r2"], "c2": ["r11", "r7"],
+    }  # fmt: skip
+    assert [info.id for info, _ in told["c2"]] == ["s2", "s1"]
+    assert [figure.value for figure in told["c1"][3][1].usage.figures] == [3.0]
+    assert [len(found) for found in ledger.last_runs(NOTEBOOK, ["c1"], 2).values()] == [2]
+
+
 def test_a_block_without_code_or_id_has_no_history(ledger: Ledger) -> None:
     ledger.append(SESSIONS["s1"], [run(1, None)])
     assert ledger.history(None, None, NOTEBOOK, 5) == []

@@ -17,13 +17,12 @@ import golden
 import pytest
 from shell import cell, fill, session
 
-from jupyter_costmeter import accounting, pages
+from jupyter_costmeter import accounting, pages, screen
 from jupyter_costmeter.pages import Page, Table
 from jupyter_costmeter.record import (
     BucketTotal,
     CellRecord,
     Figure,
-    Held,
     Outcome,
     Provenance,
     Status,
@@ -238,30 +237,6 @@ def test_a_gpu_that_is_all_ours_says_no_share() -> None:
     assert "share" not in pages.cell_page(replace(golden.FIRST, usage=Usage(5.0, figures))).text()
 
 
-def test_a_gpu_held_idle_is_said_once_with_how_to_release_it() -> None:
-    one = Held("GPU-4f2a81c0-1234", "NVIDIA A100", 14e9, 3011.0, 0.0)
-    (note,) = pages.held_notes([one])
-    assert note == (
-        "This kernel has held 14.0 GB on a GPU (NVIDIA A100) for 50 min since the last cell and used 0 % of it. "
-        "To release it: `del` what holds it, then (PyTorch) `torch.cuda.empty_cache()`; "
-        "what the CUDA context itself takes goes only when the kernel is restarted."
-    )
-    first, second = pages.held_notes([one, replace(one, device="GPU-77", busy_share=0.4, used_bytes=None)])
-    assert first.endswith("on a GPU (NVIDIA A100, GPU-4f2a81c0) for 50 min since the last cell and used 0 % of it.")
-    assert (
-        "has held a GPU (NVIDIA A100, GPU-77) for 50 min since the last cell and used at most 40 % of it. To" in second
-    )
-    (note,) = pages.held_notes([replace(one, device="GPU 0", busy_share=None)])
-    assert "14.0 GB on GPU 0 (NVIDIA A100) for" in note
-    assert "how much of it was used is not known" in note
-    assert "<code>torch.cuda.empty_cache()</code>" in Page("x", notes=[note])._repr_html_()
-
-
-def test_a_gpu_between_two_cells_is_not_nagged_about() -> None:
-    assert pages.held_notes([Held("GPU-1", "A100", 14e9, 59.0, 0.0)]) == []
-    assert pages.held_notes([]) == []
-
-
 def test_what_is_no_cells_is_called_by_its_bucket() -> None:
     assert pages.called(golden.IDLING) == "held idle, after run 1"
     assert pages.called(replace(golden.AFTER, seq=0)) == "in the background"
@@ -377,7 +352,7 @@ def test_a_narrow_terminal_gets_a_narrow_table_and_a_pipe_whole_lines(home: Path
     os.close(ours)
     piped = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     assert max(map(len, shown.decode().splitlines())) <= 80
-    assert 100 < max(map(len, piped.splitlines())) <= pages.PIPED
+    assert 100 < max(map(len, piped.splitlines())) <= screen.PIPED
     assert "train" not in piped
 
 
@@ -387,3 +362,11 @@ def test_several_wide_columns_share_the_width() -> None:
     assert max(map(len, lines)) <= 80
     assert lines[2].startswith("short  word")
     assert max(map(len, Table(["a", "b"], [["x" * 40, "word " * 30]]).text(20).splitlines())) >= 16
+
+
+def test_a_notebook_keeps_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    from IPython.lib.pretty import pretty
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "✗ error" in pretty(pages.cells_page("x", [golden.SECOND]))
+    assert "\x1b" not in pretty(pages.cells_page("x", [golden.SECOND]))

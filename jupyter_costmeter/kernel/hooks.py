@@ -51,6 +51,7 @@ class Hooks:
         self.session = current.current(ip.config, script=False)
         self.live = Live(ip, self.session)
         self.hold = Hold(ip, self.session)
+        self.magics = CostMagics(ip, self.session, self.live)
         self._auditing: Audit | None = None  # the cell that runs
         self._ready = False  # whether the first cell has come
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
@@ -59,7 +60,7 @@ class Hooks:
         self.ip.events.register("pre_run_cell", self.before)
         self.ip.events.register("post_run_cell", self.after)
         self.ip.input_transformers_cleanup.insert(1, take_label)  # after leading_empty_lines
-        self.ip.register_magics(CostMagics(self.ip, self.session))
+        self.ip.register_magics(self.magics)
         self.session.start()
         self.session.sampler.defer = _defer
         self.session.cells_only = True
@@ -80,6 +81,7 @@ class Hooks:
             self.ip.magics_manager.magics[kind].pop("cost", None)
         self._leave_running_cells()
         self.session.meter.pause_tracing()
+        self.magics.stop()
         self.live.stop()
 
     def _headless(self) -> bool:

@@ -51,12 +51,13 @@ class Live:
         self.kernel: Any = getattr(ip, "kernel", None)
         self.session = session
         self.seq = 0
+        self.foretells = False  # whether somebody else shows forecasts (the widget)
         self.prospects = Prospects(
             session.settings.ledger_file,
             lambda: session.info,
             lambda: session.derived.costing,
             lambda: session.watch.verdicts or (),
-            lambda: session.watch.panel or bool(session.watch.budgets),
+            lambda: self.foretells or session.watch.panel or bool(session.watch.budgets),
         )
 
     def start(self) -> None:
@@ -66,7 +67,7 @@ class Live:
         self.kernel.comm_manager.comms[wire.COMM_ID] = _Announcement()
         if self.session.settings.live:
             self.session.listeners.append(self.tell)
-            self.session.at_rest = self.rest
+            self.session.at_rest.append(self.rest)
         self._send("loaded", Event((), ()))
 
     def stop(self) -> None:
@@ -76,6 +77,7 @@ class Live:
         self.kernel.comm_manager.comms.pop(wire.COMM_ID, None)
         if self.tell in self.session.listeners:
             self.session.listeners.remove(self.tell)
+            self.session.at_rest.remove(self.rest)
         self._send("unloaded", Event((), ()))
 
     def tell(self, event: Event) -> None:

@@ -5,24 +5,33 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError as IPythonUsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class
 from IPython.display import display
 
-from .. import errors
+from .. import errors, guard
 from ..progressing import progress_of
 from ..session import Session
+from .live import Live
+
+if TYPE_CHECKING:
+    from .widget import Panel
+
+#: Where there can be no panel.
+BARE = "The panel needs ipywidgets, which cannot be loaded here (pip install ipywidgets), so this is the summary."
+BROKEN = "The panel cannot be shown, so this is the summary; %cost doctor says why."
 
 
 @magics_class
 class CostMagics(Magics):
     """``%cost``, ``%cost last``, ``%cost cells``, …"""
 
-    def __init__(self, shell: Any, session: Session) -> None:
+    def __init__(self, shell: Any, session: Session, live: Live) -> None:
         super().__init__(shell)
-        self.session = session
+        self.session, self._live = session, live
+        self._widget: Panel | None = None
 
     @line_cell_magic
     def cost(self, line: str, cell: str | None = None) -> None:
@@ -35,6 +44,7 @@ class CostMagics(Magics):
         word, _, rest = line.strip().partition(" ")
         own: dict[str, Callable[[str], bool | None]]
         own = {"label": self._label, "tag": self._tag, "score": self._score, "progress": progress_of}
+        own["panel"] = self._panel
         quick = own.get(word)
         try:
             if quick is None or quick(rest.strip()) is False:
@@ -47,6 +57,30 @@ class CostMagics(Magics):
         from .. import commands, context
 
         display(commands.run(words, context.of_session(self.session)))  # type: ignore[no-untyped-call]
+
+    def _panel(self, rest: str) -> bool:
+        """The panel, or the summary where it cannot be; whether that was all that was asked, and this is a notebook."""
+        if rest or getattr(self.shell, "kernel", None) is None:
+            return False
+        if not self._shown():
+            self._answer(["summary"])
+            _print(BROKEN if sys.modules.get("ipywidgets") else BARE)
+        return True
+
+    @guard.guarded("the panel")
+    def _shown(self) -> bool:
+        """Show the one panel of this kernel, in a further output if there is one."""
+        from .widget import Panel
+
+        if self._widget is None or self._widget.closed:
+            self._widget = Panel(self.shell, self.session, self._live)
+        self._widget.show()
+        return True
+
+    def stop(self) -> None:
+        """The meter is unloaded."""
+        if self._widget is not None:
+            self._widget.stop()
 
     def _label(self, label: str) -> None:
         """As it stands: "don't stop" is a label, too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from math import inf
 from typing import TYPE_CHECKING
@@ -84,6 +84,17 @@ class Asked:
         with self._reading() as connection:
             return history.runs(connection, cell_id, code_hash, notebook, count, project) if connection else []
 
+    def last_runs(
+        self, notebook: str, cell_ids: Sequence[str], count: int = 5
+    ) -> dict[str, list[tuple[SessionInfo, CellRecord]]]:
+        """The last runs of each of a notebook's cells, the newest first; a cell that has not run there is not in it."""
+        with self._reading() as connection:
+            known = history.of_cells(connection, notebook, list(dict.fromkeys(cell_ids)), count) if connection else []
+        found: dict[str, list[tuple[SessionInfo, CellRecord]]] = {}
+        for info, record in known:
+            found.setdefault(record.cell_id or "", []).append((info, record))
+        return found
+
     def went(
         self, selection: Selection, start: float, end: float, by: By, zone: str = "", hourly_before: float = -inf
     ) -> list[Went]:
@@ -147,6 +158,16 @@ class Asked:
 
         with self._reading() as connection:
             return choosing.cells(connection, selection, count, numbers) if connection else []
+
+    def along(self, selection: Selection, last: int | None = None) -> Iterator[CellRecord]:
+        """The outermost selected records in the order of their start, with their energy only; one at a time.
+
+        ``last``: only from the start of the so manieth last cell on.
+        """
+        from .along import along
+
+        with self._reading() as connection:
+            yield from along(connection, selection, last) if connection else ()
 
     def called(self, name: str) -> list[str]:
         """The cells and blocks whose ids begin like that; ``ab12-7`` is number 7 of the session that begins so."""

@@ -1,7 +1,8 @@
-"""A cell's last runs, for forecasts."""
+"""A cell's last runs, for forecasts and for the line below it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,6 +24,14 @@ def runs(
         of_cell = (cell.c.cell_id == cell_id, cell.c.notebook == notebook, cell.c.code_hash.is_distinct_from(code_hash))
         found += _newest(connection, count, *of_cell)
     return spent.told(connection, found)
+
+
+def of_cells(
+    connection: sa.Connection, notebook: str, cell_ids: Sequence[str], count: int
+) -> list[tuple[SessionInfo, CellRecord]]:
+    """So many of each of a notebook's cells, whatever their code was: cell by cell, the newest first."""
+    each = (_newest(connection, count, cell.c.cell_id == one, cell.c.notebook == notebook) for one in cell_ids)
+    return spent.told(connection, [row for found in each for row in found])
 
 
 def _same_code(

@@ -13,8 +13,10 @@ from .. import wire
 from .bokeh import BokehJS
 from .budgets import Budgets, Chart, Extend, Forecasts, Spent
 from .costs import Place, Regions, WhatIf
+from .runs import Runs
 from .statements import Statements
 from .tags import Tags
+from .timelines import Timelines
 from .totals import Export, Totals
 
 HANDLERS = {
@@ -22,6 +24,7 @@ HANDLERS = {
     "export": Export,
     "statement": Statements,
     "tags": Tags,
+    "runs": Runs,
     "place": Place,
     "regions": Regions,
     "what_if": WhatIf,
@@ -30,6 +33,7 @@ HANDLERS = {
     "forecast": Forecasts,
     "spent": Spent,
     "chart": Chart,
+    "timeline": Timelines,
     "bokeh/([^/]+)": BokehJS,
 }
 

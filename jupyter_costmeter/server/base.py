@@ -21,6 +21,8 @@ from ..wire import Json
 
 H = TypeVar("H", bound="Handler")
 P = ParamSpec("P")
+#: No notebook has more cells than that, nor has a request.
+MOST = 10_000
 
 
 def answered(method: Callable[Concatenate[H, P], Awaitable[None]]) -> Callable[Concatenate[H, P], Awaitable[None]]:
@@ -114,6 +116,16 @@ class Handler(APIHandler):
         if scope == "project":
             return Selection("project", place.project_of(self.notebook(), settings.project))
         raise UsageError(f"there is no scope {scope!r}; there are session, notebook, project")
+
+
+def cells_of(sent: Mapping[str, Any]) -> list[str]:
+    """The ids of the cells that are meant."""
+    found = sent.get("cells")
+    if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
+        raise UsageError("cells wants the ids of the cells, at least one")
+    if len(found) > MOST:
+        raise UsageError(f"cells has {len(found)} ids; it takes {MOST}")
+    return found
 
 
 def _plain(name: str) -> str:

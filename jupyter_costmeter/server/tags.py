@@ -12,13 +12,11 @@ from tornado import web
 from .. import config, place, wire
 from ..errors import UsageError
 from ..ledger import open_ledger
-from .base import Handler, answered
+from .base import Handler, answered, cells_of
 
 Said = dict[str, Any]
 #: The runs of the cells that are meant.
 WHICH = ("all", "newest")
-#: No notebook has more cells than that, nor has a request.
-MOST = 10_000
 
 
 class Tags(Handler):
@@ -51,7 +49,7 @@ def _known(settings: config.CostMeter, notebook: str, cells: Sequence[str]) -> w
 def _tag(settings: config.CostMeter, notebook: str, sent: Mapping[str, Any]) -> wire.Json:
     from .. import tagging
 
-    cells, which, said = _cells(sent), sent.get("which", "all"), sent.get("said")
+    cells, which, said = cells_of(sent), sent.get("which", "all"), sent.get("said")
     if which not in WHICH:
         raise UsageError(f"which = {which!r}: it wants one of {', '.join(WHICH)}")
     if not isinstance(said, dict):
@@ -71,12 +69,3 @@ def _shares(runs: Mapping[str, str], said: Mapping[str, Any], failed: bool) -> I
     rest = {key: value for key, value in said.items() if key != "category"}
     shares = [(judged, dict(said)), ([one for one in runs if one not in set(judged)], rest)]
     yield from ((records, its) for records, its in shares if records and its)
-
-
-def _cells(sent: Mapping[str, Any]) -> list[str]:
-    found = sent.get("cells")
-    if not isinstance(found, list) or not found or not all(isinstance(one, str) for one in found):
-        raise UsageError("cells wants the ids of the cells, at least one")
-    if len(found) > MOST:
-        raise UsageError(f"cells has {len(found)} ids; it takes {MOST}")
-    return found

@@ -36,6 +36,7 @@ import {
   notices,
   progress,
   spent,
+  timeline,
   verdicts,
   type BudgetList,
   type ChartAnswer,
@@ -47,6 +48,7 @@ import {
 } from './budget.js';
 import { rates, type Bound, type Rates } from './rates.js';
 import { saids, tagKnown, type Said, type TagKnown } from './tags.js';
+import type { TimelineAnswer } from './timeline.js';
 import { total, totalOf, type Method, type Total } from './total.js';
 
 export { WireError, totalOf };
@@ -87,6 +89,7 @@ interface Run extends Said {
   cell_id: string | null;
   execution_count: number | null;
   label: string | null;
+  code_hash: string | null;
   /** Seconds since 1970. */
   started_at: number;
   wall_s: number;
@@ -198,6 +201,7 @@ const run = {
   cell_id: orNull(text),
   execution_count: orNull(number),
   label: orNull(text),
+  code_hash: orElse(orNull(text), null),
   started_at: number,
   wall_s: number,
   totals: list(total),
@@ -285,14 +289,28 @@ const totals = object<Totals>({
   ledger
 });
 
+/** What kernels say; the rest is the server's. */
+const KERNELS = ['message', 'reply'];
+
+/** Which of two is to be upgraded, where they do not speak one language. */
+function mismatch(schema: unknown, ofKernel: boolean): string {
+  const said = `(it speaks schema ${String(schema)}, this page ${SCHEMA})`;
+  const newer = Number(schema) > SCHEMA;
+  if (ofKernel) {
+    return newer
+      ? `the kernel's jupyter_costmeter is newer than JupyterLab's ${said}: upgrade it where JupyterLab runs, then restart that`
+      : `the kernel's jupyter_costmeter is older than JupyterLab's ${said}: upgrade it in the kernel's environment, then restart the kernel`;
+  }
+  return newer
+    ? `this page is older than the server's jupyter_costmeter ${said}: reload it`
+    : `the server's jupyter_costmeter is older than this page ${said}: upgrade it where JupyterLab runs, then restart that`;
+}
+
 /** The kernel may be newer or older than this page: say so rather than show half of it. */
 function sameSchema(value: unknown, path: string): Fields {
   const found = fields(value, path);
   if (found.schema !== SCHEMA) {
-    throw new WireError(
-      `${path}: speaks schema ${String(found.schema)}, this panel reads ${SCHEMA}; ` +
-        'bring jupyter_costmeter to one version in the kernel and in JupyterLab, then reload the page'
-    );
+    throw new WireError(`${path}: ${mismatch(found.schema, KERNELS.includes(path))}`);
   }
   return found;
 }
@@ -321,6 +339,11 @@ export function parseTagged(value: unknown): number {
   return number(sameSchema(value, 'tagged').tagged, 'tagged.tagged');
 }
 
+/** The last runs of cells by their ids, the newest first; of those behind it the energy alone is told. */
+export function parseRuns(value: unknown): ReadonlyMap<string, Cell[]> {
+  return map(list(cell))(sameSchema(value, 'runs').cells, 'runs.cells');
+}
+
 export function parsePlace(value: unknown): Place {
   return place(sameSchema(value, 'place'), 'place');
 }
@@ -347,6 +370,10 @@ export function parseSpent(value: unknown): Spent {
 
 export function parseChart(value: unknown): ChartAnswer {
   return chart(sameSchema(value, 'chart'), 'chart');
+}
+
+export function parseTimeline(value: unknown): TimelineAnswer {
+  return timeline(sameSchema(value, 'timeline'), 'timeline');
 }
 
 /** Is it ours? A comm message of somebody else is none of our business, not an error. */

@@ -1,5 +1,6 @@
 /** What the wire says of budgets, as docs/wire.md has it: verdicts, notices, forecasts and what spent it. */
 import { Check, fields, flag, list, number, object, oneOf, orElse, orNull, text } from './shape.js';
+import type { TimelineAnswer } from './timeline.js';
 import { total, type Total } from './total.js';
 
 export const MEASURES = [
@@ -304,4 +305,12 @@ const chartItem: Check<ChartItem> = (value, path) => {
 export const chart = object<ChartAnswer>({
   item: orNull(chartItem),
   reason: orElse(orNull(text), null)
+});
+
+export const timeline = object<TimelineAnswer>({
+  item: orNull(chartItem),
+  reason: orNull(text),
+  text,
+  shift_s: number,
+  more: flag
 });

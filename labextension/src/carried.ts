@@ -129,11 +129,18 @@ export function parseCarried(value: unknown): Carried | null {
   }
 }
 
-const UNITS: Record<string, string> = { energy_j: 'J', gpu_reserved_s: 'GPU-s', flops: 'FLOP' };
+const UNITS: Record<string, string> = {
+  gpu_reserved_s: 'GPU-s',
+  flops: 'FLOP',
+  emissions_g: CO2E,
+  peak_rss_bytes: 'B',
+  peak_gpu_bytes: 'B'
+};
 
-function figure(total: Total, unit: EnergyUnit): string {
+/** A figure in the line below a cell, which has no labels: `~3.65 kJ`, `— FLOP`. */
+export function figureOf(total: Total, unit: EnergyUnit): string {
   if (total.value === null) {
-    return `${DASH} ${UNITS[total.name] ?? CO2E}`;
+    return `${DASH} ${UNITS[total.name] ?? unit}`;
   }
   const shown = show(total, unit);
   return plain(
@@ -146,10 +153,23 @@ export function carriedText(carried: Carried, unit: EnergyUnit, words: Words): s
   const { at, category, seconds, totals } = carried;
   const told = [
     duration(seconds),
-    ...totals.map(one => figure(one, unit)),
+    ...totals.map(one => figureOf(one, unit)),
     ...(category === null ? [] : [categoryName(category, words)])
   ];
   return words.__('From the notebook, %1: %2', at.slice(0, 10), told.join(' · '));
+}
+
+/** What the marks before these figures mean: the lines that there are. */
+export function marksSaid(totals: readonly Total[], words: Words): string[] {
+  const lines = [
+    totals.some(one => one.value !== null && one.method !== 'measured')
+      ? words.__('~ Modelled, assumed or declared, not measured.')
+      : '',
+    totals.some(one => one.value !== null && one.missing > 0)
+      ? words.__('≥ A part is missing.')
+      : ''
+  ];
+  return lines.filter(line => line !== '');
 }
 
 /** What its marks mean, and that nobody here has measured it. */
@@ -157,12 +177,7 @@ export function carriedHover({ at, totals }: Carried, words: Words): string {
   const time = at.replace('T', ' ').replace(/:\d\dZ$/, ' UTC');
   const lines = [
     words.__('What this cell cost when it ran, as the notebook says: %1.', time),
-    totals.some(one => one.value !== null && one.method !== 'measured')
-      ? words.__('~ Modelled, assumed or declared, not measured.')
-      : '',
-    totals.some(one => one.value !== null && one.missing > 0)
-      ? words.__('≥ A part is missing.')
-      : '',
+    ...marksSaid(totals, words),
     totals.some(one => one.value === null) ? words.__('%1 It could not be measured.', DASH) : ''
   ];
   return lines.filter(line => line !== '').join('\n');

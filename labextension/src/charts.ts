@@ -9,8 +9,30 @@ interface Bokeh {
   embed: { embed_item: (item: object, target: HTMLElement) => Promise<Views> };
 }
 
-interface Views {
+interface Views extends Iterable<{ model: Model }> {
   clear: () => void;
+}
+
+/** What we use of a Bokeh model. */
+interface Model {
+  document: { get_model_by_name: (name: string) => Model | null };
+  change: { connect: (slot: () => void) => void };
+  selected: Model & { indices: number[] };
+  get: (column: string) => ArrayLike<string> | null;
+  start: number;
+  end: number;
+  reset_start: number;
+  reset_end: number;
+}
+
+/** A timeline that is drawn. */
+export interface Drawn {
+  clear: () => void;
+  /** What is zoomed into, in the chart's own milliseconds; null where it is all. */
+  range: () => { start: number; end: number } | null;
+  onZoom: (zoomed: () => void) => void;
+  /** Told of the cell whose band is clicked. */
+  onPick: (picked: (cellId: string) => void) => void;
 }
 
 type Page = Window & { Bokeh?: Bokeh & Record<string, Bokeh | undefined> };
@@ -22,11 +44,20 @@ export class Charts {
 
   /** Draw it into the node; answers how to take it away. */
   async draw(item: ChartItem, node: HTMLElement): Promise<() => void> {
+    const views = await this.views(item, node);
+    return () => views.clear();
+  }
+
+  /** Draw a timeline into the node. */
+  async embed(item: ChartItem, node: HTMLElement): Promise<Drawn> {
+    return drawn(await this.views(item, node));
+  }
+
+  private async views(item: ChartItem, node: HTMLElement): Promise<Views> {
     this.loading ??= this.load();
     try {
       const bokeh = await this.loading;
-      const views = await bokeh.embed.embed_item(item, node);
-      return () => views.clear();
+      return await bokeh.embed.embed_item(item, node);
     } catch (error) {
       this.loading = null; // the next chart tries again
       throw error;
@@ -52,6 +83,29 @@ export class Charts {
   }
 }
 
+function drawn(views: Views): Drawn {
+  const [root] = views;
+  const named = (name: string): Model | null =>
+    root?.model.document.get_model_by_name(name) ?? null;
+  const [time, cells] = [named('time'), named('cell-bands')];
+  return {
+    clear: () => views.clear(),
+    range: () =>
+      time === null || (time.start <= time.reset_start && time.end >= time.reset_end)
+        ? null
+        : { start: time.start, end: time.end },
+    onZoom: zoomed => time?.change.connect(zoomed),
+    onPick: picked =>
+      cells?.selected.change.connect(() => {
+        const [first] = cells.selected.indices;
+        const cellId = first === undefined ? undefined : cells.get('cell_id')?.[first];
+        if (cellId) {
+          picked(cellId);
+        }
+      })
+  };
+}
+
 /** With the page's own cookie, as all of the server's scripts. */
 function loadScript(url: string): Promise<void> {
   return new Promise((done, failed) => {
@@ -67,9 +121,9 @@ function loadScript(url: string): Promise<void> {
   });
 }
 
-/** The colour of the panel's text, as `#rrggbb`: that of the theme. */
-export function ink(): string {
-  const panel = document.querySelector('.jp-Costmeter') ?? document.body;
+/** The colour of the panel's text (or of another node's), as `#rrggbb`: that of the theme. */
+export function ink(node: Element | null = document.querySelector('.jp-Costmeter')): string {
+  const panel = node ?? document.body;
   const parts = getComputedStyle(panel).color.match(/[\d.]+/g) ?? [];
   const two = (part: string): string => Math.round(Number(part)).toString(16).padStart(2, '0');
   return parts.length < 3 ? '#808080' : `#${parts.slice(0, 3).map(two).join('')}`;

@@ -98,7 +98,7 @@ function perSecond(rates: Rates, words: Words): string[] {
 }
 
 /** Of the peak, and whose figure that is; or why it is not known. */
-function mfu(rates: Rates, words: Words): string[] {
+export function peakSaid(rates: Rates, words: Words): string[] {
   const { mfu_wall: wall, mfu_busy: busy, method, busy_method, why, source } = rates;
   if (wall === null) {
     const reason = why ?? words.__('no reason is known');
@@ -141,7 +141,7 @@ export function work(cell: Totals & { rates: Rates | null }, words: Words): Work
   const { rates } = cell;
   const more = [
     ...byPrecision(cell, words),
-    ...(rates === null ? [] : [...perSecond(rates, words), ...mfu(rates, words)]),
+    ...(rates === null ? [] : [...perSecond(rates, words), ...peakSaid(rates, words)]),
     ...(rates === null ? [] : perJoule(rates, words)),
     ...hardware(cell, words)
   ];

@@ -9,6 +9,7 @@ import { chosenCells } from './cells.js';
 import { LedgerFeed } from './feed.js';
 import { CellForecast } from './forecast.js';
 import { KernelLink } from './kernel.js';
+import { Latecomers } from './latecomers.js';
 import { SessionModel } from './model.js';
 import { NotebookBudgets } from './notebook-budgets.js';
 import type { Get } from './rest.js';
@@ -25,6 +26,8 @@ interface Following {
   changed: () => void;
   noticed: (meter: NotebookMeter, notices: readonly Notice[]) => void;
   ended: (meter: NotebookMeter, cells: readonly Cell[]) => void;
+  priced: (meter: NotebookMeter, cells: readonly Cell[]) => void;
+  heard: (meter: NotebookMeter) => void;
 }
 
 /** All that is known of one notebook's cost: its kernel's session, and the ledger's totals. */
@@ -42,6 +45,7 @@ export class NotebookMeter implements IDisposable {
   isDisposed = false;
   private introduced: string | null = null;
   private readonly selection: Selection;
+  private readonly latecomers: Latecomers;
 
   constructor(
     readonly panel: NotebookPanel,
@@ -66,6 +70,11 @@ export class NotebookMeter implements IDisposable {
       () => this.feed.totals?.notebook ?? null,
       ended => this.onEnd(ended),
       notices => following.noticed(this, notices)
+    );
+    this.latecomers = new Latecomers(
+      this.model,
+      () => this.link.introduce(),
+      cells => following.priced(this, cells)
     );
     // the kernel's next cell is held by what has just been set
     const made = (): void => void (this.model.phase === 'metered' && this.link.introduce());
@@ -133,6 +142,8 @@ export class NotebookMeter implements IDisposable {
       this.loadError = null; // it has been loaded after all, or the kernel is another
     }
     this.forecast.resume(); // it may have become worth asking
+    this.following.heard(this);
+    this.latecomers.check();
     this.following.changed();
   }
 
@@ -145,6 +156,7 @@ export class NotebookMeter implements IDisposable {
   private onEnd(cells: readonly Cell[]): void {
     this.ask();
     if (cells.length > 0) {
+      this.latecomers.add(cells);
       this.following.ended(this, cells);
     }
   }
@@ -182,6 +194,12 @@ export class Follower {
   readonly noticed = new Signal<this, { meter: NotebookMeter; notices: readonly Notice[] }>(this);
   /** Cells have ended, in whichever notebook. */
   readonly ended = new Signal<this, { meter: NotebookMeter; cells: readonly Cell[] }>(this);
+  /** What cells cost that ended before that could be said. */
+  readonly priced = new Signal<this, { meter: NotebookMeter; cells: readonly Cell[] }>(this);
+  /** A kernel has told more, in whichever notebook. */
+  readonly heard = new Signal<this, NotebookMeter>(this);
+  /** Other assumptions hold. */
+  readonly repriced = new Signal<this, void>(this);
   private shown = false;
 
   constructor(
@@ -202,7 +220,12 @@ export class Follower {
 
   get current(): NotebookMeter | null {
     const panel = this.tracker.currentWidget;
-    return panel === null ? null : (this.meters.get(panel) ?? null);
+    return panel === null ? null : this.of(panel);
+  }
+
+  /** The meter of a notebook. */
+  of(panel: NotebookPanel): NotebookMeter | null {
+    return this.meters.get(panel) ?? null;
   }
 
   /** Whether somebody looks at the panel: nothing ticks and no server is asked for a hidden one. */
@@ -220,6 +243,7 @@ export class Follower {
   /** The machine stands elsewhere, or is said to: all notebooks' figures change. */
   reprice(): void {
     this.tracker.forEach(panel => this.meters.get(panel)?.reprice());
+    this.repriced.emit();
   }
 
   /** Read the ledger for what comes into view. */
@@ -241,7 +265,11 @@ export class Follower {
       this.noticed.emit({ meter: from, notices });
     const ended = (from: NotebookMeter, cells: readonly Cell[]): void =>
       this.ended.emit({ meter: from, cells });
-    const meter = new NotebookMeter(panel, path, { get, words, wanted, changed, noticed, ended });
+    const priced = (from: NotebookMeter, cells: readonly Cell[]): void =>
+      this.priced.emit({ meter: from, cells });
+    const heard = (from: NotebookMeter): void => this.heard.emit(from);
+    const following = { get, words, wanted, changed, noticed, ended, priced, heard };
+    const meter = new NotebookMeter(panel, path, following);
     this.meters.set(panel, meter);
     panel.disposed.connect(() => {
       meter.dispose();

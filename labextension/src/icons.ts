@@ -10,3 +10,14 @@ export const costIcon = new LabIcon({
   </g>
 </svg>`
 });
+
+/** Steps over time. */
+export const timelineIcon = new LabIcon({
+  name: 'jupyter-costmeter:timeline',
+  svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">
+  <g class="jp-icon3 jp-icon-selectable" fill="#616161">
+    <path d="M3 3h2v16h16v2H3z"/>
+    <path d="M7 17v-5h4V6h5v7h5v4h-2v-2h-5V8h-1v6H9v3z"/>
+  </g>
+</svg>`
+});

@@ -11,10 +11,12 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { IFormRendererRegistry } from '@jupyterlab/ui-components';
 import { followNotices } from './alerts.js';
+import { Badges } from './badges.js';
 import { Charts } from './charts.js';
 import { Carrying } from './carrying.js';
 import { addExport, addOpen, addTag, exportMenu, OPEN, TAG } from './commands.js';
 import { Follower } from './follow.js';
+import { Lines } from './lines.js';
 import { CostPanel, type Deeds } from './panel.js';
 import { Places } from './places.js';
 import { addRegionField } from './region-field.js';
@@ -22,6 +24,7 @@ import { fetchStatement, type Get } from './rest.js';
 import { download, getter } from './server.js';
 import { Settings } from './settings.js';
 import { addStatus } from './status.js';
+import { addTimeline } from './timeline-widget.js';
 
 const ID = 'jupyter-costmeter:panel';
 
@@ -30,6 +33,10 @@ function deedsOf(app: JupyterFrontEnd, get: Get): Deeds {
   return {
     openMenu: exportMenu(app),
     tag: () => void app.commands.execute(TAG),
+    commands: {
+      has: id => app.commands.hasCommand(id),
+      run: id => void app.commands.execute(id)
+    },
     statement: async ({ path, model }, order) =>
       download(await fetchStatement(get, { ...order, path: path(), session: model.sessionId }))
   };
@@ -60,7 +67,9 @@ function activate(
   const charts = new Charts(serverSettings.baseUrl);
   const deeds = deedsOf(app, get);
   const panel = new CostPanel(follower, settings, words, places, get, charts, deeds);
-  new Carrying(tracker, follower, settings, words);
+  const lines = new Lines();
+  new Carrying(tracker, follower, lines, settings, words);
+  new Badges(tracker, follower, lines, settings, get, words);
   followNotices(app, follower, settings, words);
   app.shell.add(panel, 'right', { rank: 900, type: 'Cost Meter' });
   restorer?.add(panel, panel.id);
@@ -75,7 +84,11 @@ function activate(
     addRegionField(forms, ID, places, () => ({ words, energyUnit, showMoney }));
   }
   // a chart has the theme's colours
-  themes?.themeChanged.connect(() => follower.current?.budgets.spent.refresh());
+  const lookAgain = addTimeline({ app, follower, settings, charts, get, words }, palette);
+  themes?.themeChanged.connect(() => {
+    follower.current?.budgets.spent.refresh();
+    lookAgain();
+  });
   settings
     .follow(registry, ID)
     .catch((error: unknown) => console.warn('jupyter-costmeter: settings', error));

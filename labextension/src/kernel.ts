@@ -91,6 +91,13 @@ export class KernelLink implements IDisposable {
     await this.catchUp();
   }
 
+  /** Ask once more, as somebody wishes. */
+  async retry(): Promise<void> {
+    this.tries = TRIES;
+    this.model.enter('looking');
+    await this.search();
+  }
+
   /** A kernel has come, gone or changed. */
   private meet(): void {
     const kernel = this.context.session?.kernel ?? null;

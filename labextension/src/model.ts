@@ -16,6 +16,9 @@ import type {
   Verdict
 } from './api.js';
 import { totalOf } from './api.js';
+import { weaker } from './total.js';
+import { failedOf, type Failed } from './wasted.js';
+import { Sparks } from './sparks.js';
 
 /** How far we have come with this kernel. */
 export type Phase =
@@ -98,12 +101,6 @@ export interface Utilisation {
   method: Method | null;
 }
 
-const WEAKER: readonly (Method | null)[] = [null, 'measured', 'modelled', 'declared', 'assumed'];
-
-function weaker(one: Method | null, other: Method | null): Method | null {
-  return WEAKER.indexOf(one) > WEAKER.indexOf(other) ? one : other;
-}
-
 /** Whether the cells, or what lies between them (both its buckets together), say no busy time. */
 function isSilent({ buckets }: Summary): boolean {
   return [true, false].some(ofCells => {
@@ -153,6 +150,8 @@ export class SessionModel {
   sessionId: string | null = null;
   /** What of the kernel's words could not be understood. */
   problem: string | null = null;
+  /** What the running cells drew in their last minute. */
+  readonly sparks = new Sparks();
 
   private cells = new Map<string, Cell>();
   private seq = -1;
@@ -226,6 +225,11 @@ export class SessionModel {
     return this.cells.get(id) ?? null;
   }
 
+  /** All runs that are known, in no order. */
+  known(): Iterable<Cell> {
+    return this.cells.values();
+  }
+
   /** Other assumptions hold from now on: the costs of cells that the kernel does not tell again are not known. */
   outdate(): void {
     this.outdated = true;
@@ -263,6 +267,11 @@ export class SessionModel {
     return now > told ? now : 0;
   }
 
+  /** Of the cells that failed what is remembered; null where none has. */
+  failed(): Failed | null {
+    return this.summary && failedOf(this.summary, this.cells.values());
+  }
+
   dearest(count: number): Ranked[] {
     return rank(this.cells.values(), count);
   }
@@ -290,6 +299,7 @@ export class SessionModel {
   ): void {
     Object.assign(this, { sessionId, seq, running, summary, held, ledger, problem: null });
     this.budgets = budgets ?? this.budgets;
+    this.sparks.hear(running);
     this.heardAt = this.clock();
   }
 

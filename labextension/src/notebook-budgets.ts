@@ -36,6 +36,11 @@ export class NotebookBudgets {
     return merge(server, { budgets: model.budgets, at: model.toldAt });
   }
 
+  /** Whether somebody has opened something of them. */
+  get isAsked(): boolean {
+    return this.desk.draft !== null || this.spent.budget !== null;
+  }
+
   find(id: string): Verdict | null {
     return this.verdicts().find(one => one.id === id) ?? null;
   }

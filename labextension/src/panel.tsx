@@ -1,31 +1,32 @@
 /** The sidebar's panel: React widgets over the Follower's state. */
 import { ReactWidget } from '@jupyterlab/ui-components';
-import React, { useEffect } from 'react';
-import type { Cell, Costs, Running as RunningCell } from './api.js';
+import React from 'react';
 import type { Forecast } from './budget.js';
 import { firstLine, reveal } from './cells.js';
 import type { Charts } from './charts.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { costIcon } from './icons.js';
+import { machineOf, MeterTotals } from './notebook-totals.js';
 import { Budgets } from './parts/budgets.js';
 import { Dearest } from './parts/dearest.js';
 import { ExportButton } from './parts/export.js';
 import { NextRun } from './parts/forecast.js';
 import { HeldNote } from './parts/held.js';
-import { GpuNote, Warnings } from './parts/notices.js';
+import { Warnings } from './parts/notices.js';
 import { Paper } from './parts/paper.js';
+import { More } from './parts/more.js';
 import { Running } from './parts/running.js';
-import { Load, Stand } from './parts/state.js';
-import { Totals, type Row } from './parts/totals.js';
-import { Used } from './parts/used.js';
-import { WhatIf } from './parts/whatif.js';
-import { WherePart } from './parts/where.js';
+import { FoldsContext, type Folds } from './parts/section.js';
+import { Load, Stand, type Commands } from './parts/state.js';
+import { TimelineButton } from './parts/timeline-button.js';
 import { useView, ViewContext } from './parts/view.js';
 import type { Places } from './places.js';
-import { SCOPES, type Get, type Scope, type Where } from './rest.js';
+import { SCOPES, type Get, type Scope } from './rest.js';
+import { arranged, type Section } from './sections.js';
 import type { Settings } from './settings.js';
 import type { Order } from './statement.js';
 import { Supposing } from './supposing.js';
+import { TIMELINE } from './timeline.js';
 import type { Words } from './words.js';
 
 export const PANEL_ID = 'jupyter-costmeter';
@@ -37,6 +38,7 @@ export type OpenMenu = (anchor: HTMLElement) => void;
 export interface Deeds {
   openMenu: OpenMenu;
   tag: () => void;
+  commands: Commands;
   statement: (meter: NotebookMeter, order: Order) => Promise<void>;
 }
 
@@ -101,22 +103,29 @@ export class CostPanel extends ReactWidget {
     const { energyUnit, showMoney } = settings;
     return (
       <ViewContext.Provider value={{ words, energyUnit, showMoney }}>
-        {meter === null ? (
-          <>
-            <Header />
-            <Stand state="no-notebook" />
-          </>
-        ) : (
-          <Notebook
-            meter={meter}
-            {...{ places, settings, supposing, charts, deeds }}
-            ticks={this.follower.visible}
-          />
-        )}
+        <FoldsContext.Provider value={foldsOf(settings)}>
+          {meter === null ? (
+            <>
+              <Header />
+              <Stand state="no-notebook" commands={deeds.commands} />
+            </>
+          ) : (
+            <Notebook
+              meter={meter}
+              {...{ places, settings, supposing, charts, deeds }}
+              ticks={this.follower.visible}
+            />
+          )}
+        </FoldsContext.Provider>
       </ViewContext.Provider>
     );
   }
 }
+
+const foldsOf = (settings: Settings): Folds => ({
+  isOpen: name => settings.openSections.includes(name),
+  toggle: name => void settings.toggleSection(name)
+});
 
 interface NotebookProps {
   meter: NotebookMeter;
@@ -133,7 +142,12 @@ function Notebook(props: NotebookProps): React.JSX.Element {
   return (
     <>
       <Header path={props.meter.path()}>
-        {model.phase === 'metered' && <ExportButton openMenu={props.deeds.openMenu} />}
+        {model.phase === 'metered' && (
+          <span className="jp-Costmeter-headerButtons">
+            <TimelineButton open={() => props.deeds.commands.run(TIMELINE)} />
+            <ExportButton openMenu={props.deeds.openMenu} />
+          </span>
+        )}
       </Header>
       {model.phase === 'metered' ? <Metered {...props} /> : <Unmetered {...props} />}
     </>
@@ -145,7 +159,7 @@ function Header(props: { path?: string; children?: React.ReactNode }): React.JSX
   const { path, children } = props;
   const { words } = useView();
   return (
-    <header className="jp-Costmeter-header">
+    <div className="jp-Costmeter-header">
       <h2>{words.__('Cost Meter')}</h2>
       {children}
       {path !== undefined && (
@@ -153,15 +167,16 @@ function Header(props: { path?: string; children?: React.ReactNode }): React.JSX
           {path.split('/').pop()}
         </p>
       )}
-    </header>
+    </div>
   );
 }
 
+/** The panel's parts by section; what is not there says nothing. */
+type Parts = Partial<Record<Section, React.ReactNode>>;
+
 function Metered(props: NotebookProps): React.JSX.Element {
-  const { meter, settings, ticks } = props;
-  const { model, panel } = meter;
-  const source = (cell: Cell | RunningCell): string | null => firstLine(panel, cell.cell_id);
-  const elapsed = (cell: RunningCell): number => model.elapsed(cell);
+  const { meter, ticks } = props;
+  const { model } = meter;
   return (
     <>
       <MeterWarnings {...props} />
@@ -171,18 +186,74 @@ function Metered(props: NotebookProps): React.JSX.Element {
         ticks={ticks}
         ask={() => void meter.link.introduce()}
       />
-      <NextRun forecast={nextRun(meter)} />
-      <Running cells={model.running} source={source} elapsed={elapsed} ticks={ticks} />
-      <MeterBudgets {...props} />
-      <MeterTotals {...props} />
-      <MeterPaper {...props} />
-      <Dearest
-        ranked={model.dearest(settings.dearestCount)}
-        source={source}
-        said={cell => meter.said(cell)}
-        reveal={cell => void reveal(panel, cell.cell_id)}
+      <Sections
+        {...props}
+        parts={{
+          now: <MeterRunning {...props} />,
+          budgets: <MeterBudgets {...props} />,
+          totals: <MeterTotals {...props} />,
+          spent: <MeterSpent {...props} />,
+          paper: <MeterPaper {...props} />
+        }}
       />
     </>
+  );
+}
+
+/** In the order of the settings; the rest behind "More", but what somebody has just asked for. */
+function Sections(props: {
+  meter: NotebookMeter;
+  settings: Settings;
+  parts: Parts;
+}): React.JSX.Element {
+  const { meter, settings, parts } = props;
+  const { always, more } = arranged(settings.sections);
+  const asked = {
+    budgets: meter.budgets.isAsked,
+    paper: meter.tags.cells !== null || meter.statement.opened
+  };
+  const draw = (name: Section): React.ReactNode => (
+    <React.Fragment key={name}>{parts[name]}</React.Fragment>
+  );
+  return (
+    <>
+      {always.map(draw)}
+      <More
+        shown={settings.showMore}
+        asked={more.some(name => Object.entries(asked).some(([one, is]) => one === name && is))}
+        toggle={() => void settings.toggleMore()}
+      >
+        {more.filter(name => parts[name] !== undefined).map(draw)}
+      </More>
+    </>
+  );
+}
+
+function MeterRunning({ meter, ticks }: NotebookProps): React.JSX.Element {
+  const { model, panel } = meter;
+  return (
+    <Running
+      cells={model.running}
+      source={cell => firstLine(panel, cell.cell_id)}
+      elapsed={cell => model.elapsed(cell)}
+      watts={cell => model.sparks.of(cell.id)}
+      ticks={ticks}
+      head={<NextRun forecast={nextRun(meter)} />}
+    />
+  );
+}
+
+function MeterSpent({ meter, settings }: NotebookProps): React.JSX.Element {
+  const { model, panel } = meter;
+  return (
+    <Dearest
+      summary={model.summary}
+      failed={model.failed()}
+      ranked={model.dearest(settings.dearestCount)}
+      source={cell => firstLine(panel, cell.cell_id)}
+      said={cell => meter.said(cell)}
+      reveal={cell => void reveal(panel, cell.cell_id)}
+    />
   );
 }
 
@@ -191,20 +262,26 @@ function Unmetered(props: NotebookProps): React.JSX.Element {
   const { meter } = props;
   const { phase } = meter.model;
   const past = (meter.feed.totals?.scopes.notebook.cells ?? 0) > 0;
+  const known = past || meter.budgets.verdicts().length > 0;
+  const parts: Parts = {
+    ...(known && { budgets: <MeterBudgets {...props} /> }),
+    ...(past && { totals: <MeterTotals {...props} /> }),
+    ...((past || meter.tags.cells !== null) && { paper: <MeterPaper {...props} /> })
+  };
   return (
     <>
-      {phase !== 'metered' && <Stand state={phase} />}
+      {phase !== 'metered' && (
+        <Stand
+          state={phase}
+          commands={props.deeds.commands}
+          retry={() => void meter.link.retry()}
+        />
+      )}
       {phase === 'unmetered' && (
         <Load busy={meter.loading} error={meter.loadError} load={() => void meter.load()} />
       )}
-      {(past || meter.budgets.verdicts().length > 0) && (
-        <>
-          <NextRun forecast={nextRun(meter)} />
-          <MeterBudgets {...props} />
-        </>
-      )}
-      {past && <MeterTotals {...props} />}
-      {(past || meter.tags.cells !== null) && <MeterPaper {...props} />}
+      {known && <NextRun forecast={nextRun(meter)} />}
+      <Sections {...props} parts={parts} />
     </>
   );
 }
@@ -244,104 +321,10 @@ function MeterPaper({ meter, deeds }: NotebookProps): React.JSX.Element {
   );
 }
 
-/** The machine that the kernel runs on; the server's own where that is not known. */
-const machineOf = ({ model, path }: NotebookMeter): Where => ({
-  host: model.session?.host ?? null,
-  path: path()
-});
-
 function MeterWarnings({ meter, places }: NotebookProps): React.JSX.Element {
   const { model, feed } = meter;
   const ledger = [model.ledger, feed.totals?.ledger ?? null].find(one => one?.ok === false);
   const mistakes = places.placeOf(machineOf(meter))?.problems ?? [];
   const known = { problem: model.problem, ledger: ledger ?? null, server: feed.problem };
-  return <Warnings {...known} mistakes={mistakes} />;
-}
-
-function MeterTotals(props: NotebookProps): React.JSX.Element {
-  const { meter } = props;
-  const { words } = useView();
-  const { model, feed } = meter;
-  const summary = model.summary ?? feed.totals?.scopes.notebook;
-  return (
-    <Totals
-      rows={rows(meter, words)}
-      head={
-        <>
-          <Place {...props} />
-          {summary && <Used summary={summary} />}
-        </>
-      }
-    >
-      <GpuNote sensors={meter.model.sensors} />
-      <Elsewhere {...props} />
-    </Totals>
-  );
-}
-
-/** What is derived of the joules: of the session, else of the notebook's past. */
-const costsOf = ({ model, feed }: NotebookMeter): Costs | null =>
-  model.summary?.costs ?? feed.totals?.scopes.notebook.costs ?? null;
-
-/** Where it runs, asked where it is seen; nothing where nothing is derived of the joules. */
-function Place(props: NotebookProps): React.JSX.Element | null {
-  const { meter, places, settings, ticks } = props;
-  const { totals } = meter.feed;
-  const machine = machineOf(meter);
-  const { host, path } = machine;
-  const costs = costsOf(meter);
-  const wanted = ticks && costs !== null;
-  useEffect(() => {
-    if (wanted) {
-      void places.want({ host, path });
-    }
-  }, [wanted, places, host, path, totals]);
-  if (costs === null) {
-    return null;
-  }
-  const dismiss = (): void => void settings.dismissWhere();
-  return (
-    <div className="jp-Costmeter-assumptions">
-      <WherePart {...{ places, machine, costs, dismiss }} asks={settings.askWhere} />
-    </div>
-  );
-}
-
-/** What if it ran elsewhere. */
-function Elsewhere({ meter, places, supposing }: NotebookProps): React.JSX.Element | null {
-  const { totals } = meter.feed;
-  return costsOf(meter) === null ? null : (
-    <div className="jp-Costmeter-assumptions">
-      <WhatIf
-        {...{ supposing, places }}
-        path={meter.path()}
-        session={meter.model.sessionId}
-        figures={totals}
-        project={totals?.project != null}
-      />
-    </div>
-  );
-}
-
-/** The session from the kernel; the notebook and its project, across restarts, from the ledger. */
-function rows({ model, feed }: NotebookMeter, words: Words): Row[] {
-  const { totals, problem } = feed;
-  const why = problem ?? words.__('Being read from the ledger');
-  const since = words.__('Since the meter was loaded into this kernel');
-  const all: (Row | false)[] = [
-    model.summary !== null && { scope: 'session', summary: model.summary, title: since, why },
-    {
-      scope: 'notebook',
-      summary: totals?.scopes.notebook ?? null,
-      title: totals?.notebook ?? '',
-      why
-    },
-    totals?.project !== null && {
-      scope: 'project',
-      summary: totals?.scopes.project ?? null,
-      title: totals?.project ?? '',
-      why
-    }
-  ];
-  return all.filter((row): row is Row => row !== false);
+  return <Warnings {...known} mistakes={mistakes} retry={() => meter.ask()} />;
 }

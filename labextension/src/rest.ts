@@ -5,11 +5,14 @@ import {
   parseForecast,
   parsePlace,
   parseRegions,
+  parseRuns,
   parseSpent,
   parseTagged,
   parseTags,
+  parseTimeline,
   parseTotals,
   parseWhatIf,
+  type Cell,
   type Kind,
   type Place,
   type Region,
@@ -28,6 +31,7 @@ import type {
 } from './budget.js';
 import type { Fields } from './shape.js';
 import type { Said, TagKnown } from './tags.js';
+import type { Stretch, TimelineAnswer } from './timeline.js';
 
 export const SCOPES = ['session', 'notebook', 'project'] as const;
 export const FORMATS = ['json', 'csv', 'md'] as const;
@@ -224,6 +228,15 @@ export async function fetchForecast(
   return parseForecast(await response.json());
 }
 
+export async function fetchRuns(
+  get: Get,
+  path: string,
+  cells: readonly string[]
+): Promise<ReadonlyMap<string, Cell[]>> {
+  const response = await ask(get, `${ROOT}/runs${query({ path })}`, sent('POST', { cells }));
+  return parseRuns(await response.json());
+}
+
 export async function fetchSpent(get: Get, path: string, budget: string, by: By): Promise<Spent> {
   const response = await ask(get, `${ROOT}/spent${query({ path, budget, by })}`);
   return parseSpent(await response.json());
@@ -238,6 +251,23 @@ export async function fetchChart(
 ): Promise<ChartAnswer> {
   const response = await ask(get, `${ROOT}/chart${query({ path, budget, ink })}`);
   return parseChart(await response.json());
+}
+
+/** @param asked - `looked` is what is zoomed into, `ink` the colour of its text */
+export async function fetchTimeline(
+  get: Get,
+  asked: {
+    path: string;
+    session: string | null;
+    scope: Scope;
+    ink: string;
+    looked: Stretch | null;
+  }
+): Promise<TimelineAnswer> {
+  const { looked, ...named } = asked;
+  const zoom = { from: looked?.start ?? null, to: looked?.end ?? null };
+  const response = await ask(get, `${ROOT}/timeline${query({ ...named, ...zoom })}`);
+  return parseTimeline(await response.json());
 }
 
 export async function fetchTags(

@@ -1,7 +1,9 @@
 /** The user's settings, as schema/panel.json declares them. */
 import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ISignal, Signal } from '@lumino/signaling';
+import { FROM_S, USUAL, figuresIn, type FigureName } from './badge.js';
 import type { EnergyUnit } from './format.js';
+import { FIRST, sectionsIn, toggled, type Section } from './sections.js';
 
 export class Settings {
   showStatusBar = true;
@@ -14,6 +16,15 @@ export class Settings {
   budgetNotifications = true;
   /** Whether a cell's costs are written into its notebook. */
   notebookCosts = false;
+  /** Whether a line stands below cells, of those that ran for so many seconds, and what is in it. */
+  cellLine = true;
+  cellLineFrom = FROM_S;
+  cellLineFigures: readonly FigureName[] = USUAL;
+  /** The panel's sections that are always there, in this order. */
+  sections: readonly Section[] = FIRST;
+  openSections: readonly Section[] = [];
+  /** Whether the other sections are there, too. */
+  showMore = false;
   private registered: ISettingRegistry.ISettings | null = null;
   private readonly signal = new Signal<this, void>(this);
 
@@ -39,6 +50,19 @@ export class Settings {
     await this.registered?.set('askWhere', false);
   }
 
+  /** Open or close a section of the panel; remembered, as far as there is a registry. */
+  async toggleSection(one: Section): Promise<void> {
+    this.openSections = toggled(this.openSections, one);
+    this.signal.emit();
+    await this.registered?.set('openSections', [...this.openSections]);
+  }
+
+  async toggleMore(): Promise<void> {
+    this.showMore = !this.showMore;
+    this.signal.emit();
+    await this.registered?.set('showMore', this.showMore);
+  }
+
   private apply({ composite }: ISettingRegistry.ISettings): void {
     this.showStatusBar = composite.showStatusBar !== false;
     this.energyUnit = composite.energyUnit === 'Wh' ? 'Wh' : 'J';
@@ -47,6 +71,12 @@ export class Settings {
     this.showMoney = composite.showMoney !== false;
     this.budgetNotifications = composite.budgetNotifications !== false;
     this.notebookCosts = composite.notebookCosts === true;
+    this.cellLine = composite.cellLine !== false;
+    this.cellLineFrom = Number(composite.cellLineFrom ?? FROM_S);
+    this.cellLineFigures = figuresIn(composite.cellLineFigures);
+    this.sections = sectionsIn(composite.sections, FIRST);
+    this.openSections = sectionsIn(composite.openSections, []);
+    this.showMore = composite.showMore === true;
     this.signal.emit();
   }
 }

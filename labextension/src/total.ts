@@ -33,3 +33,10 @@ export const total: Check<Total> = object<Total>({
 export function totalOf(holder: { totals: readonly Total[] }, name: string): Total | undefined {
   return holder.totals.find(one => one.name === name);
 }
+
+const WEAKER: readonly (Method | null)[] = [null, 'measured', 'modelled', 'declared', 'assumed'];
+
+/** What a sum of both is said to be. */
+export function weaker(one: Method | null, other: Method | null): Method | null {
+  return WEAKER.indexOf(one) > WEAKER.indexOf(other) ? one : other;
+}

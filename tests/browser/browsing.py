@@ -30,6 +30,10 @@ ARGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SHOTS = Path(os.environ.get("SHOTS") or ROOT / "test-artifacts")
+#: Tests look at all of the panel, unless they say otherwise.
+OPEN: dict[str, object] = {"sections": ["now", "budgets", "totals", "paper", "spent"]}
+OPEN["openSections"] = OPEN["sections"]
+PANEL = "jupyter-costmeter:panel"
 NEWS = json.dumps({"fetchNews": "false", "checkForUpdates": False})
 
 
@@ -61,7 +65,8 @@ def chromium_path() -> str:
     return found
 
 
-def serve(root: Path, app: str, **more: str) -> Iterator[Server]:
+def serve(root: Path, app: str, whole: bool = True, **more: str) -> Iterator[Server]:
+    """With all of the panel open, unless not ``whole``: then our settings are as we ship them."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -70,6 +75,9 @@ def serve(root: Path, app: str, **more: str) -> Iterator[Server]:
     settings = root / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text(NEWS)
+    defaults = root / "config" / "labconfig"
+    defaults.mkdir(parents=True)
+    (defaults / "default_setting_overrides.json").write_text(json.dumps({PANEL: OPEN if whole else {}}))
     token = secrets.token_hex(16)
     env = {
         **os.environ,

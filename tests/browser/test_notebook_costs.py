@@ -30,11 +30,11 @@ HARMFUL = "<img src=x onerror=\"document.body.dataset.harmed='yes'\">"
 
 @contextmanager
 def wanted(lab: Server) -> Iterator[None]:
-    """With the setting on."""
+    """With the setting on, and no other line in their place."""
     folder = lab.data.parent / "config" / "lab" / "user-settings" / "jupyter-costmeter"
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "panel.jupyterlab-settings"
-    file.write_text(json.dumps({"notebookCosts": True}))
+    file.write_text(json.dumps({"notebookCosts": True, "cellLine": False}))
     try:
         yield
     finally:

@@ -10,10 +10,19 @@ import {
 import type { LabIcon } from '@jupyterlab/ui-components';
 import React, { useEffect } from 'react';
 import type { Verdict } from '../budget.js';
-import { hoverText, MARKS, spokenOf, standing, stateText } from '../budgets.js';
+import {
+  hoverText,
+  MARKS,
+  shortText,
+  spokenOf,
+  standing,
+  stateText,
+  tightest
+} from '../budgets.js';
 import type { NotebookBudgets } from '../notebook-budgets.js';
 import type { Words } from '../words.js';
 import { BudgetForm } from './budget-form.js';
+import { Section } from './section.js';
 import { Spent, type SpentProps } from './spent.js';
 import { useView } from './view.js';
 
@@ -42,8 +51,13 @@ export function Budgets(props: BudgetsProps): React.JSX.Element {
   useLooks(ticks && all.length > 0, budgets);
   const adds = desk.draft !== null && !all.some(({ id }) => id === desk.draft?.id);
   return (
-    <section className="jp-Costmeter-section jp-Costmeter-budgets">
-      <h3>{words.__('Budgets')}</h3>
+    <Section
+      name="budgets"
+      title={words.__('Budgets')}
+      gist={<Gist all={all} />}
+      asked={budgets.isAsked}
+      className="jp-Costmeter-budgets"
+    >
       <Problems budgets={budgets} />
       {all.length === 0 && feed.answer !== null && !adds && (
         <p className="jp-Costmeter-quiet">{words.__('No budget is set.')}</p>
@@ -64,7 +78,27 @@ export function Budgets(props: BudgetsProps): React.JSX.Element {
         {words.__('Add a budget')}
       </button>
       {adds && <BudgetForm desk={desk} />}
-    </section>
+    </Section>
+  );
+}
+
+/** The one that is spent furthest: a bar, and how far. */
+function Gist({ all }: { all: readonly Verdict[] }): React.JSX.Element {
+  const { words } = useView();
+  const verdict = tightest(all);
+  if (verdict === null) {
+    return <>{all.length > 0 ? words.__('Nothing is counted now') : words.__('None is set')}</>;
+  }
+  const { state } = verdict;
+  return (
+    <span
+      className={`jp-Costmeter-statusBudget jp-mod-${state}`}
+      data-state={state}
+      title={`${verdict.title}\n${hoverText(verdict, words)}`}
+    >
+      {MARKS[state] && `${MARKS[state]} `}
+      {shortText(verdict, words)}
+    </span>
   );
 }
 

@@ -1,15 +1,16 @@
 import React from 'react';
-import { totalOf, type Cell, type Said } from '../api.js';
-import type { Ranked } from '../model.js';
+import { totalOf, type Cell, type Said, type Summary } from '../api.js';
+import { percent } from '../format.js';
+import { parts, type Ranked } from '../model.js';
+import { MARKS } from '../outcome.js';
+import type { Failed } from '../wasted.js';
 import type { Words } from '../words.js';
 import { Duration, Figure } from './figure.js';
 import { Name } from './name.js';
+import { Section } from './section.js';
 import { TaggedMark } from './tagged.js';
 import { useView } from './view.js';
 import { CellLine } from './work.js';
-
-/** Glyphs that every font has. */
-const MARKS = { ok: '', error: '✗', interrupted: '■', killed: '†' } as const;
 
 function outcomeText(outcome: string, error: string | null, words: Words): string {
   switch (outcome) {
@@ -99,18 +100,60 @@ function Row({ ranked, source, said, reveal }: RowProps): React.JSX.Element {
   );
 }
 
+/** What was used and brought nothing: held idle, and in cells that failed. */
+function Lost({
+  summary,
+  failed
+}: Pick<DearestProps, 'summary' | 'failed'>): React.JSX.Element | null {
+  const { words } = useView();
+  const idle = summary && parts(summary, 'energy_j').find(({ bucket }) => bucket === 'held_idle');
+  return idle || failed ? (
+    <dl className="jp-Costmeter-lost">
+      {idle && (
+        <div data-lost="held_idle">
+          <dt>{words.__('held idle')}</dt>
+          <dd>
+            <Figure title={words.__('Energy held idle')} name="held_idle" total={idle.total} />
+            <span className="jp-Costmeter-quiet"> {percent(idle.share)}</span>
+          </dd>
+        </div>
+      )}
+      {failed && (
+        <div data-lost="failed">
+          <dt>{words._n('one failed cell', '%1 failed cells', failed.count, failed.count)}</dt>
+          <dd>
+            <Figure title={words.__('Energy')} name="failed" total={failed.energy} />
+          </dd>
+        </div>
+      )}
+    </dl>
+  ) : null;
+}
+
 export interface DearestProps {
+  /** The session's. */
+  summary: Summary | null;
+  failed: Failed | null;
   ranked: readonly Ranked[];
   source: (cell: Cell) => string | null;
   said: (cell: Cell) => Said;
   reveal: (cell: Cell) => void;
 }
 
-export function Dearest({ ranked, source, said, reveal }: DearestProps): React.JSX.Element {
+/** Where a session's energy went: what brought nothing, and the dearest cells. */
+export function Dearest(props: DearestProps): React.JSX.Element {
+  const { ranked, source, said, reveal, summary, failed } = props;
   const { words } = useView();
+  const [first] = ranked;
+  const gist = first ? (
+    <Gist ranked={first} source={source(first.cell)} />
+  ) : (
+    words.__('No cell yet')
+  );
   return (
-    <section className="jp-Costmeter-section">
-      <h3>{words.__('Dearest cells')}</h3>
+    <Section name="spent" title={words.__('Where it went')} gist={gist}>
+      <Lost summary={summary} failed={failed} />
+      {ranked.length > 0 && <h4 className="jp-Costmeter-subtitle">{words.__('Dearest cells')}</h4>}
       {ranked.length === 0 && (
         <p className="jp-Costmeter-quiet">{words.__('No cell has run yet.')}</p>
       )}
@@ -121,6 +164,17 @@ export function Dearest({ ranked, source, said, reveal }: DearestProps): React.J
           </li>
         ))}
       </ol>
-    </section>
+    </Section>
+  );
+}
+
+/** The dearest of all. */
+function Gist({ ranked, source }: Omit<ContentProps, 'said'>): React.JSX.Element {
+  const { words } = useView();
+  return (
+    <>
+      <Name cell={ranked.cell} source={source} />{' '}
+      <Figure title={words.__('Energy')} name="energy_j" total={totalOf(ranked.cell, 'energy_j')} />
+    </>
   );
 }

@@ -12,6 +12,8 @@ export interface WarningsProps {
   server: string | null;
   /** Mistakes in the file of the user's assumptions, each with its line. */
   mistakes: readonly string[];
+  /** Ask the server again. */
+  retry: () => void;
 }
 
 type Warning = readonly [kind: string, text: string | null];
@@ -20,12 +22,21 @@ function ledgerText({ message, waiting }: Ledger, words: Words): string {
   return message ?? words._n('%1 record waits in memory.', '%1 records wait in memory.', waiting);
 }
 
+/** What `fetch` says where nobody answers, in Chromium, Firefox and Safari. */
+const OFFLINE = /Failed to fetch|NetworkError|Load failed/;
+
+function serverText(problem: string, words: Words): string {
+  return OFFLINE.test(problem)
+    ? words.__('Offline: the server does not answer, so totals are as they last were.')
+    : words.__('The ledger cannot be read: %1', problem);
+}
+
 function warnings(props: WarningsProps, words: Words): Warning[] {
   const { problem, ledger, server, mistakes } = props;
   return [
     ['wire', problem],
     ['ledger', ledger && ledgerText(ledger, words)],
-    ['server', server && words.__('The ledger cannot be read: %1', server)],
+    ['server', server && serverText(server, words)],
     ...mistakes.map((text): Warning => ['assumptions', text])
   ];
 }
@@ -38,7 +49,17 @@ export function Warnings(props: WarningsProps): React.JSX.Element {
     <>
       {there.map(([kind, text]) => (
         <p key={`${kind} ${text}`} className="jp-Costmeter-warning" data-kind={kind} role="alert">
-          {text}
+          {text}{' '}
+          {kind === 'server' && (
+            <button
+              type="button"
+              className="jp-Costmeter-link"
+              data-deed="retry"
+              onClick={props.retry}
+            >
+              {words.__('Try again')}
+            </button>
+          )}
         </p>
       ))}
     </>

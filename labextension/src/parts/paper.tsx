@@ -2,6 +2,7 @@ import React, { useLayoutEffect, useRef } from 'react';
 import type { Scope } from '../rest.js';
 import type { Order, StatementDesk } from '../statement.js';
 import type { TagDesk } from '../tag-desk.js';
+import { Section } from './section.js';
 import { StatementForm } from './statement.js';
 import { TagForm } from './tag-form.js';
 import { useView } from './view.js';
@@ -38,8 +39,12 @@ export function Paper(props: PaperProps): React.JSX.Element {
   const statementButton = useWayBack(statement.opened);
   const { done } = tags;
   return (
-    <section className="jp-Costmeter-section jp-Costmeter-paper">
-      <h3>{words.__('For a paper')}</h3>
+    <Section
+      name="paper"
+      title={words.__('For a paper')}
+      asked={tags.cells !== null || statement.opened}
+      className="jp-Costmeter-paper"
+    >
       <div className="jp-Costmeter-actions">
         <button
           type="button"
@@ -69,6 +74,6 @@ export function Paper(props: PaperProps): React.JSX.Element {
       </p>
       <TagForm desk={tags} />
       <StatementForm desk={statement} scopes={scopes} download={download} />
-    </section>
+    </Section>
   );
 }

@@ -1,10 +1,13 @@
 import React from 'react';
 import { totalOf, type Running as RunningCell } from '../api.js';
 import { ticking, tickStep } from '../format.js';
+import { percent } from '../format.js';
 import { Figure } from './figure.js';
 import { Ahead } from './forecast.js';
 import { Name } from './name.js';
 import { TaggedMark } from './tagged.js';
+import { Section } from './section.js';
+import { Spark } from './spark.js';
 import { useTick } from './tick.js';
 import { useView } from './view.js';
 import { CellLine } from './work.js';
@@ -15,11 +18,12 @@ interface RowProps {
   cell: RunningCell;
   source: string | null;
   elapsed: (cell: RunningCell) => number;
+  watts: (cell: RunningCell) => readonly number[];
   ticks: boolean;
 }
 
 /** The only part that redraws by itself; between two messages its time goes on from the last one. */
-function Row({ cell, source, elapsed, ticks }: RowProps): React.JSX.Element {
+function Row({ cell, source, elapsed, watts, ticks }: RowProps): React.JSX.Element {
   const { words } = useView();
   const calm = window.matchMedia(CALM).matches;
   const now = elapsed(cell);
@@ -40,6 +44,8 @@ function Row({ cell, source, elapsed, ticks }: RowProps): React.JSX.Element {
       </span>
       <span className="jp-Costmeter-power">
         {cell.power && <Figure title={words.__('Power')} name="power_w" total={cell.power} />}
+        <Spark watts={watts(cell)} />
+        <Busy cell={cell} />
       </span>
       <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />
       <CellLine cell={cell} />
@@ -48,22 +54,59 @@ function Row({ cell, source, elapsed, ticks }: RowProps): React.JSX.Element {
   );
 }
 
-export interface RunningProps {
-  cells: readonly RunningCell[];
-  source: (cell: RunningCell) => string | null;
-  elapsed: (cell: RunningCell) => number;
-  ticks: boolean;
+/** How busy the GPUs were that the cell has held so far; nothing where it held none. */
+function Busy({ cell }: { cell: RunningCell }): React.JSX.Element | null {
+  const { words } = useView();
+  const [held, busy] = [totalOf(cell, 'gpu_reserved_s'), totalOf(cell, 'gpu_busy_s')];
+  if (!held?.value || busy?.value == null) {
+    return null;
+  }
+  const share = Math.min(1, busy.value / held.value);
+  const mark = busy.method === 'measured' ? '' : '~';
+  return (
+    <span className="jp-Costmeter-busy" data-share={share} title={busy.sources.join('; ')}>
+      {words.__('GPU %1 busy', mark + percent(share))}
+    </span>
+  );
 }
 
-export function Running({ cells, source, elapsed, ticks }: RunningProps): React.JSX.Element {
+export interface RunningProps extends Pick<RowProps, 'elapsed' | 'watts' | 'ticks'> {
+  cells: readonly RunningCell[];
+  source: (cell: RunningCell) => string | null;
+  /** Above the cells. */
+  head?: React.ReactNode;
+}
+
+export function Running(props: RunningProps): React.JSX.Element {
+  const { cells, source, head, ...row } = props;
   const { words } = useView();
   return (
-    <section className="jp-Costmeter-section">
-      <h3>{words.__('Running')}</h3>
+    <Section name="now" title={words.__('Now')} gist={<Gist {...props} />}>
+      {head}
       {cells.length === 0 && <p className="jp-Costmeter-quiet">{words.__('Nothing runs.')}</p>}
       {cells.map(cell => (
-        <Row key={cell.id} cell={cell} source={source(cell)} elapsed={elapsed} ticks={ticks} />
+        <Row key={cell.id} cell={cell} source={source(cell)} {...row} />
       ))}
-    </section>
+    </Section>
+  );
+}
+
+/** Of what runs the outermost cell: its time and its energy so far. */
+function Gist({ cells, elapsed, ticks }: RunningProps): React.JSX.Element {
+  const { words } = useView();
+  const [cell] = cells;
+  const now = cell === undefined ? 0 : elapsed(cell);
+  useTick(ticks && cell !== undefined, now, 1);
+  if (cell === undefined) {
+    return <>{words.__('Nothing runs')}</>;
+  }
+  return (
+    <>
+      <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />
+      {' · '}
+      <span role="timer" aria-live="off">
+        {ticking(Math.floor(now))}
+      </span>
+    </>
   );
 }

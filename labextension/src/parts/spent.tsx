@@ -99,16 +99,20 @@ function Rows(props: SpentProps & { answer: Answer }): React.JSX.Element {
   const { rows } = props.answer;
   const { words } = useView();
   return (
-    <ol className="jp-Costmeter-dearest" role="tabpanel">
-      {rows.length === 0 && (
-        <li className="jp-Costmeter-quiet">{words.__('Nothing has been spent in this period.')}</li>
-      )}
-      {rows.map((row, i) => (
-        <li key={i}>
-          <Row {...props} row={row} />
-        </li>
-      ))}
-    </ol>
+    <div role="tabpanel">
+      <ol className="jp-Costmeter-dearest">
+        {rows.length === 0 && (
+          <li className="jp-Costmeter-quiet">
+            {words.__('Nothing has been spent in this period.')}
+          </li>
+        )}
+        {rows.map((row, i) => (
+          <li key={i}>
+            <Row {...props} row={row} />
+          </li>
+        ))}
+      </ol>
+    </div>
   );
 }
 

@@ -26,13 +26,71 @@ function sentence(state: State, words: Words): string {
   }
 }
 
-/** Where the panel stands when there is nothing to meter. */
-export function Stand({ state }: { state: State }): React.JSX.Element {
+/** What helps in a state: a command of JupyterLab's, or that the kernel is asked again. */
+const HELPS: Partial<Record<State, string>> = {
+  'no-notebook': 'notebook:create-new',
+  'no-kernel': 'notebook:change-kernel',
+  dead: 'notebook:restart-kernel',
+  foreign: 'notebook:change-kernel'
+};
+
+function helpText(state: State, words: Words): string {
+  switch (state) {
+    case 'no-notebook':
+      return words.__('New notebook');
+    case 'no-kernel':
+      return words.__('Choose a kernel…');
+    case 'dead':
+      return words.__('Restart the kernel…');
+    case 'foreign':
+      return words.__('Choose another kernel…');
+    default:
+      return words.__('Ask again');
+  }
+}
+
+/** The one button that helps; none where only waiting does, or the front end lacks the command. */
+function Help(props: StandProps): React.JSX.Element | null {
+  const { state, commands, retry } = props;
+  const { words } = useView();
+  const command = HELPS[state];
+  const does = command === undefined ? state === 'silent' && retry : commands.has(command);
+  return does ? (
+    <button
+      type="button"
+      className="jp-Costmeter-button"
+      data-deed="help"
+      onClick={() => (command === undefined ? retry?.() : commands.run(command))}
+    >
+      {helpText(state, words)}
+    </button>
+  ) : null;
+}
+
+/** JupyterLab's commands. */
+export interface Commands {
+  has: (id: string) => boolean;
+  run: (id: string) => void;
+}
+
+export interface StandProps {
+  state: State;
+  commands: Commands;
+  /** Ask the kernel again. */
+  retry?: () => void;
+}
+
+/** Where the panel stands when there is nothing to meter, and what helps. */
+export function Stand(props: StandProps): React.JSX.Element {
+  const { state } = props;
   const { words } = useView();
   return (
-    <p className="jp-Costmeter-state" data-state={state} role="status">
-      <Coded text={sentence(state, words)} code={LOAD} />
-    </p>
+    <>
+      <p className="jp-Costmeter-state" data-state={state} role="status">
+        <Coded text={sentence(state, words)} code={LOAD} />
+      </p>
+      <Help {...props} />
+    </>
   );
 }
 

@@ -10,6 +10,7 @@ import type { Column } from './column.js';
 import { costColumns } from './costs.js';
 import { Duration, Figure } from './figure.js';
 import { scopeName } from './scope.js';
+import { Section } from './section.js';
 import { useView } from './view.js';
 
 /** A scope's row; `summary: null` while it is being read, or when it cannot be. */
@@ -141,8 +142,7 @@ export function Totals(props: {
   const costs = costColumns(summaries, showMoney, words);
   const shown = allColumns(costs, words).filter(column => isThere(column, rows));
   return (
-    <section className="jp-Costmeter-section">
-      <h3>{words.__('Totals')}</h3>
+    <Section name="totals" title={words.__('Totals')} gist={<Gist row={rows[0]} />}>
       {head}
       <table
         className="jp-Costmeter-totals"
@@ -165,7 +165,26 @@ export function Totals(props: {
         </tbody>
       </table>
       {children}
-    </section>
+    </Section>
+  );
+}
+
+/** Of the first scope its energy, time and emissions. */
+function Gist({ row }: { row: Row | undefined }): React.JSX.Element {
+  const { words } = useView();
+  const summary = row?.summary ?? null;
+  if (summary === null) {
+    return <Unknown name="energy_j" why={row?.why ?? ''} />;
+  }
+  const emissions = summary.costs && totalOf(summary.costs, 'emissions_g');
+  return (
+    <>
+      <Figure title={words.__('Energy')} name="energy_j" total={totalOf(summary, 'energy_j')} />
+      {' · '}
+      <Duration name="wall_s" seconds={summary.cells > 0 ? summary.wall_s : null} />
+      {emissions && ' · '}
+      {emissions && <Figure title={words.__('Emissions')} name="emissions_g" total={emissions} />}
+    </>
   );
 }
 

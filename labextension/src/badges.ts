@@ -1,0 +1,189 @@
+/** The lines below cells that have run here, or run: when which of them is drawn. */
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { IDisposable } from '@lumino/disposable';
+import type { Cell, Running } from './api.js';
+import { badgeOf, changesIn, liveBadge } from './badge.js';
+import type { Follower, NotebookMeter } from './follow.js';
+import { LastRuns } from './last-runs.js';
+import { codeCells, onCells, type CellWidget, type Lines } from './lines.js';
+import { fetchRuns, type Get } from './rest.js';
+import type { Settings } from './settings.js';
+import type { Words } from './words.js';
+
+/** So many cells are asked for at a time, so that those of a long notebook come soon. */
+const AT_A_TIME = 100;
+/** A kernel that is killed takes a moment to be gone. */
+const GONE_MS = 3000;
+const CALM = '(prefers-reduced-motion: reduce)';
+
+/** What all notebooks share. */
+interface Shared {
+  lines: Lines;
+  settings: Settings;
+  get: Get;
+  words: Words;
+}
+
+/** One notebook's lines. */
+class Board implements IDisposable {
+  isDisposed = false;
+  private readonly runs = new LastRuns();
+  private readonly seen = new WeakSet<Cell>();
+  private cells = new Map<string, CellWidget>();
+  private running = new Map<string, Running>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private asked = false;
+
+  constructor(
+    private readonly meter: NotebookMeter,
+    private readonly shared: Shared
+  ) {}
+
+  dispose(): void {
+    this.isDisposed = true;
+    clearTimeout(this.timer);
+  }
+
+  /** Other cells, or other settings. */
+  drawAll(): void {
+    this.cells = new Map(codeCells(this.meter.panel).map(cell => [cell.model.id, cell]));
+    this.draw(this.cells.keys());
+    if (!this.asked && this.cells.size > 0 && this.shared.settings.cellLine) {
+      void this.ask();
+    }
+    this.schedule();
+  }
+
+  /** The kernel has told more. */
+  hear(): void {
+    const { model } = this.meter;
+    const ended = [...model.known()].filter(run => !this.seen.has(run));
+    const ran = this.running;
+    this.running = new Map(
+      model.running.flatMap(run =>
+        run.cell_id === null || run.parent_id !== null ? [] : [[run.cell_id, run] as const]
+      )
+    );
+    this.take(ended, [...ran.keys(), ...this.running.keys()]);
+    this.schedule();
+    if (ran.size > 0 && model.phase !== 'metered') {
+      setTimeout(() => void this.fetch([...ran.keys()]), GONE_MS); // killed: the ledger has what was noted
+    }
+  }
+
+  /** Other assumptions hold: what is known of earlier runs' costs is no longer so. */
+  reprice(): void {
+    this.runs.clear();
+    void this.ask();
+  }
+
+  /** Of the ledger, for runs of earlier sessions; an older server has no answer, and the panel says what is wrong. */
+  private async ask(): Promise<void> {
+    this.asked = true;
+    await this.meter.panel.context.ready;
+    await this.fetch(codeCells(this.meter.panel).map(cell => cell.model.id));
+  }
+
+  private async fetch(ids: readonly string[]): Promise<void> {
+    const { get, settings } = this.shared;
+    for (let i = 0; i < ids.length && !this.isDisposed && settings.cellLine; i += AT_A_TIME) {
+      const some = ids.slice(i, i + AT_A_TIME);
+      const found = await fetchRuns(get, this.meter.path(), some).catch(() => null);
+      if (found === null) {
+        return;
+      }
+      this.take([...found.values()].flat(), []);
+    }
+  }
+
+  private take(runs: readonly Cell[], more: readonly string[]): void {
+    runs.forEach(run => {
+      this.seen.add(run);
+      this.runs.put(run);
+    });
+    this.draw(new Set([...runs.flatMap(({ cell_id }) => cell_id ?? []), ...more]));
+  }
+
+  private draw(ids: Iterable<string>): void {
+    for (const id of ids) {
+      const cell = this.cells.get(id);
+      if (cell !== undefined && !cell.isDisposed) {
+        this.drawOne(id, cell);
+      }
+    }
+  }
+
+  /** A cell that has not run for long enough yet keeps the line of its last run. */
+  private drawOne(id: string, cell: CellWidget): void {
+    const { lines, settings, words } = this.shared;
+    const run = this.running.get(id);
+    const last = this.runs.of(id);
+    const now = run && liveBadge(run, this.elapsed(run), last, settings, words);
+    lines.put(cell, 'badge', settings.cellLine ? (now ?? badgeOf(last, settings, words)) : null);
+  }
+
+  private elapsed(run: Running): number {
+    const elapsed = this.meter.model.elapsed(run);
+    return isCalm() ? Math.floor(elapsed) : elapsed;
+  }
+
+  /** Tick while something runs and somebody looks; a hidden notebook is looked at with the kernel's next message. */
+  private schedule(): void {
+    clearTimeout(this.timer);
+    if (!this.isLookedAt()) {
+      return;
+    }
+    const { settings } = this.shared;
+    const waits = [...this.running.values()].flatMap(
+      run => changesIn(this.meter.model.elapsed(run), isCalm(), settings) ?? []
+    );
+    if (waits.length > 0) {
+      this.timer = setTimeout(() => this.tick(), 1000 * Math.min(...waits) + 1);
+    }
+  }
+
+  private isLookedAt(): boolean {
+    const { panel } = this.meter;
+    return this.shared.settings.cellLine && panel.isVisible && !document.hidden;
+  }
+
+  private tick(): void {
+    this.draw(this.running.keys());
+    this.schedule();
+  }
+}
+
+const isCalm = (): boolean => window.matchMedia(CALM).matches;
+
+/** A board for each notebook. */
+export class Badges {
+  private readonly boards = new WeakMap<NotebookPanel, Board>();
+  private readonly shared: Shared;
+
+  constructor(
+    tracker: INotebookTracker,
+    private readonly follower: Follower,
+    lines: Lines,
+    settings: Settings,
+    get: Get,
+    words: Words
+  ) {
+    this.shared = { lines, settings, get, words };
+    onCells(tracker, panel => this.of(panel)?.drawAll());
+    settings.changed.connect(() => tracker.forEach(panel => this.of(panel)?.drawAll()));
+    follower.repriced.connect(() => tracker.forEach(panel => this.of(panel)?.reprice()));
+    follower.heard.connect((_, { panel }) => this.of(panel)?.hear());
+  }
+
+  private of(panel: NotebookPanel): Board | null {
+    const meter = this.follower.of(panel);
+    const known = this.boards.get(panel);
+    if (known !== undefined || meter === null) {
+      return known ?? null;
+    }
+    const board = new Board(meter, this.shared);
+    this.boards.set(panel, board);
+    panel.disposed.connect(() => board.dispose());
+    return board;
+  }
+}

@@ -1,0 +1,117 @@
+/** The totals of the open notebook: its session's from the kernel, the rest from the ledger. */
+import React, { useEffect } from 'react';
+import type { Costs } from './api.js';
+import type { NotebookMeter } from './follow.js';
+import { GpuNote } from './parts/notices.js';
+import { Totals, type Row } from './parts/totals.js';
+import { Used } from './parts/used.js';
+import { useView } from './parts/view.js';
+import { WhatIf } from './parts/whatif.js';
+import { WherePart } from './parts/where.js';
+import type { Places } from './places.js';
+import type { Where } from './rest.js';
+import type { Settings } from './settings.js';
+import type { Supposing } from './supposing.js';
+import type { Words } from './words.js';
+
+export interface NotebookTotalsProps {
+  meter: NotebookMeter;
+  settings: Settings;
+  places: Places;
+  supposing: Supposing;
+  ticks: boolean;
+}
+
+/** The machine that the kernel runs on; the server's own where that is not known. */
+export const machineOf = ({ model, path }: NotebookMeter): Where => ({
+  host: model.session?.host ?? null,
+  path: path()
+});
+
+export function MeterTotals(props: NotebookTotalsProps): React.JSX.Element {
+  const { meter } = props;
+  const { words } = useView();
+  const { model, feed } = meter;
+  const summary = model.summary ?? feed.totals?.scopes.notebook;
+  return (
+    <Totals
+      rows={rows(meter, words)}
+      head={
+        <>
+          <Place {...props} />
+          {summary && <Used summary={summary} />}
+        </>
+      }
+    >
+      <GpuNote sensors={meter.model.sensors} />
+      <Elsewhere {...props} />
+    </Totals>
+  );
+}
+
+/** What is derived of the joules: of the session, else of the notebook's past. */
+const costsOf = ({ model, feed }: NotebookMeter): Costs | null =>
+  model.summary?.costs ?? feed.totals?.scopes.notebook.costs ?? null;
+
+/** Where it runs, asked where it is seen; nothing where nothing is derived of the joules. */
+function Place(props: NotebookTotalsProps): React.JSX.Element | null {
+  const { meter, places, settings, ticks } = props;
+  const { totals } = meter.feed;
+  const machine = machineOf(meter);
+  const { host, path } = machine;
+  const costs = costsOf(meter);
+  const wanted = ticks && costs !== null;
+  useEffect(() => {
+    if (wanted) {
+      void places.want({ host, path });
+    }
+  }, [wanted, places, host, path, totals]);
+  if (costs === null) {
+    return null;
+  }
+  const dismiss = (): void => void settings.dismissWhere();
+  return (
+    <div className="jp-Costmeter-assumptions">
+      <WherePart {...{ places, machine, costs, dismiss }} asks={settings.askWhere} />
+    </div>
+  );
+}
+
+/** What if it ran elsewhere. */
+function Elsewhere({ meter, places, supposing }: NotebookTotalsProps): React.JSX.Element | null {
+  const { totals } = meter.feed;
+  return costsOf(meter) === null ? null : (
+    <div className="jp-Costmeter-assumptions">
+      <WhatIf
+        {...{ supposing, places }}
+        path={meter.path()}
+        session={meter.model.sessionId}
+        figures={totals}
+        project={totals?.project != null}
+      />
+    </div>
+  );
+}
+
+/** The session from the kernel; the notebook and its project, across restarts, from the ledger. */
+function rows({ model, feed }: NotebookMeter, words: Words): Row[] {
+  const { totals, problem } = feed;
+  const why = problem ?? words.__('Being read from the ledger');
+  const since = words.__('Since the meter was loaded into this kernel');
+  const all: (Row | false)[] = [
+    model.summary !== null && { scope: 'session', summary: model.summary, title: since, why },
+    {
+      scope: 'notebook',
+      summary: totals?.scopes.notebook ?? null,
+      title: totals?.notebook ?? '',
+      why
+    },
+    totals?.project !== null && {
+      scope: 'project',
+      summary: totals?.scopes.project ?? null,
+      title: totals?.project ?? '',
+      why
+    }
+  ];
+  return all.filter((row): row is Row => row !== false);
+}

@@ -1,0 +1,76 @@
+import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
+import React, { createContext, useContext, useEffect, useId, useState } from 'react';
+import type { Section as Name } from '../sections.js';
+
+/** Which sections are open, and what opens and closes one. */
+export interface Folds {
+  isOpen: (name: Name) => boolean;
+  toggle: (name: Name) => void;
+}
+
+export const FoldsContext = createContext<Folds>({ isOpen: () => true, toggle: () => undefined });
+
+export interface SectionProps {
+  name: Name;
+  title: string;
+  /** What it comes to in a line, while it is closed. */
+  gist?: React.ReactNode;
+  /** Something in it was asked for from elsewhere, so it is open whatever was chosen. */
+  asked?: boolean;
+  className?: string;
+  children?: React.ReactNode;
+}
+
+/** Whether it was asked for since it was last let go. */
+export function useKept(asked: boolean): [boolean, (kept: boolean) => void] {
+  const [kept, keep] = useState(false);
+  useEffect(() => {
+    if (asked) {
+      keep(true);
+    }
+  }, [asked]);
+  return [asked || kept, keep];
+}
+
+/** What was asked for stays open until it is closed, with what came of it. */
+function useOpen(name: Name, asked: boolean): { open: boolean; turn: () => void } {
+  const { isOpen, toggle } = useContext(FoldsContext);
+  const [kept, keep] = useKept(asked);
+  const turn = (): void => {
+    keep(false);
+    if (isOpen(name) || !kept) {
+      toggle(name);
+    }
+  };
+  return { open: kept || isOpen(name), turn };
+}
+
+/** A part of the panel that folds into one line. */
+export function Section(props: SectionProps): React.JSX.Element {
+  const { name, title, gist, asked = false, className = '', children } = props;
+  const { open, turn } = useOpen(name, asked);
+  const id = useId();
+  const Caret = open ? caretDownIcon : caretRightIcon;
+  return (
+    <section
+      className={`jp-Costmeter-section ${className}`.trim()}
+      data-section={name}
+      data-open={open}
+    >
+      <h3>
+        <button
+          type="button"
+          className="jp-Costmeter-fold"
+          aria-expanded={open}
+          aria-controls={open ? id : undefined}
+          onClick={turn}
+        >
+          <Caret.react tag="span" className="jp-Costmeter-caret" />
+          <span className="jp-Costmeter-sectionTitle">{title}</span>
+          {!open && gist !== undefined && <span className="jp-Costmeter-gist">{gist}</span>}
+        </button>
+      </h3>
+      {open && <div id={id}>{children}</div>}
+    </section>
+  );
+}

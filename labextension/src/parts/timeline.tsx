@@ -1,0 +1,133 @@
+import React, { useEffect, useRef, useState } from 'react';
+import type { Charts, Drawn } from '../charts.js';
+import { reason } from '../feed.js';
+import { SCOPES, type Scope } from '../rest.js';
+import type { Stretch, TimelineAnswer, TimelineView } from '../timeline.js';
+import { useView } from './view.js';
+
+interface Props {
+  view: TimelineView;
+  charts: Charts;
+  /** A band was clicked. */
+  reveal: (cellId: string) => void;
+}
+
+/** The whole of the timeline's view: its scopes, the chart, and what it says in words. */
+export function Timeline({ view, charts, reveal }: Props): React.JSX.Element {
+  const { words } = useView();
+  const { answer, problem } = view;
+  const nothing = answer?.reason ?? (answer === null ? words.__('Being read…') : null);
+  return (
+    <>
+      <Scopes view={view} />
+      {problem !== null && (
+        <p className="jp-Costmeter-error" role="alert">
+          {words.__('The timeline cannot be read: %1', problem)}
+        </p>
+      )}
+      {problem === null && nothing !== null && (
+        <p className="jp-Costmeter-quiet" role="status">
+          {nothing}
+        </p>
+      )}
+      {answer !== null && answer.item !== null && (
+        <Drawing {...{ answer, charts, reveal }} look={stretch => view.look(stretch)} />
+      )}
+    </>
+  );
+}
+
+function Scopes({ view }: { view: TimelineView }): React.JSX.Element {
+  const { words } = useView();
+  const names: Record<Scope, string> = {
+    session: words.__('This session'),
+    notebook: words.__('This notebook'),
+    project: words.__('This project')
+  };
+  return (
+    <label className="jp-Costmeter-timelineScope">
+      {words.__('Power over time:')}{' '}
+      <select
+        className="jp-Costmeter-input"
+        name="scope"
+        value={view.asked}
+        onChange={event => view.choose(event.target.value as Scope)}
+      >
+        {SCOPES.map(scope => (
+          <option key={scope} value={scope}>
+            {names[scope]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** A drag or the wheel goes on for a while. */
+const ZOOMED_MS = 500;
+
+/** Drawn by Bokeh beside the old one, which goes when the new one is there. */
+function Drawing(props: {
+  answer: TimelineAnswer;
+  charts: Charts;
+  reveal: (cellId: string) => void;
+  look: (stretch: Stretch | null) => void;
+}): React.JSX.Element {
+  const { answer, charts } = props;
+  const now = useRef(props);
+  now.current = props;
+  const node = useRef<HTMLDivElement>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  useEffect(() => {
+    const here = document.createElement('div');
+    const old = [...(node.current?.children ?? [])];
+    node.current?.append(here);
+    let stop = (): void => undefined;
+    const drawn = charts.embed(answer.item as NonNullable<typeof answer.item>, here);
+    drawn.then(
+      found => {
+        old.forEach(one => one.remove());
+        stop = listen(found, answer, now);
+        setProblem(null);
+      },
+      (error: unknown) => setProblem(reason(error))
+    );
+    return () => {
+      stop();
+      drawn.then(
+        // the next drawing takes it out of the page, or the view is gone with it
+        found => setTimeout(() => found.clear(), ZOOMED_MS),
+        () => undefined
+      );
+    };
+  }, [charts, answer]);
+  return (
+    <>
+      <div className="jp-Costmeter-timelineChart" ref={node} role="img" aria-label={answer.text} />
+      {problem !== null && <p className="jp-Costmeter-error">{problem}</p>}
+      <p className="jp-Costmeter-quiet">{answer.text}</p>
+    </>
+  );
+}
+
+/** Tell of zooming and of clicks; answers how to stop. */
+function listen(
+  drawn: Drawn,
+  { shift_s }: TimelineAnswer,
+  now: { current: Parameters<typeof Drawing>[0] }
+): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tell = (): void => {
+    const range = drawn.range();
+    const seconds = (at: number): number => at / 1000 - shift_s;
+    now.current.look(
+      range === null ? null : { start: seconds(range.start), end: seconds(range.end) }
+    );
+  };
+  drawn.onZoom(() => {
+    clearTimeout(timer);
+    timer = setTimeout(tell, ZOOMED_MS);
+  });
+  drawn.onPick(cellId => now.current.reveal(cellId));
+  return () => clearTimeout(timer);
+}
