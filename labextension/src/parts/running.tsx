@@ -6,7 +6,7 @@ import { Figure } from './figure.js';
 import { Ahead } from './forecast.js';
 import { Name } from './name.js';
 import { TaggedMark } from './tagged.js';
-import { Section } from './section.js';
+import { GistParts, Section } from './section.js';
 import { Spark } from './spark.js';
 import { useTick } from './tick.js';
 import { useView } from './view.js';
@@ -100,13 +100,11 @@ function Gist({ cells, elapsed, ticks }: RunningProps): React.JSX.Element {
   if (cell === undefined) {
     return <>{words.__('Nothing runs')}</>;
   }
-  return (
-    <>
-      <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />
-      {' · '}
-      <span role="timer" aria-live="off">
-        {ticking(Math.floor(now))}
-      </span>
-    </>
-  );
+  const parts = [
+    <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />,
+    <span role="timer" aria-live="off">
+      {ticking(Math.floor(now))}
+    </span>
+  ];
+  return <GistParts parts={parts} />;
 }

@@ -74,3 +74,17 @@ export function Section(props: SectionProps): React.JSX.Element {
     </section>
   );
 }
+
+/** Figures in a section's line; of those for which there is no room none is cut, the last are left out. */
+export function GistParts({ parts }: { parts: readonly React.ReactElement[] }): React.JSX.Element {
+  return (
+    <>
+      {parts.map((part, i) => (
+        <span key={i}>
+          {i > 0 && '· '}
+          {part}
+        </span>
+      ))}
+    </>
+  );
+}

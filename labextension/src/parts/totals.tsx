@@ -10,7 +10,7 @@ import type { Column } from './column.js';
 import { costColumns } from './costs.js';
 import { Duration, Figure } from './figure.js';
 import { scopeName } from './scope.js';
-import { Section } from './section.js';
+import { GistParts, Section } from './section.js';
 import { useView } from './view.js';
 
 /** A scope's row; `summary: null` while it is being read, or when it cannot be. */
@@ -177,15 +177,14 @@ function Gist({ row }: { row: Row | undefined }): React.JSX.Element {
     return <Unknown name="energy_j" why={row?.why ?? ''} />;
   }
   const emissions = summary.costs && totalOf(summary.costs, 'emissions_g');
-  return (
-    <>
-      <Figure title={words.__('Energy')} name="energy_j" total={totalOf(summary, 'energy_j')} />
-      {' · '}
-      <Duration name="wall_s" seconds={summary.cells > 0 ? summary.wall_s : null} />
-      {emissions && ' · '}
-      {emissions && <Figure title={words.__('Emissions')} name="emissions_g" total={emissions} />}
-    </>
-  );
+  const parts = [
+    <Figure title={words.__('Energy')} name="energy_j" total={totalOf(summary, 'energy_j')} />,
+    <Duration name="wall_s" seconds={summary.cells > 0 ? summary.wall_s : null} />,
+    ...(emissions
+      ? [<Figure title={words.__('Emissions')} name="emissions_g" total={emissions} />]
+      : [])
+  ];
+  return <GistParts parts={parts} />;
 }
 
 function ScopeRow(props: { row: Row; shown: readonly Column[] }): React.JSX.Element {
