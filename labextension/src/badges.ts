@@ -2,10 +2,10 @@
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import type { Cell, Running } from './api.js';
-import { badgeOf, changesIn, liveBadge } from './badge.js';
+import { badgeOf, changesIn, FIGURES, liveBadge } from './badge.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { LastRuns } from './last-runs.js';
-import { codeCells, onCells, type CellWidget, type Lines } from './lines.js';
+import { codeCells, onCells, type CellWidget, type Line, type Lines } from './lines.js';
 import { fetchRuns, type Get } from './rest.js';
 import type { Settings } from './settings.js';
 import type { Words } from './words.js';
@@ -77,6 +77,17 @@ class Board implements IDisposable {
     void this.ask();
   }
 
+  /** All that is known of a cell's last runs, whatever its line shows; null where none is. */
+  async said(id: string): Promise<Line | null> {
+    const { settings, words } = this.shared;
+    if (this.runs.of(id).length === 0) {
+      await this.fetch([id], true);
+    }
+    const { energyUnit, showMoney } = settings;
+    const all = { energyUnit, showMoney, cellLineFrom: 0, cellLineFigures: FIGURES };
+    return badgeOf(this.runs.of(id), all, words);
+  }
+
   /** Of the ledger, for runs of earlier sessions; an older server has no answer, and the panel says what is wrong. */
   private async ask(): Promise<void> {
     this.asked = true;
@@ -84,9 +95,10 @@ class Board implements IDisposable {
     await this.fetch(codeCells(this.meter.panel).map(cell => cell.model.id));
   }
 
-  private async fetch(ids: readonly string[]): Promise<void> {
+  private async fetch(ids: readonly string[], anyway = false): Promise<void> {
     const { get, settings } = this.shared;
-    for (let i = 0; i < ids.length && !this.isDisposed && settings.cellLine; i += AT_A_TIME) {
+    const wanted = (): boolean => !this.isDisposed && (anyway || settings.cellLine);
+    for (let i = 0; i < ids.length && wanted(); i += AT_A_TIME) {
       const some = ids.slice(i, i + AT_A_TIME);
       const found = await fetchRuns(get, this.meter.path(), some).catch(() => null);
       if (found === null) {
@@ -173,6 +185,11 @@ export class Badges {
     settings.changed.connect(() => tracker.forEach(panel => this.of(panel)?.drawAll()));
     follower.repriced.connect(() => tracker.forEach(panel => this.of(panel)?.reprice()));
     follower.heard.connect((_, { panel }) => this.of(panel)?.hear());
+  }
+
+  /** What is known of a cell's last runs; null where none is. */
+  async said(panel: NotebookPanel, id: string): Promise<Line | null> {
+    return (await this.of(panel)?.said(id)) ?? null;
   }
 
   private of(panel: NotebookPanel): Board | null {

@@ -14,6 +14,7 @@ import { followNotices } from './alerts.js';
 import { Badges } from './badges.js';
 import { Charts } from './charts.js';
 import { Carrying } from './carrying.js';
+import { addCellCommands, COPY, COST } from './cell-commands.js';
 import { addExport, addOpen, addTag, exportMenu, OPEN, TAG } from './commands.js';
 import { Follower } from './follow.js';
 import { Lines } from './lines.js';
@@ -69,11 +70,12 @@ function activate(
   const panel = new CostPanel(follower, settings, words, places, get, charts, deeds);
   const lines = new Lines();
   new Carrying(tracker, follower, lines, settings, words);
-  new Badges(tracker, follower, lines, settings, get, words);
+  const badges = new Badges(tracker, follower, lines, settings, get, words);
+  addCellCommands(app, follower, badges, words);
   followNotices(app, follower, settings, words);
   app.shell.add(panel, 'right', { rank: 900, type: 'Cost Meter' });
   restorer?.add(panel, panel.id);
-  for (const command of [OPEN, TAG]) {
+  for (const command of [OPEN, TAG, COST, COPY]) {
     palette?.addItem({ command, category: words.__('Cost Meter') });
   }
   if (statusBar !== null) {

@@ -221,3 +221,32 @@ def test_off_there_is_none(open_notebook: OpenNotebook, page: Page, lab: Server)
         page.wait_for_timeout(1500)
         expect(page.locator(".jp-Costmeter-badge")).to_have_count(0)
         assert not [url for url in asked if "/api/runs" in url]
+
+
+def test_a_cells_menu_says_and_copies_what_it_cost(open_notebook: OpenNotebook) -> None:
+    page = open_notebook(LOAD, "1 + 1", "never = 'run'")
+    for index in range(2):
+        run_cell(page, index)
+        settled(page, "session", index + 1)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    def menu(index: int, label: str) -> None:
+        page.locator(".jp-Notebook .jp-CodeCell").nth(index).locator(".jp-InputArea-prompt").click(button="right")
+        page.locator(".lm-Menu-itemLabel", has_text=label).click()
+
+    menu(1, "Cost of This Cell")
+    dialog = page.locator(".jp-Dialog")
+    expect(dialog.locator(".jp-Costmeter-cost")).to_contain_text("ms ·")  # however short: it was asked for
+    expect(dialog.locator(".jp-Costmeter-cost")).to_contain_text(re.compile(r"Ran \d{4}-\d\d-\d\d"))
+    told = dialog.locator(".jp-Costmeter-cost").inner_text()
+    shot(page, "cell-cost")
+    dialog.locator("button", has_text="Close").click()
+    menu(1, "Copy Figures")
+    assert page.evaluate("navigator.clipboard.readText()").split("\n")[0] == told.split("\n")[0]
+    menu(2, "Cost of This Cell")
+    expect(dialog).to_contain_text("This cell has not been metered yet.")
+    dialog.locator("button", has_text="Close").click()
+    page.locator(".jp-SideBar [data-id=jupyter-costmeter]").click()  # hides the panel
+    expect(page.locator(".jp-Costmeter")).to_be_hidden()
+    page.keyboard.press("Alt+Shift+C")
+    expect(page.locator(".jp-Costmeter")).to_be_visible()
