@@ -144,7 +144,9 @@ function Notebook(props: NotebookProps): React.JSX.Element {
       <Header path={props.meter.path()}>
         {model.phase === 'metered' && (
           <span className="jp-Costmeter-headerButtons">
-            <TimelineButton open={() => props.deeds.commands.run(TIMELINE)} />
+            {seesAll(props.settings) && (
+              <TimelineButton open={() => props.deeds.commands.run(TIMELINE)} />
+            )}
             <ExportButton openMenu={props.deeds.openMenu} />
           </span>
         )}
@@ -153,6 +155,10 @@ function Notebook(props: NotebookProps): React.JSX.Element {
     </>
   );
 }
+
+/** Whether somebody wants more than the first three lines. */
+const seesAll = ({ showMore, sections }: Settings): boolean =>
+  showMore || sections.includes('spent');
 
 /** The panel's title, and below it which notebook it is about. */
 function Header(props: { path?: string; children?: React.ReactNode }): React.JSX.Element {
