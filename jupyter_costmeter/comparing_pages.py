@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from . import guard, pages, report
+from . import chart_files, guard, pages
 from .comparing import ENOUGH, Comparison, Curve, Measure, Ratio, Side, compare
 from .comparing_charts import TITLES, total_said
 from .context import Context, noted, selection_of, title_of
-from .errors import UsageError
 from .format import MARK, half_width, plain
 from .ledger import Selection
 from .pages import Page, Table
@@ -49,13 +46,13 @@ def answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     """Ours against a baseline, over the trials of a scope: the project, unless another is said."""
     from .gathering import gather
 
-    path = None if asked.output is None else _path(asked.output, asked.force)
+    path = None if asked.output is None else chart_files.path_of(asked.output, asked.force, "comparison")
     selection = _selection(asked, context)
     statement = gather(context.ledger, selection, context.costing)
     page = page_of(compare(statement, asked.ours, asked.baseline, asked.metric, asked.lower), title_of(selection))
     if path is None:
         return page
-    _write(page, path)
+    chart_files.write(page, path)
     return noted(page, [f"Wrote {path}."])
 
 
@@ -65,23 +62,6 @@ def _selection(asked: argparse.Namespace, context: Context) -> Selection:
     if said or context.project is None:
         return selection_of(asked, context)
     return Selection("project", context.project, asked.label)
-
-
-def _path(given: str, force: bool) -> Path:
-    path = Path(os.path.expanduser(given))
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"a comparison is written as HTML; name a file such as {path.stem or 'comparison'}.html")
-    if path.exists() and not force:
-        raise UsageError(f"{path} is there already; --force replaces it")
-    return path
-
-
-def _write(page: Page, path: Path) -> None:
-    from . import chart_html
-
-    with report.whole_file(path) as out:
-        body = page._repr_html_()
-        out.write(chart_html.whole(page.title, body, charts="<script>" in body))
 
 
 # The page

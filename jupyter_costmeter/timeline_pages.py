@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from math import inf
-from pathlib import Path
 
-from . import guard, pages, planning, report
+from . import chart_files, guard, pages, planning
 from .bins import Window
 from .budget import Verdict, tightest
 from .budget_pages import title
 from .context import Context, noted, selection_of, title_of
 from .costing import Costing
-from .errors import UsageError
 from .format import BUCKETS, quantity, total_text
 from .ledger import Selection
 from .pages import Page
@@ -123,7 +120,7 @@ class Plotted(Page):
 
 def answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     """The timeline of a scope; with a file's name, written there as HTML that needs nothing else."""
-    path = None if asked.file is None else _path(asked.file, asked.force)
+    path = None if asked.file is None else chart_files.path_of(asked.file, asked.force, "timeline")
     selection, costing = selection_of(asked, context), context.costing
 
     def limit(found: Timeline) -> Limit | None:
@@ -137,25 +134,8 @@ def answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     page = page_of(along, title_of(selection))
     if path is None:
         return page
-    _write(page, path)
+    chart_files.write(page, path)
     return noted(page, [f"Wrote {path}."])
-
-
-def _path(given: str, force: bool) -> Path:
-    path = Path(os.path.expanduser(given))
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"a timeline is written as HTML; name a file such as {path.stem or 'timeline'}.html")
-    if path.exists() and not force:
-        raise UsageError(f"{path} is there already; --force replaces it")
-    return path
-
-
-def _write(page: Page, path: Path) -> None:
-    from . import chart_html
-
-    with report.whole_file(path) as out:
-        body = page._repr_html_()
-        out.write(chart_html.whole(page.title, body, charts="<script>" in body))
 
 
 def page_of(along: Along, scope: str) -> Plotted:

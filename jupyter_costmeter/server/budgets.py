@@ -159,6 +159,13 @@ class Desked(Handler):
         settings, notebook = self.settings_now(), self.notebook()
         return Desk(settings, notebook, place.project_of(notebook, settings.project))
 
+    def ink(self) -> str:
+        """The colour in which a chart is drawn."""
+        ink: str = self.get_query_argument("ink", "#808080")
+        if not INK.fullmatch(ink):
+            raise UsageError(f"ink = {ink!r}: it wants a colour such as #333333")
+        return ink
+
 
 class Budgets(Desked):
     @web.authenticated
@@ -313,10 +320,7 @@ class Chart(Desked):
     @answered
     async def get(self) -> None:
         """A budget's use over its period, as Bokeh embeds it."""
-        ink = self.get_query_argument("ink", "#808080")
-        if not INK.fullmatch(ink):
-            raise UsageError(f"ink = {ink!r}: it wants a colour such as #333333")
-        await self.answer(_chart, self.desk(), self.get_query_argument("budget", ""), ink)
+        await self.answer(_chart, self.desk(), self.get_query_argument("budget", ""), self.ink())
 
 
 def _chart(desk: Desk, named: str, ink: str) -> wire.Json:

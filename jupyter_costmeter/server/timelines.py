@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..ledger import Selection, open_ledger
 from ..timeline import Looked, Timeline
 from .base import answered, costing_of
-from .budgets import INK, Desk, Desked
+from .budgets import Desk, Desked
 
 
 class Timelines(Desked):
@@ -23,11 +23,8 @@ class Timelines(Desked):
     @answered
     async def get(self) -> None:
         """Power by device over time, with the cells as bands: ``scope``, ``ink``; ``from`` and ``to`` zoom."""
-        ink = self.get_query_argument("ink", "#808080")
-        if not INK.fullmatch(ink):
-            raise UsageError(f"ink = {ink!r}: it wants a colour such as #333333")
         selection = self.selection(self.settings_now())
-        await self.answer(_timeline, self.desk(), selection, ink, self._looked())
+        await self.answer(_timeline, self.desk(), selection, self.ink(), self._looked())
 
     def _looked(self) -> Looked | None:
         """The stretch that is zoomed into, in seconds since 1970."""
