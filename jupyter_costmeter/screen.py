@@ -271,8 +271,9 @@ def watch(frame: Callable[[], tuple[Sequence[str], Tones]], every_s: float, out:
     try:
         with Screen(out, keys) as screen:
             while True:
+                drawn = size(out)  # before the frame: what is resized while it is made is drawn again
                 screen.draw(*frame())
-                if _ended(screen, time.monotonic() + every_s, partial(size, out)):
+                if _ended(screen, time.monotonic() + every_s, drawn, partial(size, out)):
                     return 0
     except KeyboardInterrupt:
         return 0
@@ -280,10 +281,9 @@ def watch(frame: Callable[[], tuple[Sequence[str], Tones]], every_s: float, out:
         return 128 + int(signalled.args[0])
 
 
-def _ended(screen: Screen, until: float, now: Callable[[], tuple[int, int]]) -> bool:
+def _ended(screen: Screen, until: float, drawn: tuple[int, int], now: Callable[[], tuple[int, int]]) -> bool:
     """Wait for the next frame, which is due at once where the terminal has another size; whether it ends."""
-    before = now()
-    while (left := until - time.monotonic()) > 0 and now() == before:
+    while (left := until - time.monotonic()) > 0 and now() == drawn:
         if set(screen.wait(left)) & set(ENDS):
             return True
     return False

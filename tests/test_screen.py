@@ -20,7 +20,7 @@ import pytest
 from jupyter_costmeter import screen
 
 PROGRAM = """
-import sys
+import sys, time
 from jupyter_costmeter import screen
 drawn = 0
 def frame():
@@ -28,6 +28,9 @@ def frame():
     drawn += 1
     if drawn > {most}: raise ValueError("it broke")
     columns, rows = screen.size(sys.stdout)
+    if drawn == {slow}:
+        print("being made", end="", flush=True)
+        time.sleep(1)
     return [f"frame {{drawn}} of {{columns}}x{{rows}}", *(f"line {{at}} " + "=" * 200 for at in range({lines}))], {{}}
 code = screen.watch(frame, {every}, sys.stdout, sys.stdin)
 print("ended with", code)
@@ -39,12 +42,12 @@ SHOWN, WRAPS, MAIN = b"\x1b[?25h", b"\x1b[?7h", b"\x1b[?1049l"
 class Running:
     """A program in a pseudo-terminal of its own."""
 
-    def __init__(self, columns: int = 40, rows: int = 8, every: float = 600.0, most: int = 99, lines: int = 0) -> None:
+    def __init__(self, columns: int = 40, rows: int = 8, every: float = 600.0, most: int = 99, lines: int = 0, slow: int = 0) -> None:
         self.ours, theirs = pty.openpty()
         self.resize(columns, rows)
         self.before = termios.tcgetattr(theirs)
         env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-        code = PROGRAM.format(every=every, most=most, lines=lines)
+        code = PROGRAM.format(every=every, most=most, lines=lines, slow=slow)
         self.process = subprocess.Popen(
             [sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, env={**env, "TERM": "xterm"},
             preexec_fn=take, start_new_session=True,
@@ -136,6 +139,14 @@ def test_another_size_is_drawn_at_once_and_another_key_is_not(run: Callable[...,
     assert b"frame 2 of 60x12" in one.until(b"frame 2 of 60x12")
     one.type(b"q")
     one.until(b"ended with")
+
+
+def test_another_size_while_a_frame_is_made_is_drawn_at_once(run: Callable[..., Running]) -> None:
+    one = run(slow=1)
+    one.until(b"being made")
+    one.resize(60, 12)
+    one.until(b"frame 1 of 40x8")
+    one.until(b"frame 2 of 60x12")
 
 
 def test_it_draws_again_after_a_while(run: Callable[..., Running]) -> None:

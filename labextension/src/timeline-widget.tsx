@@ -2,6 +2,7 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, type ICommandPalette } from '@jupyterlab/apputils';
 import { ReactWidget } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
 import React from 'react';
 import { reveal } from './cells.js';
 import { ink, type Charts } from './charts.js';
@@ -61,6 +62,12 @@ class TimelinePanel extends ReactWidget {
 
   /** There may be more by now, or the theme is another. */
   readonly look = (): void => this.view.refresh();
+
+  /** It may be shown from its first moment, without ever becoming so. */
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.onAfterShow();
+  }
 
   protected override onAfterShow(): void {
     this.follow();

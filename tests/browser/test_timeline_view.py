@@ -112,6 +112,7 @@ def test_a_new_cell_comes_by_itself_and_a_click_leads_to_it(gpu_lab: tuple[Serve
 
 def test_nothing_yet(gpu_lab: tuple[Server, SimulatedNvml], page: Page) -> None:
     opened(page, gpu_lab[0], "empty", "1")
+    page.wait_for_timeout(8000)  # nothing changes any more: it is read without being told to
     page.keyboard.press("Control+Shift+C")
     page.locator(".lm-CommandPalette-input").fill("Cost Meter: Timeline")
     page.locator(".lm-CommandPalette-itemLabel", has_text="Timeline").first.click()
