@@ -38,7 +38,12 @@ LETTERS = st.one_of(
 def is_telling(name: str) -> bool:
     """Long enough, no word that anybody writes, and none that stands by chance in a hash or a chart's id."""
     letters = [sign for sign in plain(name) if category(sign).startswith("L")]
-    return len(letters) > 3 and not set(letters) <= set("abcdef") and plain(name) not in COMMON and plain(name).strip("'\"") not in COMMON
+    return (
+        len(letters) > 3
+        and not set(letters) <= set("abcdef")
+        and plain(name) not in COMMON
+        and plain(name).strip("'\"") not in COMMON
+    )
 
 
 NAME = st.text(LETTERS, min_size=4, max_size=9).filter(is_telling)

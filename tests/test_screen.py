@@ -42,7 +42,9 @@ SHOWN, WRAPS, MAIN = b"\x1b[?25h", b"\x1b[?7h", b"\x1b[?1049l"
 class Running:
     """A program in a pseudo-terminal of its own."""
 
-    def __init__(self, columns: int = 40, rows: int = 8, every: float = 600.0, most: int = 99, lines: int = 0, slow: int = 0) -> None:
+    def __init__(
+        self, columns: int = 40, rows: int = 8, every: float = 600.0, most: int = 99, lines: int = 0, slow: int = 0
+    ) -> None:
         self.ours, theirs = pty.openpty()
         self.resize(columns, rows)
         self.before = termios.tcgetattr(theirs)
