@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import time
@@ -315,6 +316,16 @@ def test_any_label_will_do(kernel: Kernel, records: Records, label: str) -> None
     kernel.run(f"\n%%cost {label}\nprint('ran')")
     assert kernel.text == "ran\n"
     assert records(kernel)[-1].label == label
+
+
+def test_a_line_of_cost_may_end_with_a_comment(kernel: Kernel, records: Records) -> None:
+    kernel.run('%cost tag hpo note="a # b" run=3#4   # from here on')
+    kernel.run("%%cost issue # 3\n1")
+    assert kernel.run("%cost last   # the one above")["status"] == "ok"
+    labelled = next(record for record in records(kernel) if record.label)
+    assert labelled.label == "issue # 3"
+    said = {tag.key: json.loads(tag.value or "null") for tag in labelled.tags}
+    assert said == {"category": "hpo", "param.note": "a # b", "run": "3#4"}
 
 
 def test_a_label_costs_the_cell_nothing(kernel: Kernel, records: Records) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 #: Where there can be no panel.
 BARE = "The panel needs ipywidgets, which cannot be loaded here (pip install ipywidgets), so this is the summary."
 BROKEN = "The panel cannot be shown, so this is the summary; %cost doctor says why."
+#: What is in quotes, or what a line ends with after a "#" that stands by itself.
+_COMMENT = re.compile(r"""'[^']*'|"[^"]*"|(?P<comment>(?:^|\s)\s*#(?:\s.*)?$)""")
 
 
 @magics_class
@@ -41,7 +44,8 @@ class CostMagics(Magics):
         """
         if cell is not None:  # pragma: no cover - the input transformer has taken the cell's form
             raise IPythonUsageError("%%cost LABEL belongs in the first line of a cell")
-        word, _, rest = line.strip().partition(" ")
+        line = _said(line.strip())
+        word, _, rest = line.partition(" ")
         own: dict[str, Callable[[str], bool | None]]
         own = {"label": self._label, "tag": self._tag, "score": self._score, "progress": progress_of}
         own["panel"] = self._panel
@@ -128,3 +132,11 @@ class CostMagics(Magics):
 def _print(text: str) -> None:
     """A page would load what shows tables."""
     sys.stdout.write(f"{text}\n")
+
+
+def _said(line: str) -> str:
+    """Without a comment at its end, as in Python; a label is as it stands."""
+    if line.startswith("label "):
+        return line
+    comment = next((one for one in _COMMENT.finditer(line) if one["comment"]), None)
+    return line[: comment.start()] if comment else line

@@ -1,6 +1,6 @@
 """A real JupyterLab and Notebook 7 on free ports, with folders of their own, and a real Chromium.
 
-Screenshots go to ``test-artifacts`` (or to ``$SHOTS``), to be looked at.
+Screenshots go to ``test-artifacts`` (or to ``$SHOTS``), to be looked at; some are the guide's (``pictures.py``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pictures
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -202,3 +203,4 @@ def shot(page: Page, name: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.wait_for_timeout(500)
     page.screenshot(path=str(SHOTS / f"{name}.png"))
+    pictures.keep(page, name)

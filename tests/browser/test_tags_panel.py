@@ -189,6 +189,7 @@ def test_the_statement_is_downloaded(open_notebook: OpenNotebook, tmp_path: Path
     statement.get_by_label("CVPR").check()
     statement.locator("[name=format]").select_option("tex")
     statement.get_by_label("Anonymous").check()
+    shot(page, "statement-form")
     statement.get_by_role("button", name="Download").click()
     expect(statement.locator(".jp-Costmeter-error")).to_have_text("nothing was metered")
     shot(page, "statement")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 LOAD = "%load_ext jupyter_costmeter"
 OpenNotebook = Callable[..., Page]
 SOON = 60_000
-BUDGET = '[[budget]]\nname = "CPU & <i>co</i>"\nkwh = 1e-6\nhold = "warn"\n'
+MARKUP = "CPU & <i>co</i>"
 SLEEP = "import time\nend = time.time() + 6\nwhile time.time() < end: pass"
 
 
@@ -40,7 +40,11 @@ def ran(page: Page, index: int) -> None:
     raise AssertionError(f"cell {index} did not end")
 
 
-def works(page: Page, name: str) -> None:
+def budget(name: str) -> str:
+    return f'[[budget]]\nname = "{name}"\nkwh = 1e-6\nhold = "warn"\n'
+
+
+def works(page: Page, name: str, budget_name: str) -> None:
     """Cells: load, the panel, work."""
     ran(page, 0)
     ran(page, 1)
@@ -59,16 +63,16 @@ def works(page: Page, name: str) -> None:
     expect(energy).to_have_attribute("title", re.compile("^energy: ~.*J.*\n(modelled|assumed), "))
     assert "In [3]" in panel(page, "Dearest").locator("tr").first.inner_text()
     budgets = panel(page, "Budgets")
-    expect(budgets.locator("strong")).to_have_text("CPU & <i>co</i>")  # as text
+    expect(budgets.locator("strong")).to_have_text(budget_name)  # as text
     expect(budgets.locator("[role=progressbar]")).to_have_attribute("aria-valuenow", "100")
 
 
 def test_in_jupyterlab(open_notebook: OpenNotebook, lab: Server, page: Page) -> None:
     folder = lab.work / "widget"
     folder.mkdir()
-    (folder / "jupyter_costmeter.toml").write_text(BUDGET)
+    (folder / "jupyter_costmeter.toml").write_text(budget(MARKUP))
     open_notebook(LOAD, "%cost panel", SLEEP, "%cost panel", folder="widget")
-    works(page, "widget-lab")
+    works(page, "widget-lab", MARKUP)
     exported(page, folder, "work")
     run_cell(page, 3)  # a second output shows the same model
     expect(panel(page, "Totals")).to_have_count(2, timeout=SOON)
@@ -123,10 +127,10 @@ def outputs_as_of(outputs: list[dict[str, dict[str, list[str]]]]) -> str:
 def test_in_notebook_7(notebook7: Server, page: Page) -> None:
     folder = notebook7.work / "seven"
     folder.mkdir()
-    (folder / "jupyter_costmeter.toml").write_text(BUDGET)
+    (folder / "jupyter_costmeter.toml").write_text(budget("July"))
     (folder / "seven.ipynb").write_text(notebook(LOAD, "%cost panel", SLEEP))
     page.goto(notebook7.url("/notebooks/seven/seven.ipynb"))
     page.locator(".jp-CodeCell").first.wait_for(timeout=SOON)
-    works(page, "widget-notebook7")
+    works(page, "widget-notebook7", "July")
     exported(page, folder, "seven")
     shot(page, "widget-notebook7")
