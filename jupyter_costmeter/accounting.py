@@ -122,6 +122,13 @@ def totals(parts: Iterable[Part], names: Collection[str] = ()) -> tuple[Total, .
     return tuple(t for t in found if t is not None)
 
 
+def total(name: str, parts: Iterable[Part]) -> Total | None:
+    """One of them, as ``energy_j``, alone: of some thousand bands of a chart each has several."""
+    made = DERIVED.get(name, (name,))
+    found = merged(part for part in parts if part.name in made)
+    return (_highest if name in HIGHEST else _sum)(name, found)
+
+
 def cell_totals(usage: Usage, names: tuple[str, ...] = ()) -> tuple[Total, ...]:
     """The totals of one window; if only some are wanted (and the derived ones), sooner."""
     made_of = _made_of(names)

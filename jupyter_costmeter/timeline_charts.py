@@ -18,7 +18,8 @@ from .format import MARK, quantity, total_text
 from .periods import local
 from .record import Bucket, Total
 from .statement_charts import SHADES, untex
-from .timeline import CPU, MEMORY, Band, Line, Looked, Timeline
+from .timeline import CPU, MEMORY, Band, Line, Timeline
+from .timeline_fewer import Looked
 
 HEIGHT, LIVE, LANE, BELOW, AXIS, WIDTH = 260, 220, 20, 110, 58, 900
 NAN = float("nan")
@@ -27,11 +28,14 @@ RAN, FAILED, RUNNING = "#3b82c4", "#d9553f", "#4f9d55"
 LANES: dict[Bucket, str] = {"cell": "cells", "held_idle": "held idle", "background": "background"}
 FILLS: dict[Bucket, str] = {"cell": RAN, "held_idle": "#c4973b", "background": "#8a8a8a"}
 ENDED = {"ok": "ended well", "error": "error", "interrupted": "interrupted", "killed": "killed"}
-#: Points of the energy's line at most, and characters of a device's name.
-POINTS, LEGEND = 1000, 34
+#: Points of the energy's line at most, characters of a device's name, and how wide one is drawn at most (pixels).
+POINTS, LEGEND, LETTER = 1000, 34, 6
 #: Of so many bands each has an edge.
 EDGES = 200
 Columns = dict[str, list[Any]]
+#: What was told of a band (the object with that id, which is kept, so that no other has it): it is the same again.
+Told = dict[int, tuple[Band, tuple[str, ...]]]
+NUMBERS = frozenset({"start", "end", "at", "watts", "kwh"})
 Names = Mapping[str, str]
 
 
@@ -96,22 +100,28 @@ def unmeasured(line: Line, shift: float) -> Columns:
     }
 
 
-def bands(found: Sequence[Band], names: Names, shift: float) -> Columns:
+def bands(found: Sequence[Band], names: Names, shift: float, known: Told | None = None) -> Columns:
     """What is told of each; ``cell_id`` and ``notebook`` say where a click leads."""
-    return {
-        "start": [_ms(band.start, shift) for band in found],
-        "end": [_ms(band.end, shift) for band in found],
-        "shade": [shade(band) for band in found],
-        "name": [named(band) for band in found],
-        "outcome": [outcome(band) for band in found],
-        "when": [_when(band) for band in found],
-        "took": [quantity(band.wall_s, "s") for band in found],
-        "energy": [_known(band.energy) for band in found],
-        "power": [watts(band.energy, band.wall_s) for band in found],
-        "devices": [_devices(band, names) for band in found],
-        "cell_id": [band.dearest.cell_id or "" for band in found],
-        "notebook": [band.dearest.notebook or "" for band in found],
-    }
+    before, now = ({} if known is None else known), Told()
+    for band in found:
+        now[id(band)] = before.get(id(band)) or (band, _told(band, names))
+    told = [now[id(band)][1] for band in found]
+    before.update(now)
+    texts = {name: list(column) for name, column in zip(TOLD, zip(*told, strict=True), strict=True)} if told else {}
+    ends = ("start", "end")
+    return {**{end: [_ms(getattr(band, end), shift) for band in found] for end in ends}, **texts}
+
+
+#: What is told of a band in words, in this order.
+TOLD = ("shade", "name", "outcome", "when", "took", "energy", "power", "devices", "cell_id", "notebook")
+
+
+def _told(band: Band, names: Names) -> tuple[str, ...]:
+    energy, which = band.energy, band.dearest
+    return (
+        shade(band), named(band), outcome(band), _when(band), quantity(band.wall_s, "s"), _known(energy),
+        watts(energy, band.wall_s), _devices(band, names), which.cell_id or "", which.notebook or "",
+    )  # fmt: skip
 
 
 def shade(band: Band) -> str:
@@ -211,7 +221,7 @@ def _ms(at: float, shift: float) -> float:
 
 def item(
     found: Timeline, names: Names, ink: str, limit: Limit | None = None, looked: Looked | None = None,
-    live: bool = False,
+    live: bool = False, told: Told | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """What BokehJS embeds; Bokeh is imported here: half a second.
 
@@ -222,24 +232,33 @@ def item(
         limit: the energy budget that is drawn below it.
         looked: the stretch that is shown first; the rest can be moved to.
         live: in a view of its own, where the mouse's wheel zooms.
+        told: what an earlier drawing told of the same devices, and what this one tells.
     """
     from bokeh.embed import json_item
     from bokeh.layouts import column
 
     shift = offset_s(found.end)
-    plots = [_power(found, names, shift, live)]
+    plots = [_power(found, names, shift, live, told)]
     x_range = plots[0].x_range = _range(found, shift, looked)
     plots.append(_lanes(found, plots[0], x_range))
     if limit is not None:
         plots.append(_energy(found, limit, shift, x_range))
-    for plot in plots:
-        _finish(plot, ink, live)
+    for name, plot in zip(("power", "lanes", "energy"), plots, strict=False):
+        _finish(plot, ink, live, name)
     plots[-1].height += AXIS
     plots[-1].xaxis.formatter = _clock()
+    plots[-1].xaxis.ticker.name = "time-ticks"
     plots[-1].xaxis.axis_label = f"time (UTC{time.strftime('%z', time.localtime(found.end))})"
     for plot in plots[:-1]:
         plot.xaxis.visible = False
     return {**json_item(column(*plots, sizing_mode="stretch_width", max_width=None if live else WIDTH))}
+
+
+def _compact(columns: Columns) -> dict[str, Any]:
+    """Numbers as arrays, which Bokeh sends as bytes: of ten thousand it would look at each. It has loaded numpy."""
+    import numpy as np
+
+    return {name: np.array(column) if name in NUMBERS else column for name, column in columns.items()}
 
 
 def _range(found: Timeline, shift: float, looked: Looked | None) -> Any:
@@ -276,7 +295,7 @@ def _figure(height: int, tools: Sequence[Any], **more: Any) -> Any:
     )  # fmt: skip
 
 
-def _power(found: Timeline, names: Names, shift: float, live: bool) -> Any:
+def _power(found: Timeline, names: Names, shift: float, live: bool, told: Told | None) -> Any:
     from bokeh.models import ColumnDataSource, Range1d
 
     highest = max((step.watts or 0.0 for line in found.lines for step in line.steps), default=0.0) or 1.0
@@ -285,7 +304,7 @@ def _power(found: Timeline, names: Names, shift: float, live: bool) -> Any:
     plot = _figure(LIVE if live else HEIGHT, (), y_range=y_range, y_axis_label=f"mean power ({scale.unit})")
     plot.toolbar_location = "above"
     for bucket, some in found.bands.items():
-        source = ColumnDataSource(bands(some, names, shift), name=f"{bucket}-bands")
+        source = ColumnDataSource(_compact(bands(some, names, shift, told)), name=f"{bucket}-bands")
         drawn = plot.quad("start", "end", 1.08 * highest, 0.0, source=source, fill_color="shade", line_color="shade",
                           fill_alpha=0.16 if bucket == "cell" else 0.06, name=bucket,
                           line_alpha=0.3 if bucket == "cell" and len(some) <= EDGES else 0.0)  # fmt: skip
@@ -305,11 +324,11 @@ def _legend(name: str, total: Total) -> str:
 def _line(plot: Any, line: Line, legend: str, shade: str, shift: float) -> None:
     from bokeh.models import ColumnDataSource
 
-    source = ColumnDataSource(power(line, shift))
+    source = ColumnDataSource(_compact(power(line, shift)))
     plot.line("at", "watts", source=source, color=shade, line_width=1.8, legend_label=legend)
     lacking = unmeasured(line, shift)
     if lacking["start"]:
-        plot.quad("start", "end", 0.0, 0.0, source=ColumnDataSource(lacking), line_color=shade, line_width=3,
+        plot.quad("start", "end", 0.0, 0.0, source=ColumnDataSource(_compact(lacking)), line_color=shade, line_width=3,
                   line_dash="dotted")  # fmt: skip
 
 
@@ -354,7 +373,7 @@ def _energy(found: Timeline, limit: Limit, shift: float, x_range: Any) -> Any:
     highest = max([limit.limit, *columns["kwh"]])
     scale = scales.even(highest, "kWh")
     plot = _figure(BELOW, (), x_range=x_range, y_range=Range1d(start=0.0, end=1.1 * highest), y_axis_label=scale.unit)
-    source = ColumnDataSource(columns)
+    source = ColumnDataSource(_compact(columns))
     plot.varea("at", 0, "kwh", source=source, fill_color=RAN, fill_alpha=0.2)
     plot.line("at", "kwh", source=source, color=RAN, line_width=2, legend_label=untex(f"spent of {limit.title}"))
     plot.hspan(y=[limit.limit], line_color=FAILED, line_width=1.5)
@@ -362,8 +381,8 @@ def _energy(found: Timeline, limit: Limit, shift: float, x_range: Any) -> Any:
     return plot
 
 
-def _finish(plot: Any, ink: str, live: bool) -> None:
-    """In the page's own colours."""
+def _finish(plot: Any, ink: str, live: bool, name: str) -> None:
+    """In the page's own colours; a legend says below which width it would be cut off."""
     colour(plot, ink)
     plot.axis.axis_label_text_color = ink
     plot.axis.axis_label_text_font_style = "normal"
@@ -375,4 +394,6 @@ def _finish(plot: Any, ink: str, live: bool) -> None:
         legend.spacing, legend.padding, legend.margin, legend.label_height, legend.glyph_height = 1, 2, 0, 14, 14
         legend.click_policy = "hide"
         legend.ncols = 1 if len(legend.items) <= (1 if live else 4) else 2
+        longest = max(len(item.label.value) for item in legend.items)
+        legend.name, legend.tags = f"{name}-legend", [legend.ncols * (longest * LETTER + 30) + 70]
         plot.add_layout(legend, "above")

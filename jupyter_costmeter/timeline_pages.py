@@ -21,8 +21,9 @@ from .pages import Page
 from .periods import local
 from .recent import Reader
 from .record import CellRecord
-from .timeline import STEPS, Looked, Timeline, timeline
+from .timeline import Timeline, timeline
 from .timeline_charts import Limit, called, called_run, watts
+from .timeline_fewer import STEPS, Looked
 from .whereabouts import open_records
 from .words import Parser
 
@@ -47,7 +48,7 @@ class Along:
 def read(
     ledger: Reader, selection: Selection, last: int | None = None, looked: Looked | None = None,
     limit: Callable[[Timeline], Limit | None] = lambda _: None, most: int = STEPS,
-    own: str | None = None,
+    own: str | None = None, known: Callable[[Sequence[CellRecord]], Timeline | None] = lambda _: None,
 ) -> Along:  # fmt: skip
     """The records of a scope as a timeline, with what runs now.
 
@@ -59,6 +60,7 @@ def read(
         limit: which energy budget is drawn over it.
         most: steps of a device, and bands of a lane, at most.
         own: the session that asks: of what runs in it, only the asking itself is in the ledger.
+        known: the whole scope with what runs now, where it is known since an earlier look.
 
     Raises:
         LedgerError: it cannot be read.
@@ -68,8 +70,10 @@ def read(
         window = Window(selection, -inf, inf)
         running = [(info, record) for info, record in open_records(ledger, window) if info.id != own]
         now = sorted((record for _, record in running), key=_start)
-        records = merge(ledger.along(selection, last), now, key=_start)
-        found = timeline(records, {record.id for record in now}, looked, most)
+        found = known(now) if looked is None else None
+        if found is None:
+            records = merge(ledger.along(selection, last), now, key=_start)
+            found = timeline(records, {record.id for record in now}, looked, most)
     names: dict[str, str] = {}
     for info in [*infos, *(info for info, _ in running)]:
         names.update(info.device_names)

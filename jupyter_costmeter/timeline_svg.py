@@ -10,8 +10,9 @@ from . import charts, scales
 from .periods import local
 from .record import Bucket
 from .statement_charts import SHADES
-from .timeline import Band, Line, Looked, Step, Timeline, decimated
+from .timeline import Band, Line, Step, Timeline
 from .timeline_charts import FILLS, LANES, Names, called, shade
+from .timeline_fewer import Looked, decimated
 
 WIDTH, HEIGHT, LANE, LEFT, TOP = 820, 190, 16, 78, 18
 #: As many steps and bands as there are points of the picture.
@@ -44,7 +45,7 @@ def svg(found: Timeline, names: Names) -> str:
 
 def decimated_lines(found: Timeline) -> list[Line]:
     """No more steps than points."""
-    fewer = [decimated(list(line.steps), Step.and_then, POINTS)[0] for line in found.lines]
+    fewer = [decimated(list(line.steps), Step.several, POINTS)[0] for line in found.lines]
     return [Line(line.device, tuple(steps), line.energy) for line, steps in zip(found.lines, fewer, strict=True)]
 
 
@@ -90,7 +91,7 @@ def _path(line: Line, colour: str, shown: Looked, highest: float, foot: float) -
 def _lane(bucket: Bucket, bands: Sequence[Band], shown: Looked, y: float) -> Iterator[str]:
     yield f'<text x="{LEFT - 6}" y="{y + 12}" text-anchor="end" {TEXT}>{LANES[bucket]}</text>'
     alike: dict[str, list[str]] = {FILLS[bucket]: []}
-    for band in decimated(list(bands), Band.and_then, POINTS)[0]:
+    for band in decimated(list(bands), Band.several, POINTS)[0]:
         start, end = _x(band.start, shown), _x(band.end, shown)
         alike.setdefault(shade(band), []).append(f"M{start:.1f} {y}h{max(0.5, end - start):.1f}v{LANE}H{start:.1f}z")
     for fill, drawn in alike.items():

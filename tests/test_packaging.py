@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import gzip
 import json
 import os
 import re
@@ -121,6 +122,14 @@ def test_the_wheel_holds_both_halves(wheel: Path) -> None:
     assert not [n for n in names if n.endswith((".map", ".ts", ".tsx"))]
     entries = json.loads(zipfile.ZipFile(wheel).read(f"{lab}/package.json"))["jupyterlab"]["_build"]
     assert f"{lab}/{entries['load']}" in names
+
+
+@pytest.mark.timeout(300)
+def test_the_front_end_is_small(wheel: Path) -> None:
+    """All that a page may load of it, as a server sends it."""
+    archive = zipfile.ZipFile(wheel)
+    loaded = [n for n in archive.namelist() if "/labextensions/" in n and n.endswith((".js", ".css"))]
+    assert sum(len(gzip.compress(archive.read(name), 9)) for name in loaded) < 150_000
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter import timeline as t
+from jupyter_costmeter import timeline_fewer as t
 from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord, Figure, Provenance, Usage
-from jupyter_costmeter.timeline import Looked, Step, Timeline, timeline
+from jupyter_costmeter.timeline import Growing, Step, Timeline, timeline
+from jupyter_costmeter.timeline_fewer import Looked
 
 AT = 1.79e9
 ALL = Selection("all")
@@ -177,23 +178,48 @@ def test_several_as_one_say_which_was_the_dearest() -> None:
 
 
 def test_steps_are_put_together_with_what_is_not_known() -> None:
-    both = Step(0, 1, None, "lost").and_then(Step(1, 3, 4.0))
-    assert both == Step(0, 3, 4.0, "lost")
-    assert Step(0, 1, None, "lost").and_then(Step(1, 3, None)).joules is None
+    assert Step.several([Step(0, 1, None, "lost"), Step(1, 3, 4.0)]) == Step(0, 3, 4.0, "lost")
+    assert Step.several([Step(0, 1, None, "lost"), Step(1, 3, None)]).joules is None
 
 
 def test_memory_does_not_grow_with_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
     longest = 0
 
-    def watched(self: t._Few[Step], one: Step) -> None:
+    def watched(self: t.Few[Step], one: Step) -> None:
         nonlocal longest
         add(self, one)
         longest = max(longest, *map(len, self._found))
 
-    add = t._Few.add
-    monkeypatch.setattr(t._Few, "add", watched)
+    add = t.Few.add
+    monkeypatch.setattr(t.Few, "add", watched)
     timeline((run(at, at, 0.5, 1.0) for at in range(3000)), most=100)
     assert longest <= t.KEPT * 100
+
+
+# While it grows
+
+
+@given(spans, st.integers(1, 12), st.integers(0, 60))
+def test_a_copy_goes_on_alone(found: list[tuple[float, float, float | None, str, str]], most: int, cut: int) -> None:
+    records, growing = made(found), Growing(most=most)
+    for record in records[:cut]:
+        growing.add(record)
+    if cut:
+        assert growing.copy().done() == timeline(records[:cut], most=most)
+    for record in records[cut:]:
+        growing.add(record)
+    assert growing.done() == timeline(records, most=most)
+
+
+def test_what_is_as_it_was_is_the_same_object_again() -> None:
+    growing = Growing(most=50)
+    for at in range(140):
+        growing.add(run(at, at, 0.5, 1.0))
+    first = growing.copy().done().bands["cell"]
+    later = growing.copy()
+    later.add(run(140, 140, 0.5, 1.0))
+    same = [one is other for one, other in zip(first, later.done().bands["cell"], strict=False)]
+    assert sum(same) > 30
 
 
 # From the ledger

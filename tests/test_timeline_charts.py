@@ -14,8 +14,9 @@ from test_timeline import AT, GPU, gap, run
 
 from jupyter_costmeter import timeline_charts as charts
 from jupyter_costmeter import timeline_svg
-from jupyter_costmeter.timeline import Looked, Timeline, timeline
+from jupyter_costmeter.timeline import Timeline, timeline
 from jupyter_costmeter.timeline_charts import Limit
+from jupyter_costmeter.timeline_fewer import Looked
 
 NAMES = {GPU: "NVIDIA A100", "CPU": "Xeon"}
 LIMIT = Limit("project paper", spent=0.5, limit=2.0, start=AT, factor=1.5)

@@ -159,15 +159,20 @@ class Asked:
         with self._reading() as connection:
             return choosing.cells(connection, selection, count, numbers) if connection else []
 
-    def along(self, selection: Selection, last: int | None = None) -> Iterator[CellRecord]:
+    def along(self, selection: Selection, last: int | None = None, beyond: int = 0) -> Iterator[CellRecord]:
         """The outermost selected records in the order of their start, with their energy only; one at a time.
 
-        ``last``: only from the start of the so manieth last cell on.
+        ``last``: only from the start of the so manieth last cell on; ``beyond``: only what came after that mark.
         """
         from .along import along
 
         with self._reading() as connection:
-            yield from along(connection, selection, last) if connection else ()
+            yield from along(connection, selection, last, beyond) if connection else ()
+
+    def mark(self) -> int:
+        """From which on later records are beyond."""
+        with self._reading() as connection:
+            return spent.newest(connection) if connection else 0
 
     def called(self, name: str) -> list[str]:
         """The cells and blocks whose ids begin like that; ``ab12-7`` is number 7 of the session that begins so."""

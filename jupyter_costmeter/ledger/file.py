@@ -97,6 +97,12 @@ def compiled(statement: sa.sql.expression.ClauseElement) -> str:
     return str(statement.compile(dialect=sqlite.dialect(paramstyle="named")))
 
 
+def asked(connection: sa.Connection, query: sa.sql.expression.ClauseElement) -> sqlite3.Cursor:
+    """The driver's own rows of a query."""
+    found = query.compile(dialect=sqlite.dialect(paramstyle="named"))
+    return driver(connection).execute(str(found), found.params)
+
+
 def driver(connection: sa.Connection) -> sqlite3.Connection:
     """The connection under that one, in the same transaction."""
     found = connection.connection.driver_connection
@@ -128,7 +134,7 @@ def is_corrupt(error: Exception) -> bool:
 
 def unwritable(path: Path, error: Exception) -> LedgerUnwritable:
     """What the system says of the file, as an error of ours."""
-    why = str(getattr(error, "orig", None) or error)
+    why = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)  # the path is said once
     if any(word in why for word in LOCKED):
         return Locked(f"the ledger {path} is being written to by another process, which has not let go of it ({why})")
     return LedgerUnwritable(f"the ledger {path} cannot be used ({why}); check the folder's permissions and free space")

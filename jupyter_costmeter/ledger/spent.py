@@ -26,12 +26,12 @@ PAGE = 500
 Where = Sequence[sa.ColumnElement[bool]]
 #: Keys, the first moment's slot, the sum.
 Sums = Iterator[tuple[sa.Row[Any], Part]]
-_ROWID = sa.literal_column("cell.rowid", sa.Integer)
+ROWID = sa.literal_column("cell.rowid", sa.Integer)
 # With a plus: grouped by them SQLite would read all cells in their order.
 SESSION = sa.literal_column("+cell.session_id", sa.Text).label("session_id")
 _END = cell.c.started_at + cell.c.wall_s
 # For the driver: they are asked each second.
-NEWEST = file.compiled(sa.select(sa.func.max(_ROWID)).select_from(cell))
+NEWEST = file.compiled(sa.select(sa.func.max(ROWID)).select_from(cell))
 JOURNAL = file.compiled(sa.select(open_window.c.record).order_by(open_window.c.id))
 KILLED = file.compiled(sa.select(cell.c.id).where(IS_KILLED))
 # All figures of a cell lie side by side: reading them is faster than seeking each of twenty names.
@@ -175,7 +175,7 @@ def after(connection: sa.Connection, mark: int) -> tuple[list[tuple[SessionInfo,
     """A page of the records that came after a mark."""
     if newest(connection) <= mark:
         return [], mark
-    query = sa.select(_ROWID.label("mark"), cell).where(mark < _ROWID).order_by(_ROWID).limit(PAGE)
+    query = sa.select(ROWID.label("mark"), cell).where(mark < ROWID).order_by(ROWID).limit(PAGE)
     found = connection.execute(query).all()
     return told(connection, [row for row in found if row.parent_id is None]), found[-1].mark
 

@@ -3,6 +3,7 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import type { Cell, Running } from './api.js';
 import { badgeOf, changesIn, FIGURES, liveBadge } from './badge.js';
+import { isCalm } from './calm.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { LastRuns } from './last-runs.js';
 import { codeCells, onCells, type CellWidget, type Line, type Lines } from './lines.js';
@@ -10,11 +11,12 @@ import { fetchRuns, type Get } from './rest.js';
 import type { Settings } from './settings.js';
 import type { Words } from './words.js';
 
-/** So many cells are asked for at a time, so that those of a long notebook come soon. */
+/** So many cells are asked for at a time, from the first in view on: those of a long notebook come soon. */
 const AT_A_TIME = 100;
+/** A cell so near to what is in view (pixels) has its line before it is seen. */
+const NEAR = '800px 0px';
 /** A kernel that is killed takes a moment to be gone. */
 const GONE_MS = 3000;
-const CALM = '(prefers-reduced-motion: reduce)';
 
 /** What all notebooks share. */
 interface Shared {
@@ -24,7 +26,7 @@ interface Shared {
   words: Words;
 }
 
-/** One notebook's lines. */
+/** One notebook's lines: of the cells in view or near to it, since a notebook may have hundreds. */
 class Board implements IDisposable {
   isDisposed = false;
   private readonly runs = new LastRuns();
@@ -32,25 +34,32 @@ class Board implements IDisposable {
   private cells = new Map<string, CellWidget>();
   private running = new Map<string, Running>();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private asked = false;
+  private readonly near = new Set<Element>();
+  private readonly asked = new Set<string>();
+  private readonly observer: IntersectionObserver;
 
   constructor(
     private readonly meter: NotebookMeter,
     private readonly shared: Shared
-  ) {}
+  ) {
+    const { node } = meter.panel.content;
+    const root = node.querySelector('.jp-WindowedPanel-outer') ?? node;
+    const come = (seen: readonly IntersectionObserverEntry[]): void => this.come(seen);
+    this.observer = new IntersectionObserver(come, { root, rootMargin: NEAR });
+  }
 
   dispose(): void {
     this.isDisposed = true;
+    this.observer.disconnect();
     clearTimeout(this.timer);
   }
 
   /** Other cells, or other settings. */
   drawAll(): void {
     this.cells = new Map(codeCells(this.meter.panel).map(cell => [cell.model.id, cell]));
+    this.cells.forEach(({ node }) => this.observer.observe(node)); // known ones stay as they are
     this.draw(this.cells.keys());
-    if (!this.asked && this.cells.size > 0 && this.shared.settings.cellLine) {
-      void this.ask();
-    }
+    void this.ask();
     this.schedule();
   }
 
@@ -74,25 +83,43 @@ class Board implements IDisposable {
   /** Other assumptions hold: what is known of earlier runs' costs is no longer so. */
   reprice(): void {
     this.runs.clear();
+    this.asked.clear();
     void this.ask();
   }
 
-  /** All that is known of a cell's last runs, whatever its line shows; null where none is. */
-  async said(id: string): Promise<Line | null> {
+  /** How to write all that is known of a cell's last runs, whatever its line shows; null where none is. */
+  async said(id: string): Promise<() => Line | null> {
     const { settings, words } = this.shared;
     if (this.runs.of(id).length === 0) {
       await this.fetch([id], true);
     }
     const { energyUnit, showMoney } = settings;
     const all = { energyUnit, showMoney, cellLineFrom: 0, cellLineFigures: FIGURES };
-    return badgeOf(this.runs.of(id), all, words);
+    return () => badgeOf(this.runs.of(id), all, words);
   }
 
   /** Of the ledger, for runs of earlier sessions; an older server has no answer, and the panel says what is wrong. */
   private async ask(): Promise<void> {
-    this.asked = true;
     await this.meter.panel.context.ready;
-    await this.fetch(codeCells(this.meter.panel).map(cell => cell.model.id));
+    while (!this.isDisposed && this.shared.settings.cellLine) {
+      const left = [...this.cells].filter(([id]) => !this.asked.has(id));
+      const first = left.findIndex(([, { node }]) => this.near.has(node));
+      if (first < 0) {
+        return;
+      }
+      const ids = left.slice(first, first + AT_A_TIME).map(([id]) => id);
+      ids.forEach(id => this.asked.add(id));
+      await this.fetch(ids);
+    }
+  }
+
+  /** Cells have come into view, or have left it. */
+  private come(seen: readonly IntersectionObserverEntry[]): void {
+    const nodes = new Set(seen.filter(one => one.isIntersecting).map(({ target }) => target));
+    seen.forEach(({ target }) => this.near.delete(target));
+    nodes.forEach(node => this.near.add(node));
+    this.draw([...this.cells].flatMap(([id, { node }]) => (nodes.has(node) ? [id] : [])));
+    void this.ask();
   }
 
   private async fetch(ids: readonly string[], anyway = false): Promise<void> {
@@ -119,7 +146,7 @@ class Board implements IDisposable {
   private draw(ids: Iterable<string>): void {
     for (const id of ids) {
       const cell = this.cells.get(id);
-      if (cell !== undefined && !cell.isDisposed) {
+      if (cell !== undefined && !cell.isDisposed && this.near.has(cell.node)) {
         this.drawOne(id, cell);
       }
     }
@@ -165,8 +192,6 @@ class Board implements IDisposable {
   }
 }
 
-const isCalm = (): boolean => window.matchMedia(CALM).matches;
-
 /** A board for each notebook. */
 export class Badges {
   private readonly boards = new WeakMap<NotebookPanel, Board>();
@@ -187,9 +212,9 @@ export class Badges {
     follower.heard.connect((_, { panel }) => this.of(panel)?.hear());
   }
 
-  /** What is known of a cell's last runs; null where none is. */
-  async said(panel: NotebookPanel, id: string): Promise<Line | null> {
-    return (await this.of(panel)?.said(id)) ?? null;
+  /** How to write what is known of a cell's last runs, null where none is: for a reader, or plainly. */
+  async said(panel: NotebookPanel, id: string): Promise<() => Line | null> {
+    return (await this.of(panel)?.said(id)) ?? (() => null);
   }
 
   private of(panel: NotebookPanel): Board | null {

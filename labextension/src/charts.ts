@@ -2,6 +2,7 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import type { ChartItem } from './budget.js';
 import { BOKEH } from './rest.js';
+import type { Words } from './words.js';
 
 /** What we use of it. */
 interface Bokeh {
@@ -23,6 +24,9 @@ interface Model {
   end: number;
   reset_start: number;
   reset_end: number;
+  tags: readonly number[];
+  visible: boolean;
+  desired_num_ticks: number;
 }
 
 /** A timeline that is drawn. */
@@ -33,6 +37,8 @@ export interface Drawn {
   onZoom: (zoomed: () => void) => void;
   /** Told of the cell whose band is clicked. */
   onPick: (picked: (cellId: string) => void) => void;
+  /** It is so wide (pixels): a legend that would be cut off is left out, and times that would overlap. */
+  fit: (width: number) => void;
 }
 
 type Page = Window & { Bokeh?: Bokeh & Record<string, Bokeh | undefined> };
@@ -40,7 +46,10 @@ type Page = Window & { Bokeh?: Bokeh & Record<string, Bokeh | undefined> };
 export class Charts {
   private loading: Promise<Bokeh> | null = null;
 
-  constructor(private readonly baseUrl: string) {}
+  constructor(
+    private readonly baseUrl: string,
+    private readonly words: Words
+  ) {}
 
   /** Draw it into the node; answers how to take it away. */
   async draw(item: ChartItem, node: HTMLElement): Promise<() => void> {
@@ -69,7 +78,7 @@ export class Charts {
     const page = window as Page;
     const theirs = page.Bokeh;
     const known = new Set(Object.keys(theirs ?? {}));
-    await loadScript(URLExt.join(this.baseUrl, BOKEH));
+    await loadScript(URLExt.join(this.baseUrl, BOKEH), this.words);
     const now = page.Bokeh;
     if (theirs === undefined) {
       delete page.Bokeh; // a notebook's own must not be taken for a plugin of ours
@@ -77,9 +86,29 @@ export class Charts {
     const added = Object.keys(now ?? {}).find(name => !known.has(name) && now?.[name]?.embed);
     const found = theirs === undefined ? now : theirs[added ?? theirs.version];
     if (found === undefined) {
-      throw new Error('BokehJS was loaded and is not there.');
+      throw new Error(this.words.__('BokehJS was loaded and is not there.'));
     }
     return found;
+  }
+}
+
+/** The server says with each how wide it is. */
+const LEGENDS = ['power-legend', 'energy-legend'];
+/** A time with its date below it takes so much (pixels). */
+const TICK = 110;
+
+function show(legend: Model | null, width: number): void {
+  const visible = legend !== null && width >= (legend.tags[0] ?? 0);
+  if (legend !== null && legend.visible !== visible) {
+    legend.visible = visible;
+  }
+}
+
+/** As many times as there is room for. */
+function thin(ticks: Model | null, width: number): void {
+  const many = Math.min(6, Math.max(2, Math.floor(width / TICK)));
+  if (ticks !== null && ticks.desired_num_ticks !== many) {
+    ticks.desired_num_ticks = many;
   }
 }
 
@@ -90,6 +119,10 @@ function drawn(views: Views): Drawn {
   const [time, cells] = [named('time'), named('cell-bands')];
   return {
     clear: () => views.clear(),
+    fit: width => {
+      LEGENDS.forEach(name => show(named(name), width));
+      thin(named('time-ticks'), width);
+    },
     range: () =>
       time === null || (time.start <= time.reset_start && time.end >= time.reset_end)
         ? null
@@ -107,7 +140,7 @@ function drawn(views: Views): Drawn {
 }
 
 /** With the page's own cookie, as all of the server's scripts. */
-function loadScript(url: string): Promise<void> {
+function loadScript(url: string, words: Words): Promise<void> {
   return new Promise((done, failed) => {
     const script = document.createElement('script');
     script.src = url;
@@ -115,7 +148,7 @@ function loadScript(url: string): Promise<void> {
     script.onload = () => done();
     script.onerror = () => {
       script.remove();
-      failed(new Error('The chart cannot be drawn: the server has no BokehJS.'));
+      failed(new Error(words.__('The chart cannot be drawn: the server has no BokehJS.')));
     };
     document.head.appendChild(script);
   });

@@ -1,5 +1,6 @@
 import React from 'react';
 import { totalOf, type Running as RunningCell } from '../api.js';
+import { isCalm } from '../calm.js';
 import { ticking, tickStep } from '../format.js';
 import { percent } from '../format.js';
 import { Figure } from './figure.js';
@@ -12,8 +13,6 @@ import { useTick } from './tick.js';
 import { useView } from './view.js';
 import { CellLine } from './work.js';
 
-const CALM = '(prefers-reduced-motion: reduce)';
-
 interface RowProps {
   cell: RunningCell;
   source: string | null;
@@ -23,25 +22,34 @@ interface RowProps {
 }
 
 /** The only part that redraws by itself; between two messages its time goes on from the last one. */
+function Clock(props: Pick<RowProps, 'cell' | 'elapsed' | 'ticks'>): React.JSX.Element {
+  const now = props.elapsed(props.cell);
+  useTick(props.ticks, now, isCalm() ? 1 : tickStep(now));
+  return (
+    <span
+      className="jp-Costmeter-elapsed"
+      data-elapsed={now.toFixed(1)}
+      role="timer"
+      aria-live="off"
+    >
+      {ticking(isCalm() ? Math.floor(now) : now)}
+    </span>
+  );
+}
+
 function Row({ cell, source, elapsed, watts, ticks }: RowProps): React.JSX.Element {
   const { words } = useView();
-  const calm = window.matchMedia(CALM).matches;
-  const now = elapsed(cell);
-  useTick(ticks, now, calm ? 1 : tickStep(now));
   return (
     <div
       className="jp-Costmeter-running"
       data-cell-id={cell.cell_id ?? ''}
-      data-elapsed={now.toFixed(1)}
       data-nested={cell.parent_id !== null}
     >
       <span className="jp-Costmeter-line">
         <Name cell={cell} source={source} />
         <TaggedMark said={cell} />
       </span>
-      <span className="jp-Costmeter-elapsed" role="timer" aria-live="off">
-        {ticking(calm ? Math.floor(now) : now)}
-      </span>
+      <Clock {...{ cell, elapsed, ticks }} />
       <span className="jp-Costmeter-power">
         {cell.power && <Figure title={words.__('Power')} name="power_w" total={cell.power} />}
         <Spark watts={watts(cell)} />

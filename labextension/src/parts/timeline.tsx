@@ -1,6 +1,7 @@
 import React, { useEffect, useRef, useState } from 'react';
 import type { Charts, Drawn } from '../charts.js';
 import { reason } from '../feed.js';
+import { rewritten } from '../locale.js';
 import { SCOPES, type Scope } from '../rest.js';
 import type { Stretch, TimelineAnswer, TimelineView } from '../timeline.js';
 import { useView } from './view.js';
@@ -74,6 +75,7 @@ function Drawing(props: {
   look: (stretch: Stretch | null) => void;
 }): React.JSX.Element {
   const { answer, charts } = props;
+  const text = rewritten(answer.text);
   const now = useRef(props);
   now.current = props;
   const node = useRef<HTMLDivElement>(null);
@@ -87,7 +89,11 @@ function Drawing(props: {
     drawn.then(
       found => {
         old.forEach(one => one.remove());
-        stop = listen(found, answer, now);
+        const [deaf, loose] = [listen(found, answer, now), fitted(found, here)];
+        stop = () => {
+          deaf();
+          loose();
+        };
         setProblem(null);
       },
       (error: unknown) => setProblem(reason(error))
@@ -103,11 +109,18 @@ function Drawing(props: {
   }, [charts, answer]);
   return (
     <>
-      <div className="jp-Costmeter-timelineChart" ref={node} role="img" aria-label={answer.text} />
+      <div className="jp-Costmeter-timelineChart" ref={node} role="img" aria-label={text} />
       {problem !== null && <p className="jp-Costmeter-error">{problem}</p>}
-      <p className="jp-Costmeter-quiet">{answer.text}</p>
+      <p className="jp-Costmeter-quiet">{text}</p>
     </>
   );
+}
+
+/** Keep to the node's width; answers how to stop. */
+function fitted(drawn: Drawn, node: HTMLElement): () => void {
+  const observer = new ResizeObserver(() => drawn.fit(node.clientWidth));
+  observer.observe(node);
+  return () => observer.disconnect();
 }
 
 /** Tell of zooming and of clicks; answers how to stop. */
