@@ -91,6 +91,7 @@ test('totals that lack a cell which has ended are asked for again, and not for e
   t.mock.timers.enable({ apis: ['setTimeout'] });
   let asked = 0;
   let known = 2;
+  let lacked = 0;
   const get = async () => {
     asked += 1;
     return new Response(totals);
@@ -101,7 +102,9 @@ test('totals that lack a cell which has ended are asked for again, and not for e
     () => 'train.ipynb',
     () => true,
     () => undefined,
-    complete
+    complete,
+    () => null,
+    () => (lacked += 1)
   );
   const run = async () => {
     for (let i = 0; i < 20; i++) {
@@ -114,10 +117,12 @@ test('totals that lack a cell which has ended are asked for again, and not for e
   one.request();
   await run();
   assert.equal(asked, 1); // the two cells of the golden totals
+  assert.equal(lacked, 0);
   known = 3;
   one.request();
   await run();
   assert.equal(asked, 1 + 6);
+  assert.equal(lacked, 1); // the kernel may know why
   one.request();
   await run();
   assert.equal(asked, 1 + 6 + 6);

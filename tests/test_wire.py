@@ -6,6 +6,7 @@ import json
 import queue
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import golden
 import pytest
@@ -134,6 +135,31 @@ def test_the_front_end_tells_where_the_notebook_is(kernel: Kernel, records: Call
     kernel.ask(wire.REQUEST, {"notebook": "/elsewhere/renamed.ipynb"})
     kernel.run("1")
     assert [r.notebook for r in records(kernel)] == ["/elsewhere/renamed.ipynb"]
+
+
+FULL = """
+from pathlib import Path
+from jupyter_costmeter.errors import LedgerUnwritable
+writer = get_ipython().costmeter.session.writer
+written = writer._try
+def full(batch):
+    if not Path("go").exists():
+        raise LedgerUnwritable("the disk is full")
+    return written(batch)
+writer._try = full
+"""
+
+
+def test_what_waits_is_written_when_somebody_asks(kernel: Kernel, home: Path) -> None:
+    kernel.run(FULL)
+    kernel.run("1")
+    told = kernel.ask(wire.REQUEST, {"notebook": None, "write": True})["ledger"]
+    assert not told["ok"]
+    assert told["waiting"] >= 2
+    assert told["message"].startswith("the disk is full")
+    (home / "go").touch()
+    told = kernel.ask(wire.REQUEST, {"notebook": None, "write": True})["ledger"]
+    assert (told["ok"], told["message"], told["waiting"]) == (True, None, 0)
 
 
 def test_a_kernel_without_the_meter_is_not_asked_in_vain(start_kernel: Callable[..., Kernel]) -> None:

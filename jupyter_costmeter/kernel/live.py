@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..forecasts import Forecast
 
 
+#: Seconds that a front end waits for the ledger, when it asks for what waits in memory to be written; it gives up at 3.
+WRITE_S = 1.5
 #: What derives costs is loaded when nothing has run for a second, or a front end asks meanwhile: its imports would
 #: slow a cell, and the journal would wait for them.
 _LOADED = "jupyter_costmeter.cost_wire"
@@ -128,7 +130,8 @@ class Live:
     async def answer(self, stream: Any, ident: Any, parent: Any) -> None:
         """A front end asks for all there is; on the control thread, so also while a cell runs."""
         try:
-            content = self._reply(parent["content"].get("notebook"))
+            asked = parent["content"]
+            content = self._reply(asked.get("notebook"), write=asked.get("write") is True)
         except Exception as error:
             content = {"status": "error", "ename": type(error).__name__, "evalue": str(error), "traceback": []}
         self.kernel.session.send(stream, wire.REPLY, content, parent, ident)
@@ -172,10 +175,12 @@ class Live:
         """What the kernel holds idle: asked only where cells have just ended, or somebody wants to know."""
         return self.session.held()
 
-    def _reply(self, notebook: str | None) -> wire.Json:
+    def _reply(self, notebook: str | None, write: bool) -> wire.Json:
         if notebook:
             self.session.moved_to(notebook)
         self.session.settle()
+        if write:
+            self.session.writer.flush(WRITE_S)
         running = self.session.running()
         self.session.watch.panel = True
         self.session.watch.look(

@@ -25,10 +25,10 @@ const BOARD: Board = {
 };
 
 /** The budget as it stands; asked for where it is not known yet. */
-async function verdictOf({ budgets }: NotebookMeter, id: string): Promise<Verdict> {
+async function verdictOf({ budgets }: NotebookMeter, id: string, words: Words): Promise<Verdict> {
   const found = budgets.find(id) ?? (await budgets.look(id));
   if (found === null) {
-    throw new Error('This budget is no longer there.');
+    throw new Error(words.__('This budget is no longer there.'));
   }
   return found;
 }
@@ -43,16 +43,17 @@ async function act(
   app: JupyterFrontEnd,
   deed: Deed,
   id: string,
-  meter: NotebookMeter
+  meter: NotebookMeter,
+  words: Words
 ): Promise<void> {
   const { desk, spent, feed } = meter.budgets;
   switch (deed) {
     case 'extend':
       return feed.extend(id);
     case 'hold':
-      return desk.hold(await verdictOf(meter, id));
+      return desk.hold(await verdictOf(meter, id, words));
     case 'raise': {
-      const verdict = await verdictOf(meter, id);
+      const verdict = await verdictOf(meter, id, words);
       await show(app, meter);
       return desk.edit(verdict);
     }
@@ -70,7 +71,7 @@ export function followNotices(
   words: Words
 ): void {
   const doIt = (deed: Deed, id: string, meter: NotebookMeter): void =>
-    void act(app, deed, id, meter).catch((error: unknown) =>
+    void act(app, deed, id, meter, words).catch((error: unknown) =>
       Notification.error(reason(error), { autoClose: false })
     );
   const notices = new Notices(BOARD, () => settings.budgetNotifications, doIt, words);

@@ -50,6 +50,7 @@ import { rates, type Bound, type Rates } from './rates.js';
 import { saids, tagKnown, type Said, type TagKnown } from './tags.js';
 import type { TimelineAnswer } from './timeline.js';
 import { total, totalOf, type Method, type Total } from './total.js';
+import { mismatch } from './versions.js';
 
 export { WireError, totalOf };
 export type { Bill, Costs, Kind, Place, Region, WhatIf } from './costs.js';
@@ -153,6 +154,8 @@ export interface Ledger {
   ok: boolean;
   message: string | null;
   waiting: number;
+  /** Of its file; '' from an older kernel. */
+  path: string;
 }
 
 export interface Message {
@@ -243,7 +246,12 @@ const held = orElse(
   []
 );
 
-const ledger = object<Ledger>({ ok: flag, message: orNull(text), waiting: number });
+const ledger = object<Ledger>({
+  ok: flag,
+  message: orNull(text),
+  waiting: number,
+  path: orElse(text, '')
+});
 
 const status = object<Status>({ name: text, ok: flag, message: text, remedy: orNull(text) });
 
@@ -292,25 +300,11 @@ const totals = object<Totals>({
 /** What kernels say; the rest is the server's. */
 const KERNELS = ['message', 'reply'];
 
-/** Which of two is to be upgraded, where they do not speak one language. */
-function mismatch(schema: unknown, ofKernel: boolean): string {
-  const said = `(it speaks schema ${String(schema)}, this page ${SCHEMA})`;
-  const newer = Number(schema) > SCHEMA;
-  if (ofKernel) {
-    return newer
-      ? `the kernel's jupyter_costmeter is newer than JupyterLab's ${said}: upgrade it where JupyterLab runs, then restart that`
-      : `the kernel's jupyter_costmeter is older than JupyterLab's ${said}: upgrade it in the kernel's environment, then restart the kernel`;
-  }
-  return newer
-    ? `this page is older than the server's jupyter_costmeter ${said}: reload it`
-    : `the server's jupyter_costmeter is older than this page ${said}: upgrade it where JupyterLab runs, then restart that`;
-}
-
 /** The kernel may be newer or older than this page: say so rather than show half of it. */
 function sameSchema(value: unknown, path: string): Fields {
   const found = fields(value, path);
   if (found.schema !== SCHEMA) {
-    throw new WireError(`${path}: ${mismatch(found.schema, KERNELS.includes(path))}`);
+    throw new WireError(`${path}: ${mismatch(found.schema, SCHEMA, KERNELS.includes(path))}`);
   }
   return found;
 }

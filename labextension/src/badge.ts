@@ -5,6 +5,7 @@ import { figureOf, marksSaid } from './carried.js';
 import { duration, explain, plain, show, ticking, tickStep, type EnergyUnit } from './format.js';
 import { peakSaid, work } from './flops.js';
 import type { Line, State } from './lines.js';
+import { moment } from './locale.js';
 import { MARKS } from './outcome.js';
 import type { Words } from './words.js';
 
@@ -132,15 +133,6 @@ function reasons(run: Run, wanted: Wanted, words: Words): string[] {
     ...(bills ?? []).map(bill => billHover(bill, words)),
     ...marksSaid(totals, words)
   ];
-}
-
-const two = (n: number): string => String(n).padStart(2, '0');
-
-/** `2026-11-26 13:40:12`, where the reader is. */
-function moment(seconds: number): string {
-  const at = new Date(1000 * seconds);
-  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join('-');
-  return `${day} ${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':')}`;
 }
 
 /** Whether both are known to be of other code. */

@@ -1,5 +1,6 @@
 /** The form of a budget: what is typed, and what is wrong with it; pure. */
 import type { BudgetScope, Hold, Measure, PeriodKind, Verdict } from './budget.js';
+import { hasComma, typed } from './locale.js';
 import type { BudgetRow } from './rest.js';
 import type { Words } from './words.js';
 
@@ -30,6 +31,10 @@ export interface Draft {
 
 export type Mistakes = Partial<Record<keyof Draft, string>>;
 
+/** Where a comma is a decimal's sign, it does not stand between two numbers. */
+const warnText = (parts: readonly string[]): string =>
+  parts.map(typed).join(hasComma() ? '; ' : ', ');
+
 /** A budget as most begin: so many GPU-hours a week for the project. */
 export function blank(inProject: boolean): Draft {
   return {
@@ -44,7 +49,7 @@ export function blank(inProject: boolean): Draft {
     from: '',
     until: '',
     hold: 'warn',
-    warn: '50, 80, 100',
+    warn: warnText(['50', '80', '100']),
     name: '',
     shared: false,
     zone: '',
@@ -61,7 +66,7 @@ export function draftOf(verdict: Verdict): Draft {
     ...blank(true),
     id: verdict.id,
     measure,
-    limit: String(verdict.limit),
+    limit: typed(String(verdict.limit)),
     currency: verdict.currency ?? '',
     scope: verdict.scope,
     per: period.kind,
@@ -70,7 +75,7 @@ export function draftOf(verdict: Verdict): Draft {
     from: verdict.from ?? '',
     until: verdict.until ?? '',
     hold: verdict.hold,
-    warn: verdict.warn.map(part => String(Number((100 * part).toPrecision(12)))).join(', '),
+    warn: warnText(verdict.warn.map(part => String(Number((100 * part).toPrecision(12))))),
     name: verdict.name,
     shared: verdict.shared,
     zone: period.zone,
@@ -80,13 +85,20 @@ export function draftOf(verdict: Verdict): Draft {
 
 const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z'];
 const NUMBER = /^([\d.,]+(?:e[+-]?\d{1,3})?)\s*([kMGTPEZ]?)(?:FLOPs?)?$/i;
-const GROUPED = /^\d{1,3}([,.]\d{3}){2,}|^\d{1,3},\d{3}(\.\d+)?$/;
+/** By points or commas between thousands, in either way of writing. */
+const GROUPED = /^\d{1,3}([,.]\d{3}){2,}/;
+const GROUPED_BY_COMMAS = /^\d{1,3},\d{3}(\.\d+)?$/;
+const GROUPED_BY_POINTS = /^\d{1,3}\.\d{3}(,\d+)?$/;
+
+/** `1.250` is read by some as 1250, by others as 1.25: such a one is refused, never guessed. */
+const isGrouped = (figure: string): boolean =>
+  GROUPED.test(figure) || (hasComma() ? GROUPED_BY_POINTS : GROUPED_BY_COMMAS).test(figure);
 
 /** What a limit says; null is no number, and of FLOPs `1.5 P` is 1.5e15. */
 export function limitOf(text: string, measure: Measure): number | null {
   const match = NUMBER.exec(text.trim());
   const [, figure = '', letter = ''] = match ?? [];
-  if (match === null || GROUPED.test(figure) || (letter !== '' && measure !== 'flops')) {
+  if (match === null || isGrouped(figure) || (letter !== '' && measure !== 'flops')) {
     return null;
   }
   const power = PREFIXES.findIndex(one => one.toLowerCase() === letter.toLowerCase());
@@ -94,10 +106,18 @@ export function limitOf(text: string, measure: Measure): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
+/** `50,80` may be two shares, or one: it is none. */
+function shareOf(part: string): number {
+  const figure = part.replace('%', '');
+  const clear = hasComma() ? !/,\d\d|\.\d{3}$/.test(figure) : true;
+  return clear ? Number(figure.replace(',', '.')) / 100 : NaN;
+}
+
 /** `50, 80, 100` as parts of the limit, ascending; null where one is not a share. */
 export function warnOf(text: string): number[] | null {
-  const typed = text.split(/[,;\s]+/).filter(part => part !== '' && part !== '%');
-  const parts = typed.map(part => Number(part.replace('%', '')) / 100);
+  const between = hasComma() ? /;\s*|,?\s+|,$/ : /[,;\s]+/;
+  const said = text.split(between).filter(part => part !== '' && part !== '%');
+  const parts = said.map(shareOf);
   return parts.every(part => part > 0 && part <= 10)
     ? [...new Set(parts)].sort((a, b) => a - b)
     : null;
@@ -110,8 +130,12 @@ function limitMistake({ limit, measure }: Draft, words: Words): string {
   }
   if (value === null) {
     return measure === 'flops'
-      ? words.__('This wants a number, such as 1.5e18 or 1.5 E.')
-      : words.__('This wants a number, such as 20 or 0.5, without separators of thousands.');
+      ? words.__('This wants a number, such as %1 or %2.', typed('1.5e18'), typed('1.5 E'))
+      : words.__(
+          'This wants a number, such as %1 or %2, without separators of thousands.',
+          20,
+          typed('0.5')
+        );
   }
   return value > 0 ? '' : words.__('A limit is more than nothing.');
 }
@@ -151,7 +175,10 @@ export function mistakes(draft: Draft, words: Words): Mistakes {
     until: untilMistake(draft, words),
     warn:
       warnOf(draft.warn) === null
-        ? words.__('This wants shares of the limit in percent, such as 50, 80, 100.')
+        ? words.__(
+            'This wants shares of the limit in percent, such as %1.',
+            warnText(['50', '80', '100'])
+          )
         : ''
   };
   return Object.fromEntries(Object.entries(found).filter(([, said]) => said !== ''));

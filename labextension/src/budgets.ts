@@ -2,6 +2,7 @@
 import type { BudgetList, Hold, Period, Verdict } from './budget.js';
 import { reason, Refresher } from './feed.js';
 import { CO2E, DASH, howKnown, percent, prefixOf } from './format.js';
+import { fixed, weekdayMoment, written as localised } from './locale.js';
 import {
   deleteBudget,
   extendBudget,
@@ -178,11 +179,13 @@ const decimal = (value: number): string =>
 
 /** Three digits that matter, and whole ones above: `12.4`, `1243`. */
 export function digits(value: number): string {
-  return Math.abs(value) >= 99.95 ? value.toFixed(0) : decimal(Number(value.toPrecision(3)));
+  return Math.abs(value) >= 99.95
+    ? fixed(value, 0)
+    : localised(decimal(Number(value.toPrecision(3))));
 }
 
 /** `3.10`, `50`. */
-const money = (value: number): string => value.toFixed(2).replace(/\.00$/, '');
+const money = (value: number): string => localised(value.toFixed(2).replace(/\.00$/, ''));
 
 /** Nobody reads less than this of a limit: a power of ten, a ten-thousandth of it or less. */
 const leastOf = (limit: number): number =>
@@ -312,28 +315,9 @@ export function shortText(verdict: Verdict, words: Words): string {
   }
 }
 
-/** A moment by the clocks of the period's zone; by this machine's where that is none. */
-export function moment(at: number, zone: string): string {
-  const options: Intl.DateTimeFormatOptions = {
-    weekday: 'short',
-    day: 'numeric',
-    month: 'short',
-    hour: '2-digit',
-    minute: '2-digit'
-  };
-  try {
-    return new Date(1000 * at).toLocaleString(undefined, {
-      ...options,
-      ...(zone === '' ? {} : { timeZone: zone })
-    });
-  } catch {
-    return new Date(1000 * at).toLocaleString(undefined, options); // a zone that this browser lacks
-  }
-}
-
 function periodText({ kind, text, end, zone }: Period, words: Words): string {
   if (end !== null) {
-    return words.__('Until %1', moment(end, zone));
+    return words.__('Until %1', weekdayMoment(end, zone));
   }
   switch (kind) {
     case 'session':

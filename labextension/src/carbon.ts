@@ -1,6 +1,7 @@
 /** What the panel says of emissions and money: pure. */
 import { totalOf, type Bill, type Costs, type Place, type Total } from './api.js';
 import { explain, plain, roughly, show, type EnergyUnit } from './format.js';
+import { day, rewritten } from './locale.js';
 import { perKwh } from './regions.js';
 import type { Words } from './words.js';
 
@@ -61,12 +62,12 @@ function sourced(total: Total, { applied }: Costs, last: string): Total {
 }
 
 /** A figure and its uncertainty, which may go to the next line. */
-export const billParts = (text: string): string[] => text.split(/ (?=±|×\/÷)/);
+export const billParts = (text: string): string[] => rewritten(text).split(/ (?=±|×\/÷)/);
 
 /** What the hover says of a bill. */
 export function billHover(bill: Bill, words: Words): string {
   const lines = [
-    bill.text,
+    rewritten(bill.text),
     bill.kind === 'cloud'
       ? words.__('What the same GPU-hours would cost there: no money that was spent.')
       : words.__('By your own tariffs.'),
@@ -78,7 +79,7 @@ export function billHover(bill: Bill, words: Words): string {
 
 /** `the same on aws, 2023-11-16`: no price without its provider and date. */
 export function cloudName({ provider, as_of }: Bill, words: Words): string {
-  return words.__('the same on %1', [provider, as_of].filter(Boolean).join(', '));
+  return words.__('the same on %1', [provider, as_of && day(as_of)].filter(Boolean).join(', '));
 }
 
 /** The one intensity that was applied, in g/kWh; null where there were several, or none. */

@@ -5,6 +5,7 @@
  */
 import type { Cell, Total } from './api.js';
 import { CO2E, DASH, duration, gpuTime, plain, show, type EnergyUnit } from './format.js';
+import { day } from './locale.js';
 import {
   number,
   object,
@@ -156,7 +157,7 @@ export function carriedText(carried: Carried, unit: EnergyUnit, words: Words): s
     ...totals.map(one => figureOf(one, unit)),
     ...(category === null ? [] : [categoryName(category, words)])
   ];
-  return words.__('From the notebook, %1: %2', at.slice(0, 10), told.join(' · '));
+  return words.__('From the notebook, %1: %2', day(at.slice(0, 10)), told.join(' · '));
 }
 
 /** What the marks before these figures mean: the lines that there are. */
@@ -174,7 +175,7 @@ export function marksSaid(totals: readonly Total[], words: Words): string[] {
 
 /** What its marks mean, and that nobody here has measured it. */
 export function carriedHover({ at, totals }: Carried, words: Words): string {
-  const time = at.replace('T', ' ').replace(/:\d\dZ$/, ' UTC');
+  const time = `${day(at.slice(0, 10))} ${at.slice(11, 16)} UTC`;
   const lines = [
     words.__('What this cell cost when it ran, as the notebook says: %1.', time),
     ...marksSaid(totals, words),

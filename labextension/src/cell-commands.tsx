@@ -5,6 +5,7 @@ import React from 'react';
 import type { Badges } from './badges.js';
 import type { Follower } from './follow.js';
 import type { Line } from './lines.js';
+import { plainly } from './locale.js';
 import type { Words } from './words.js';
 
 export const COST = 'jupyter-costmeter:cell-cost';
@@ -23,11 +24,15 @@ export function addCellCommands(
   words: Words
 ): void {
   const active = () => follower.current?.panel.content.activeCell ?? null;
-  const said = async (): Promise<string> => {
+  const said = async (): Promise<() => string> => {
     const [meter, cell] = [follower.current, active()];
-    const line = meter && cell && (await badges.said(meter.panel, cell.model.id));
-    return line ? textOf(line) : words.__('This cell has not been metered yet.');
+    const found = meter && cell && (await badges.said(meter.panel, cell.model.id));
+    return () => {
+      const line = found?.() ?? null;
+      return line === null ? words.__('This cell has not been metered yet.') : textOf(line);
+    };
   };
+  const copy = (text: () => string): void => Clipboard.copyToSystem(plainly(text));
   const isEnabled = (): boolean => active()?.model.type === 'code';
   const describedBy = { args: { type: 'object', properties: {} } } as const;
   app.commands.addCommand(COPY, {
@@ -35,7 +40,7 @@ export function addCellCommands(
     caption: words.__('What the cell cost, as text'),
     isEnabled,
     describedBy,
-    execute: async () => Clipboard.copyToSystem(await said())
+    execute: async () => copy(await said())
   });
   app.commands.addCommand(COST, {
     label: words.__('Cost of This Cell…'),
@@ -46,14 +51,14 @@ export function addCellCommands(
       const text = await said();
       const { button } = await showDialog({
         title: words.__('Cost of this cell'),
-        body: <pre className="jp-Costmeter-cost">{text}</pre>,
+        body: <pre className="jp-Costmeter-cost">{text()}</pre>,
         buttons: [
           Dialog.cancelButton({ label: words.__('Close') }),
           Dialog.okButton({ label: words.__('Copy') })
         ]
       });
       if (button.accept) {
-        Clipboard.copyToSystem(text);
+        copy(text);
       }
     }
   });

@@ -14,15 +14,35 @@ import type { Words } from './words.js';
 export const OPEN = 'jupyter-costmeter:open';
 export const EXPORT = 'jupyter-costmeter:export';
 export const TAG = 'jupyter-costmeter:tag';
+/** JupyterLab's own. */
+const TOGGLE = 'application:toggle-right-area';
 
+/** Back to the notebook; the sidebar closes where the front end can. */
+function leave({ commands, shell }: JupyterFrontEnd): void {
+  if (commands.hasCommand(TOGGLE)) {
+    void commands.execute(TOGGLE);
+  }
+  shell.currentWidget?.activate();
+}
+
+/** Shows the panel; by the shortcut, whose focus is in it leaves it again. */
 export function addOpen(app: JupyterFrontEnd, words: Words): void {
   app.commands.addCommand(OPEN, {
     // menus list panels by their names
     label: args =>
       args.isMenu === true ? words.__('Cost Meter') : words.__('Show the Cost Meter'),
     caption: words.__('What each cell of the current notebook costs'),
-    describedBy: { args: { type: 'object', properties: { isMenu: { type: 'boolean' } } } },
-    execute: () => app.shell.activateById(PANEL_ID)
+    describedBy: {
+      args: {
+        type: 'object',
+        properties: { isMenu: { type: 'boolean' }, toggle: { type: 'boolean' } }
+      }
+    },
+    execute: args => {
+      const panel = document.getElementById(PANEL_ID);
+      const leaves = args.toggle === true && panel?.contains(document.activeElement) === true;
+      return leaves ? leave(app) : app.shell.activateById(PANEL_ID);
+    }
   });
 }
 

@@ -81,7 +81,9 @@ export class LedgerFeed {
     /** Whether the totals have all that is known to have ended. */
     private readonly complete: (totals: Totals) => boolean = () => true,
     /** The kernel's session, of which the ledger says how much it has. */
-    private readonly session: () => string | null = () => null
+    private readonly session: () => string | null = () => null,
+    /** It was looked for all that is known to have ended, in vain. */
+    private readonly lacks: () => void = () => undefined
   ) {
     this.refresher = new Refresher(() => this.fetch(), wanted);
   }
@@ -113,12 +115,20 @@ export class LedgerFeed {
     try {
       const totals = await fetchTotals(this.get, this.path(), this.session());
       this.settle(life, totals, null);
-      if (life === this.life && !this.complete(totals) && this.tries > 0) {
-        this.tries -= 1;
-        this.refresher.request();
+      if (life === this.life && !this.complete(totals)) {
+        this.again();
       }
     } catch (error) {
       this.settle(life, this.totals, reason(error));
+    }
+  }
+
+  private again(): void {
+    if (this.tries > 0) {
+      this.tries -= 1;
+      this.refresher.request();
+    } else {
+      this.lacks();
     }
   }
 

@@ -1,6 +1,7 @@
 /** What the panel says of FLOPs: which precision, how fast, how near to the peak. Pure. */
 import { PRECISIONS, totalOf, type Bound, type Method, type Rates, type Total } from './api.js';
 import { DASH, explain, percent, plain, show, si } from './format.js';
+import { hundredths } from './locale.js';
 import type { Words } from './words.js';
 
 type Totals = { totals: readonly Total[] };
@@ -67,12 +68,14 @@ function bounded(bound: Bound, share: number): string {
     return bound === '' ? percent(share) : `${bound} ${percent(share)}`;
   }
   const shown = percent(share);
-  return shown.startsWith('<') ? '> 0 %' : `≥ ${shown.startsWith('>') ? '99 %' : shown}`;
+  return shown.startsWith('<')
+    ? `> ${hundredths('0')}`
+    : `≥ ${shown.startsWith('>') ? hundredths('99') : shown}`;
 }
 
 function ofPeak(share: number, { mfu_bound }: Rates, method: Method | null): string {
   const shown = bounded(mfu_bound, share);
-  return method === 'measured' ? shown : shown.replace(/(?=\d)/, '~');
+  return method === 'measured' ? shown : shown.replace(/(?=[\d%])/, '~');
 }
 
 function speed(value: number, unit: string, bound: Bound, method: Method | null): string {

@@ -62,7 +62,8 @@ export class NotebookMeter implements IDisposable {
       () => this.onTotals(),
       ({ session_cells, scopes }) =>
         (session_cells ?? scopes.notebook.cells) >= (this.model.summary?.cells ?? 0),
-      () => this.model.sessionId
+      () => this.model.sessionId,
+      () => void this.link.introduce() // the kernel knows why it could not write them
     );
     this.link = new KernelLink(
       panel.sessionContext,
@@ -95,6 +96,14 @@ export class NotebookMeter implements IDisposable {
     this.forecast.request();
   }
 
+  /** Let what waits in the kernel's memory be written, as somebody wishes. */
+  async save(): Promise<void> {
+    if (this.model.phase === 'metered') {
+      await this.link.save();
+    }
+    this.ask();
+  }
+
   /** What a run is said to be: in the ledger, as it may have been said after its end. */
   said(cell: Cell): Said {
     return this.feed.totals?.tagged.get(cell.id) ?? cell;
@@ -120,7 +129,7 @@ export class NotebookMeter implements IDisposable {
     this.loadError = null;
     this.following.changed();
     try {
-      await this.link.load();
+      await this.link.load(this.following.words);
     } catch (error) {
       this.loadError = error instanceof Error ? error : new Error(String(error));
     }

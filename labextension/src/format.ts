@@ -1,5 +1,6 @@
 /** Numbers as people read them: pure, and never a silent zero. */
 import type { Method, Total } from './api.js';
+import { fixed, hundredths, written } from './locale.js';
 import type { Words } from './words.js';
 
 export const DASH = '—';
@@ -26,6 +27,9 @@ function threeDigits(value: number): string {
   return value.toFixed(size < 9.995 ? 2 : size < 99.95 ? 1 : 0);
 }
 
+/** How a rounded decimal is written. */
+type Write = (decimal: string) => string;
+
 /** The prefix that leaves one to three digits before the point, and what it stands for. */
 export function prefixOf(value: number): readonly [number, string] {
   // 0.9995 of the next prefix rounds up to it: 999.7 J is 1.00 kJ, not 1000 J
@@ -33,12 +37,12 @@ export function prefixOf(value: number): readonly [number, string] {
 }
 
 /** `3.42 kJ`: the prefix is chosen so that one to three digits stand before the point. */
-export function si(value: number, unit: string): string {
+export function si(value: number, unit: string, write: Write = written): string {
   if (value === 0) {
-    return `0 ${unit}`;
+    return `${write('0')} ${unit}`;
   }
   const [factor, prefix] = prefixOf(value);
-  return `${threeDigits(value / factor)} ${prefix}${unit}`;
+  return `${write(threeDigits(value / factor))} ${prefix}${unit}`;
 }
 
 export function energy(joules: number, unit: EnergyUnit): string {
@@ -50,14 +54,18 @@ const G_PER_T = 1e6;
 const NEARLY = 0.9995;
 
 /** `190 g`, `1.20 kg`, `1.20 t`: nobody says Mg. */
-export function grams(value: number): string {
-  return Math.abs(value) >= NEARLY * G_PER_T ? si(value / G_PER_T, 't') : si(value, 'g');
+export function grams(value: number, write: Write = written): string {
+  return Math.abs(value) >= NEARLY * G_PER_T
+    ? si(value / G_PER_T, 't', write)
+    : si(value, 'g', write);
 }
+
+/** Without the noughts at a decimal's end. */
+const short: Write = decimal => written(decimal.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, ''));
 
 /** Two digits, for what is known roughly: `8 g`, `320 g`, `1.2 kg`. */
 export function roughly(value: number): string {
-  const found = grams(Number(value.toPrecision(2)));
-  return found.replace(/\.0+(?= )|(\.\d*[1-9])0+(?= )/, '$1');
+  return grams(Number(value.toPrecision(2)), short);
 }
 
 const two = (n: number): string => String(n).padStart(2, '0');
@@ -85,9 +93,9 @@ export function tickStep(seconds: number): number {
 export function ticking(seconds: number): string {
   const shown = Math.max(0, seconds);
   if (shown < 10) {
-    return `${(Math.floor(shown * 10) / 10).toFixed(1)} s`;
+    return `${fixed(Math.floor(shown * 10) / 10, 1)} s`;
   }
-  return shown < 60 ? `${Math.floor(shown)} s` : duration(Math.floor(shown));
+  return shown < 60 ? `${fixed(Math.floor(shown), 0)} s` : duration(Math.floor(shown));
 }
 
 /** A time that goes on for long, rounded down: `40 s`, `3 min 20 s`, `50 min`, `1 h 05 min`. */
@@ -108,7 +116,7 @@ const GPU_TIMES: readonly (readonly [number, string])[] = [
 /** `1.00 GPU-h`: the time of all GPUs together. */
 export function gpuTime(seconds: number): string {
   const [scale, unit] = GPU_TIMES.find(([s]) => seconds >= s) ?? [1, 'GPU-s'];
-  return `${threeDigits(seconds / scale)} ${unit}`;
+  return `${written(threeDigits(seconds / scale))} ${unit}`;
 }
 
 export function quantity(value: number, unit: string, energyUnit: EnergyUnit): string {
@@ -126,7 +134,11 @@ export function quantity(value: number, unit: string, energyUnit: EnergyUnit): s
 
 export function percent(share: number): string {
   const value = share * 100;
-  return `${value > 0 && value < 1 ? '< 1' : value > 99 && value < 100 ? '> 99' : value.toFixed(0)} %`;
+  return value > 0 && value < 1
+    ? `< ${hundredths('1')}`
+    : value > 99 && value < 100
+      ? `> ${hundredths('99')}`
+      : hundredths(value.toFixed(0));
 }
 
 /** A total as shown: the figure, and the marks before it that keep it honest. */
@@ -152,15 +164,17 @@ export function plain({ figure, mark }: Shown): string {
   return mark.replace(/^[≥≤]/, '$& ') + figure;
 }
 
-const METHODS: Record<Method, string> = {
-  measured: 'Measured.',
-  modelled: '~ Modelled, not measured.',
-  assumed: '~ Assumed, not measured.',
-  declared: '~ Declared, not measured.'
-};
+function methodText(method: Method, words: Words): string {
+  return {
+    measured: words.__('Measured.'),
+    modelled: words.__('~ Modelled, not measured.'),
+    assumed: words.__('~ Assumed, not measured.'),
+    declared: words.__('~ Declared, not measured.')
+  }[method];
+}
 
 function provenance(one: Total, words: Words): string {
-  const said = one.method === null ? '' : words.__(METHODS[one.method]);
+  const said = one.method === null ? '' : methodText(one.method, words);
   const share = one.measured_share;
   if (one.name === 'emissions_g' && share !== null) {
     return `${said} ${words.__('%1 of its energy was measured.', percent(share))}`;
@@ -196,9 +210,9 @@ function spread({ value, uncertainty, missing }: Total, words: Words): string {
   }
   const share = uncertainty / value;
   if (share >= 1) {
-    return ` ×/÷ ${(1 + share).toFixed(share < 8.95 ? 1 : 0).replace(/\.0$/, '')}`;
+    return ` ×/÷ ${short((1 + share).toFixed(share < 8.95 ? 1 : 0))}`;
   }
-  return ` ±${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
+  return ` ±${hundredths((100 * share).toFixed(share < 0.0995 ? 1 : 0))}`;
 }
 
 /** How a figure was got, `more`, what is missing, and from where: the lines that there are. */

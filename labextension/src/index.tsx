@@ -18,6 +18,7 @@ import { addCellCommands, COPY, COST } from './cell-commands.js';
 import { addExport, addOpen, addTag, exportMenu, OPEN, TAG } from './commands.js';
 import { Follower } from './follow.js';
 import { Lines } from './lines.js';
+import { speak } from './locale.js';
 import { CostPanel, type Deeds } from './panel.js';
 import { Places } from './places.js';
 import { addRegionField } from './region-field.js';
@@ -26,6 +27,7 @@ import { download, getter } from './server.js';
 import { Settings } from './settings.js';
 import { addStatus } from './status.js';
 import { addTimeline } from './timeline-widget.js';
+import type { Words } from './words.js';
 
 const ID = 'jupyter-costmeter:panel';
 
@@ -43,6 +45,12 @@ function deedsOf(app: JupyterFrontEnd, get: Get): Deeds {
   };
 }
 
+/** Words, and numbers too, are in the language that JupyterLab speaks. */
+function wordsOf(translator: ITranslator): Words {
+  speak(translator.languageCode, navigator.languages);
+  return translator.load('jupyter_costmeter');
+}
+
 /** JupyterLab's tokens that Notebook 7 lacks are optional, so that the panel lives there too. */
 function activate(
   app: JupyterFrontEnd,
@@ -55,7 +63,7 @@ function activate(
   forms: IFormRendererRegistry | null,
   themes: IThemeManager | null
 ): void {
-  const words = (translator ?? nullTranslator).load('jupyter_costmeter');
+  const words = wordsOf(translator ?? nullTranslator);
   const { contents, serverSettings } = app.serviceManager;
   const get = getter(serverSettings);
   const settings = new Settings();
@@ -65,7 +73,7 @@ function activate(
   addOpen(app, words);
   addExport(app, follower, get, words);
   addTag(app, follower, words);
-  const charts = new Charts(serverSettings.baseUrl);
+  const charts = new Charts(serverSettings.baseUrl, words);
   const deeds = deedsOf(app, get);
   const panel = new CostPanel(follower, settings, words, places, get, charts, deeds);
   const lines = new Lines();

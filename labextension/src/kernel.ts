@@ -16,6 +16,7 @@ import {
 } from './api.js';
 import { ask, overLine, pause, type Line } from './line.js';
 import type { SessionModel } from './model.js';
+import type { Words } from './words.js';
 
 /** A probe right after the start may be lost; then try again, but not for ever. */
 const PAUSES_MS = [0, 500, 1000, 2000];
@@ -33,6 +34,8 @@ export class KernelLink implements IDisposable {
   /** Messages were missed, and no history has come since. */
   private behind = false;
   private asking = false;
+  /** The next question is to have what waits in the kernel's memory written. */
+  private saves = false;
   /** How many messages of a meter have come. */
   private heard = 0;
   private kernel: Line | null = null;
@@ -64,10 +67,10 @@ export class KernelLink implements IDisposable {
   }
 
   /** Load the meter into the kernel, as the user could by hand; throws what the kernel says. */
-  async load(): Promise<void> {
+  async load(words: Words): Promise<void> {
     const { kernel } = this;
     if (kernel === null) {
-      throw new Error('There is no kernel.');
+      throw new Error(words.__('There is no kernel.'));
     }
     const future = kernel.requestExecute({
       code: LOAD,
@@ -81,7 +84,7 @@ export class KernelLink implements IDisposable {
     }
     await this.search();
     if (this.model.phase === 'unmetered') {
-      throw new Error('It was loaded, but there is no meter in the kernel.');
+      throw new Error(words.__('It was loaded, but there is no meter in the kernel.'));
     }
   }
 
@@ -89,6 +92,12 @@ export class KernelLink implements IDisposable {
   async introduce(): Promise<void> {
     this.behind = true;
     await this.catchUp();
+  }
+
+  /** Let the kernel try again to write its ledger, and hear what came of it. */
+  async save(): Promise<void> {
+    this.saves = true;
+    await this.introduce();
   }
 
   /** Ask once more, as somebody wishes. */
@@ -209,8 +218,10 @@ export class KernelLink implements IDisposable {
   }
 
   private async history(line: Line): Promise<boolean> {
-    const { kernel } = this;
-    const answer = await ask(line, REQUEST, { notebook: this.notebook() });
+    const { kernel, saves } = this;
+    this.saves = false;
+    const asked = { notebook: this.notebook(), ...(saves && { write: true }) };
+    const answer = await ask(line, REQUEST, asked);
     if (answer === null || kernel !== this.kernel || this.isDisposed) {
       return false;
     }

@@ -1,13 +1,14 @@
 /** The totals of the open notebook: its session's from the kernel, the rest from the ledger. */
-import React, { useEffect } from 'react';
+import React, { useContext, useEffect, useRef } from 'react';
 import type { Costs } from './api.js';
 import type { NotebookMeter } from './follow.js';
-import { GpuNote } from './parts/notices.js';
+import { GpuNote, SimulatedNote } from './parts/notices.js';
+import { FoldsContext } from './parts/section.js';
 import { Totals, type Row } from './parts/totals.js';
 import { Used } from './parts/used.js';
 import { useView } from './parts/view.js';
 import { WhatIf } from './parts/whatif.js';
-import { WherePart } from './parts/where.js';
+import { WhereAsked, WherePart, type WhereProps } from './parts/where.js';
 import type { Places } from './places.js';
 import type { Where } from './rest.js';
 import type { Settings } from './settings.js';
@@ -33,12 +34,20 @@ export function MeterTotals(props: NotebookTotalsProps): React.JSX.Element {
   const { words } = useView();
   const { model, feed } = meter;
   const summary = model.summary ?? feed.totals?.scopes.notebook;
+  const opens = useRef(false);
+  usePlace(props);
   return (
     <Totals
       rows={rows(meter, words)}
+      below={
+        <>
+          <Asked {...props} opens={opens} />
+          <SimulatedNote sensors={model.sensors} />
+        </>
+      }
       head={
         <>
-          <Place {...props} />
+          <Place {...props} opens={opens} />
           {summary && <Used summary={summary} />}
         </>
       }
@@ -53,27 +62,50 @@ export function MeterTotals(props: NotebookTotalsProps): React.JSX.Element {
 const costsOf = ({ model, feed }: NotebookMeter): Costs | null =>
   model.summary?.costs ?? feed.totals?.scopes.notebook.costs ?? null;
 
-/** Where it runs, asked where it is seen; nothing where nothing is derived of the joules. */
-function Place(props: NotebookTotalsProps): React.JSX.Element | null {
-  const { meter, places, settings, ticks } = props;
+/** Ask where it stands while somebody looks; not where nothing is derived of the joules. */
+function usePlace({ meter, places, ticks }: NotebookTotalsProps): void {
   const { totals } = meter.feed;
-  const machine = machineOf(meter);
-  const { host, path } = machine;
-  const costs = costsOf(meter);
-  const wanted = ticks && costs !== null;
+  const { host, path } = machineOf(meter);
+  const wanted = ticks && costsOf(meter) !== null;
   useEffect(() => {
     if (wanted) {
       void places.want({ host, path });
     }
   }, [wanted, places, host, path, totals]);
+}
+
+type PlaceProps = NotebookTotalsProps & Pick<WhereProps, 'opens'>;
+
+/** Where it runs. */
+function Place({ meter, places, settings, opens }: PlaceProps): React.JSX.Element | null {
+  const costs = costsOf(meter);
   if (costs === null) {
     return null;
   }
   const dismiss = (): void => void settings.dismissWhere();
+  const known = { places, machine: machineOf(meter), costs, dismiss, opens };
   return (
     <div className="jp-Costmeter-assumptions">
-      <WherePart {...{ places, machine, costs, dismiss }} asks={settings.askWhere} />
+      <WherePart {...known} asks={settings.askWhere} />
     </div>
+  );
+}
+
+/** The same as a question, for who has not opened the totals. */
+function Asked({ meter, places, settings, opens }: PlaceProps): React.JSX.Element | null {
+  const { toggle } = useContext(FoldsContext);
+  const costs = costsOf(meter);
+  const open = (): void => {
+    opens.current = true;
+    toggle('totals');
+  };
+  return costs === null ? null : (
+    <WhereAsked
+      {...{ costs, open }}
+      place={places.placeOf(machineOf(meter))}
+      asks={settings.askWhere}
+      dismiss={() => void settings.dismissWhere()}
+    />
   );
 }
 

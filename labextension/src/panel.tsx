@@ -4,6 +4,7 @@ import React from 'react';
 import type { Forecast } from './budget.js';
 import { firstLine, reveal } from './cells.js';
 import type { Charts } from './charts.js';
+import { keepFocus } from './focus.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { costIcon } from './icons.js';
 import { machineOf, MeterTotals } from './notebook-totals.js';
@@ -12,7 +13,7 @@ import { Dearest } from './parts/dearest.js';
 import { ExportButton } from './parts/export.js';
 import { NextRun } from './parts/forecast.js';
 import { HeldNote } from './parts/held.js';
-import { Warnings } from './parts/notices.js';
+import { Warnings, type Help } from './parts/notices.js';
 import { Paper } from './parts/paper.js';
 import { More } from './parts/more.js';
 import { Running } from './parts/running.js';
@@ -45,7 +46,7 @@ export interface Deeds {
 export class CostPanel extends ReactWidget {
   private drawnVisible = false;
   private readonly supposing: Supposing;
-  private readonly unlisten: () => void;
+  private readonly stop: () => void;
 
   constructor(
     private readonly follower: Follower,
@@ -58,11 +59,17 @@ export class CostPanel extends ReactWidget {
   ) {
     super();
     this.supposing = new Supposing(get, () => this.redraw());
-    this.unlisten = places.listen(() => this.redraw());
+    const unlisten = places.listen(() => this.redraw());
+    const letGo = keepFocus(this.node);
+    this.stop = () => {
+      unlisten();
+      letGo();
+    };
     this.id = PANEL_ID;
     this.addClass('jp-Costmeter');
     this.title.icon = costIcon;
     this.title.caption = words.__('Cost Meter');
+    this.node.tabIndex = -1; // so that the shortcut can bring the focus here
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', words.__('Cost Meter'));
     follower.changed.connect(this.redraw, this);
@@ -72,12 +79,17 @@ export class CostPanel extends ReactWidget {
 
   override dispose(): void {
     document.removeEventListener('visibilitychange', this.look);
-    this.unlisten();
+    this.stop();
     super.dispose();
   }
 
   protected override onAfterShow(): void {
     this.look();
+  }
+
+  /** From here the keyboard goes on. */
+  protected override onActivateRequest(): void {
+    this.node.focus();
   }
 
   protected override onAfterHide(): void {
@@ -327,10 +339,17 @@ function MeterPaper({ meter, deeds }: NotebookProps): React.JSX.Element {
   );
 }
 
-function MeterWarnings({ meter, places }: NotebookProps): React.JSX.Element {
-  const { model, feed } = meter;
+function MeterWarnings({ meter, places, deeds }: NotebookProps): React.JSX.Element {
+  const { model, feed, link } = meter;
   const ledger = [model.ledger, feed.totals?.ledger ?? null].find(one => one?.ok === false);
   const mistakes = places.placeOf(machineOf(meter))?.problems ?? [];
   const known = { problem: model.problem, ledger: ledger ?? null, server: feed.problem };
-  return <Warnings {...known} mistakes={mistakes} retry={() => meter.ask()} />;
+  const act: Record<Help, () => unknown> = {
+    retry: () => meter.ask(),
+    save: () => meter.save(),
+    ask: () => link.introduce(),
+    restart: () => deeds.commands.run('notebook:restart-kernel'),
+    reload: () => window.location.reload()
+  };
+  return <Warnings {...known} mistakes={mistakes} act={help => act[help]()} />;
 }

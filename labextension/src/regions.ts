@@ -1,5 +1,6 @@
 /** Searching the places with a grid: pure. */
 import type { Region } from './api.js';
+import { fixed } from './locale.js';
 
 /** Its words in lower case without accents, one space between: `gcp/us-central1` is `gcp us central1`. */
 export function fold(text: string): string {
@@ -47,5 +48,5 @@ export const canChoose = ({ g_per_kwh }: Region): boolean => g_per_kwh !== null;
 
 /** `56 g/kWh`, `7.4 g/kWh`. */
 export function perKwh(value: number): string {
-  return `${value.toFixed(value < 9.95 ? 1 : 0)} g/kWh`;
+  return `${fixed(value, value < 9.95 ? 1 : 0)} g/kWh`;
 }

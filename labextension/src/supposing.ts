@@ -3,6 +3,7 @@ import { totalOf, type Costs, type Region, type Total, type WhatIf } from './api
 import { cloudName } from './carbon.js';
 import { reason } from './feed.js';
 import { CO2E, plain, show, type EnergyUnit } from './format.js';
+import { written } from './locale.js';
 import { fetchWhatIf, type Get, type Scope, type Supposed } from './rest.js';
 import type { Words } from './words.js';
 
@@ -141,7 +142,7 @@ export function ratioOf(now: Side, then: Side): number | null {
 
 /** `×0.1`, `×0.083`, `×12`: two digits that matter. */
 export function timesText(ratio: number): string {
-  return `×${Number(ratio.toPrecision(2))}`;
+  return `×${written(String(Number(ratio.toPrecision(2))))}`;
 }
 
 function ofTotal(one: Total | undefined, unit: EnergyUnit): Side {

@@ -49,6 +49,32 @@ def seen(page: Page) -> list[str]:
     return found
 
 
+def test_where_the_computer_stands_is_asked_in_one_quiet_line(first: Visit) -> None:
+    page = first(LOAD, SPIN.format(1))
+    for index in range(2):
+        run_cell(page, index)
+    ask = page.locator('.jp-Costmeter [data-deed="where"]')
+    expect(ask).to_have_text("Where does this computer stand?", timeout=30_000)
+    assert page.locator(".jp-Dialog, .Toastify__toast").count() == 0
+    shot(page, "where-asked")
+    narrow(page, 200)
+    shot(page, "where-asked-narrow")
+    ask.click()
+    card = section(page, "totals").locator(".jp-Costmeter-card")
+    expect(card.locator("input").first).to_be_focused()
+    expect(ask).to_have_count(0)
+    turn(page, "totals")
+    expect(ask).to_be_visible()
+    page.locator('.jp-Costmeter [data-deed="never"]').click()
+    expect(ask).to_have_count(0)
+    expect(section(page, "totals").locator(".jp-Costmeter-fold")).to_be_focused()
+    page.reload()
+    show_panel(page)
+    expect(section(page, "totals")).to_contain_text("J", timeout=20_000)
+    page.wait_for_timeout(2000)
+    expect(ask).to_have_count(0)
+
+
 def test_a_first_look_is_three_lines_and_a_button(first: Visit) -> None:
     page = first(LOAD, SPIN.format(6), "1 / 0")
     run_cell(page, 0)

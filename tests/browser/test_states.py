@@ -3,16 +3,78 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import psutil
 import pytest
-from browsing import Server, run_cell, settled, shot, show_panel
+from browsing import Server, dark, narrow, notebook, run_cell, serve, settled, shot, show_panel, visit
 from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 LOAD = "%load_ext jupyter_costmeter"
 TOTALS = "**/jupyter_costmeter/api/totals**"
 OpenNotebook = Callable[..., Page]
+#: A kernel without IPython: ipykernel's base class, which answers and runs nothing.
+FOREIGN = """
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel
+
+class Echo(Kernel):
+    implementation, implementation_version, banner = "echo", "1", ""
+    language_info = {"name": "text", "mimetype": "text/plain", "file_extension": ".txt"}
+
+    async def do_execute(self, code, silent, *args, **kwargs):
+        return {"status": "ok", "execution_count": self.execution_count, "payload": [], "user_expressions": {}}
+
+IPKernelApp.launch_instance(kernel_class=Echo)
+"""
+#: A kernel that starts only while its file is there.
+MORTAL = """
+import sys
+from pathlib import Path
+from ipykernel.kernelapp import launch_new_instance
+
+if not Path(__file__).with_name("lives").exists():
+    sys.exit(1)
+launch_new_instance()
+"""
+
+
+@contextmanager
+def kernelspec(server: Server, name: str, source: str) -> Iterator[Path]:
+    """A kernel of that name whose program that is; answers its folder."""
+    folder = server.data / "kernels" / name
+    folder.mkdir(parents=True)
+    (folder / "program.py").write_text(source)
+    argv = [sys.executable, str(folder / "program.py"), "-f", "{connection_file}"]
+    (folder / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": name, "language": "python"}))
+    try:
+        yield folder
+    finally:
+        (folder / "kernel.json").unlink()
+
+
+def open_with(page: Page, server: Server, kernel: str, *cells: str) -> None:
+    """A new notebook for that kernel."""
+    made = json.loads(notebook(*cells))
+    made["metadata"]["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
+    (server.work / f"{kernel}.ipynb").write_text(json.dumps(made))
+    visit(page, server, f"{kernel}.ipynb")
+
+
+def looks(page: Page, name: str) -> None:
+    """How it looks, light, dark and narrow."""
+    shot(page, f"state-{name}")
+    with dark(page):
+        shot(page, f"state-{name}-dark")
+    before = page.locator(".jp-Costmeter").evaluate("panel => panel.style.cssText")
+    narrow(page, 200)
+    shot(page, f"state-{name}-narrow")
+    page.locator("style").last.evaluate("style => style.remove()")
+    assert page.locator(".jp-Costmeter").evaluate("panel => panel.style.cssText") == before
 
 
 def test_without_a_notebook_it_makes_one(open_notebook: OpenNotebook) -> None:
@@ -80,3 +142,86 @@ def test_another_version_says_which_to_upgrade(open_notebook: OpenNotebook, lab:
     page.reload()
     show_panel(page)
     settled(page, "notebook", 1)
+
+
+def test_a_dead_kernel_is_said_and_can_be_restarted(page: Page, lab: Server) -> None:
+    with kernelspec(lab, "mortal", MORTAL) as folder:
+        (folder / "lives").touch()
+        open_with(page, lab, "mortal", LOAD, "1 + 1")
+        run_cell(page, 0)
+        settled(page, "session", 1)
+        (folder / "lives").unlink()
+        children = psutil.Process(lab.process.pid).children()
+        next(p for p in children if "mortal" in " ".join(p.cmdline())).kill()
+        state = page.locator('.jp-Costmeter-state[data-state="dead"]')
+        dialog = page.locator(".jp-Dialog", has_text="Kernel Restarting")  # JupyterLab's, at each of its tries
+        page.add_locator_handler(dialog, lambda found: found.locator(".jp-mod-accept").click())
+        expect(state).to_have_text("The kernel has died.", timeout=90_000)
+        page.wait_for_timeout(2000)
+        shot(page, "state-dead")
+        page.locator('.jp-Costmeter [data-deed="help"]', has_text="Restart the kernel").click()
+        expect(page.locator(".jp-Dialog", has_text="Restart Kernel?")).to_be_visible(timeout=10_000)
+
+
+def test_a_kernel_without_ipython_is_said_and_another_can_be_chosen(page: Page, lab: Server) -> None:
+    with kernelspec(lab, "foreign", FOREIGN):
+        open_with(page, lab, "foreign", "anything")
+        state = page.locator('.jp-Costmeter-state[data-state="foreign"]')
+        expect(state).to_have_text("This kernel is not IPython, so its cells cannot be metered.", timeout=30_000)
+        assert page.locator(".jp-Costmeter button:visible").count() == 1
+        looks(page, "foreign")
+        page.locator('.jp-Costmeter [data-deed="help"]', has_text="Choose another kernel").click()
+        dialog = page.locator(".jp-Dialog", has_text="Select Kernel")
+        expect(dialog).to_be_visible(timeout=10_000)
+        dialog.locator("select").select_option(label="Python 3 (ipykernel)")
+        dialog.locator(".jp-mod-accept").click()
+        expect(page.locator(".jp-Costmeter-load")).to_be_visible(timeout=30_000)
+
+
+def test_a_ledger_that_cannot_be_written_is_said_until_it_can(page: Page, tmp_path: Path) -> None:
+    """A file stands where its folder is to be, which stops root as well."""
+    folder = tmp_path / "ledgers"
+    folder.write_text("")
+    for server in serve(tmp_path, "jupyterlab", JUPYTER_COSTMETER_LEDGER=str(folder / "ledger.sqlite")):
+        (server.work / "work.ipynb").write_text(notebook(LOAD, "1 + 1"))
+        visit(page, server, "work.ipynb")
+        for index in range(2):
+            run_cell(page, index)
+            settled(page, "session", index + 1)
+        warning = page.locator(".jp-Costmeter-warning")
+        expect(warning).to_have_count(1, timeout=40_000)  # kernel and server say the same
+        expect(warning).to_contain_text("The ledger ledger.sqlite cannot be used (File exists)")
+        assert warning.get_attribute("title") == str(folder / "ledger.sqlite")
+        expect(warning).to_contain_text("check the folder's permissions and free space")
+        expect(warning).to_contain_text("wait in memory until it can be written")
+        looks(page, "unwritable")
+        again = warning.locator("button", has_text="Try again")
+        again.focus()
+        page.keyboard.press("Enter")
+        expect(again).to_have_text("Try again", timeout=10_000)
+        assert again.evaluate("button => button === document.activeElement")
+        folder.unlink()
+        again.click()
+        expect(warning).to_have_count(0, timeout=10_000)  # at once, not with the writer's own next try
+        settled(page, "notebook", 2)
+
+
+def test_a_simulated_gpu_is_always_said(page: Page, tmp_path: Path) -> None:
+    for server in serve(tmp_path, "jupyterlab", JUPYTER_COSTMETER_REPLAY="demo"):
+        (server.work / "work.ipynb").write_text(notebook(LOAD, "1 + 1"))
+        visit(page, server, "work.ipynb")
+        run_cell(page, 0)
+        note = page.locator('.jp-Costmeter-note[data-kind="simulated"]')
+        expect(note).to_have_text("The GPU is simulated: its figures are invented.", timeout=20_000)
+        settled(page, "notebook", 1)
+        looks(page, "simulated")
+
+
+def test_no_gpu_is_a_quiet_line(open_notebook: OpenNotebook) -> None:
+    page = open_notebook(LOAD)
+    run_cell(page, 0)
+    settled(page, "session", 1)
+    note = page.locator('.jp-Costmeter-note[data-kind="gpu"]')
+    expect(note).to_contain_text("No GPU", timeout=20_000)
+    assert page.locator(".jp-Costmeter-warning").count() == 0
+    looks(page, "no-gpu")

@@ -13,6 +13,7 @@ import { LENGTHS, type Draft, type Length } from '../budget-form.js';
 import { holdText } from '../budgets.js';
 import type { BudgetDesk } from '../desk.js';
 import { CO2E } from '../format.js';
+import { typed } from '../locale.js';
 import type { Words } from '../words.js';
 import { useInView, useView } from './view.js';
 
@@ -114,7 +115,7 @@ export function BudgetForm({ desk }: { desk: BudgetDesk }): React.JSX.Element | 
         </p>
       )}
       <div className="jp-Costmeter-actions">
-        <button type="submit" className="jp-Costmeter-button jp-mod-accept" disabled={busy}>
+        <button type="submit" className="jp-Costmeter-button jp-mod-accept" aria-disabled={busy}>
           {draft.id === null ? words.__('Set the budget') : words.__('Save')}
         </button>
         <button type="button" className="jp-Costmeter-button" onClick={() => desk.cancel()}>
@@ -134,7 +135,7 @@ interface PartProps {
 function Terms({ desk, draft }: PartProps): React.JSX.Element {
   const { words } = useView();
   const { measure } = draft;
-  const example = measure === 'flops' ? '1.5e18' : '20';
+  const example = measure === 'flops' ? typed('1.5e18') : '20';
   return (
     <div className="jp-Costmeter-fields">
       <Choice

@@ -1,5 +1,6 @@
-import React from 'react';
+import React, { useState } from 'react';
 import type { Ledger, Status } from '../api.js';
+import { RELOAD, RESTART } from '../versions.js';
 import type { Words } from '../words.js';
 import { useView } from './view.js';
 
@@ -12,14 +13,21 @@ export interface WarningsProps {
   server: string | null;
   /** Mistakes in the file of the user's assumptions, each with its line. */
   mistakes: readonly string[];
-  /** Ask the server again. */
-  retry: () => void;
+  /** What a button does. */
+  act: (help: Help) => unknown;
 }
+
+/** Ask the server again, let the kernel write its ledger, ask it again, restart it, read the page anew. */
+export type Help = 'retry' | 'save' | 'ask' | 'restart' | 'reload';
 
 type Warning = readonly [kind: string, text: string | null];
 
-function ledgerText({ message, waiting }: Ledger, words: Words): string {
-  return message ?? words._n('%1 record waits in memory.', '%1 records wait in memory.', waiting);
+/** With the file's name alone: where it lies is said on hover. */
+function ledgerText({ message, waiting, path }: Ledger, words: Words): string {
+  const said =
+    message ?? words._n('%1 record waits in memory.', '%1 records wait in memory.', waiting);
+  const short = path === '' ? said : said.replace(path, path.split(/[\\/]/).pop() ?? path);
+  return short.charAt(0).toUpperCase() + short.slice(1);
 }
 
 /** What `fetch` says where nobody answers, in Chromium, Firefox and Safari. */
@@ -41,41 +49,98 @@ function warnings(props: WarningsProps, words: Words): Warning[] {
   ];
 }
 
+/** What can be done about it; nothing about a mistake in a file, whose line is said. */
+function helpOf(kind: string, text: string): Help | null {
+  switch (kind) {
+    case 'ledger':
+      return 'save';
+    case 'server':
+      return text.includes(RELOAD) ? 'reload' : 'retry';
+    case 'wire':
+      return text.includes(RESTART) ? 'restart' : 'ask';
+    default:
+      return null;
+  }
+}
+
+function helpText(help: Help, words: Words): string {
+  return {
+    retry: words.__('Try again'),
+    save: words.__('Try again'),
+    ask: words.__('Ask again'),
+    restart: words.__('Restart the kernel…'),
+    reload: words.__('Reload the page')
+  }[help];
+}
+
+/** The button; while what it does is under way it keeps the focus, and does nothing more. */
+function HelpButton({ help, act }: { help: Help; act: WarningsProps['act'] }): React.JSX.Element {
+  const { words } = useView();
+  const [busy, setBusy] = useState(false);
+  const work = async (): Promise<void> => {
+    setBusy(true);
+    await Promise.resolve(act(help)).catch(() => undefined); // the warning says it
+    setBusy(false);
+  };
+  return (
+    <button
+      type="button"
+      className="jp-Costmeter-link"
+      data-deed={help}
+      aria-disabled={busy}
+      onClick={() => (busy ? undefined : void work())}
+    >
+      {busy ? words.__('Trying…') : helpText(help, words)}
+    </button>
+  );
+}
+
 /** What is wrong with how the figures are got and kept; nothing where all is well. */
 export function Warnings(props: WarningsProps): React.JSX.Element {
   const { words } = useView();
-  const there = warnings(props, words).filter(([, text]) => text !== null);
   return (
     <>
-      {there.map(([kind, text]) => (
-        <p key={`${kind} ${text}`} className="jp-Costmeter-warning" data-kind={kind} role="alert">
-          {text}{' '}
-          {kind === 'server' && (
-            <button
-              type="button"
-              className="jp-Costmeter-link"
-              data-deed="retry"
-              onClick={props.retry}
-            >
-              {words.__('Try again')}
-            </button>
-          )}
-        </p>
-      ))}
+      {warnings(props, words).map(([kind, text]) => {
+        const help = text === null ? null : helpOf(kind, text);
+        return text === null ? null : (
+          <p
+            key={kind === 'assumptions' ? text : kind}
+            className="jp-Costmeter-warning"
+            data-kind={kind}
+            role="alert"
+            title={kind === 'ledger' ? props.ledger?.path : undefined}
+          >
+            {text} {help && <HelpButton help={help} act={props.act} />}
+          </p>
+        );
+      })}
     </>
   );
 }
 
-/** No GPU is no fault: one quiet line, the rest on hover. A simulated one is always said. */
-export function GpuNote({ sensors }: { sensors: readonly Status[] }): React.JSX.Element | null {
+interface Sensors {
+  sensors: readonly Status[];
+}
+
+const simulatedIn = ({ sensors }: Sensors): Status | undefined =>
+  sensors.find(({ name, ok }) => name === 'replay' && ok);
+
+/** A simulated GPU is always said, wherever figures are. */
+export function SimulatedNote(props: Sensors): React.JSX.Element | null {
   const { words } = useView();
-  const simulated = sensors.find(({ name, ok }) => name === 'replay' && ok);
-  if (simulated !== undefined) {
-    return (
-      <p className="jp-Costmeter-note" data-kind="simulated" title={simulated.message}>
-        {words.__('The GPU is simulated: its figures are invented.')}
-      </p>
-    );
+  const simulated = simulatedIn(props);
+  return simulated === undefined ? null : (
+    <p className="jp-Costmeter-note" data-kind="simulated" title={simulated.message}>
+      {words.__('The GPU is simulated: its figures are invented.')}
+    </p>
+  );
+}
+
+/** No GPU is no fault: one quiet line, the rest on hover. */
+export function GpuNote({ sensors }: Sensors): React.JSX.Element | null {
+  const { words } = useView();
+  if (simulatedIn({ sensors }) !== undefined) {
+    return <SimulatedNote sensors={sensors} />;
   }
   const gpu = sensors.find(({ name }) => name === 'nvml');
   if (gpu === undefined || gpu.ok) {

@@ -18,6 +18,8 @@ export interface SectionProps {
   /** Something in it was asked for from elsewhere, so it is open whatever was chosen. */
   asked?: boolean;
   className?: string;
+  /** Below its line, while it is closed. */
+  below?: React.ReactNode;
   children?: React.ReactNode;
 }
 
@@ -47,11 +49,11 @@ function useOpen(name: Name, asked: boolean): { open: boolean; turn: () => void 
 
 /** A part of the panel that folds into one line. */
 export function Section(props: SectionProps): React.JSX.Element {
-  const { name, title, gist, asked = false, className = '', children } = props;
+  const { name, title, gist, asked = false, className = '', below, children } = props;
   const { open, turn } = useOpen(name, asked);
   const id = useId();
   const Caret = open ? caretDownIcon : caretRightIcon;
-  return (
+  const drawn = (
     <section
       className={`jp-Costmeter-section ${className}`.trim()}
       data-section={name}
@@ -72,6 +74,12 @@ export function Section(props: SectionProps): React.JSX.Element {
       </h3>
       {open && <div id={id}>{children}</div>}
     </section>
+  );
+  return (
+    <>
+      {drawn}
+      {!open && below}
+    </>
   );
 }
 

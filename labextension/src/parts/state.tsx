@@ -124,8 +124,8 @@ export function Load({ busy, error, load }: LoadProps): React.JSX.Element {
       <button
         type="button"
         className="jp-Costmeter-load jp-Costmeter-button jp-mod-accept"
-        disabled={busy}
-        onClick={load}
+        aria-disabled={busy}
+        onClick={() => (busy ? undefined : load())}
       >
         {busy ? words.__('Waiting for the kernel…') : words.__('Meter this notebook')}
       </button>

@@ -58,7 +58,7 @@ export function StatementForm(props: Props): React.JSX.Element | null {
       <Fields {...{ desk, scopes, scope }} />
       {refused !== null && <Refused text={refused} />}
       <div className="jp-Costmeter-actions">
-        <button type="submit" className="jp-Costmeter-button jp-mod-accept" disabled={busy}>
+        <button type="submit" className="jp-Costmeter-button jp-mod-accept" aria-disabled={busy}>
           {words.__('Download')}
         </button>
         <button type="button" className="jp-Costmeter-button" onClick={() => desk.close()}>

@@ -75,7 +75,7 @@ function Buttons({ desk }: { desk: TagDesk }): React.JSX.Element {
       )}
       <div className="jp-Costmeter-actions">
         {chosen !== null && chosen.runs > 0 && (
-          <button type="submit" className="jp-Costmeter-button jp-mod-accept" disabled={busy}>
+          <button type="submit" className="jp-Costmeter-button jp-mod-accept" aria-disabled={busy}>
             {words.__('Tag')}
           </button>
         )}

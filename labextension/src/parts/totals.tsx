@@ -134,15 +134,17 @@ export function Totals(props: {
   rows: readonly Row[];
   /** Above the table. */
   head?: React.ReactNode;
+  /** Below the line of figures, while the table is closed. */
+  below?: React.ReactNode;
   children?: React.ReactNode;
 }): React.JSX.Element {
-  const { rows, head, children } = props;
+  const { rows, head, below, children } = props;
   const { words, showMoney } = useView();
   const summaries = rows.flatMap(({ summary }) => (summary === null ? [] : [summary]));
   const costs = costColumns(summaries, showMoney, words);
   const shown = allColumns(costs, words).filter(column => isThere(column, rows));
   return (
-    <Section name="totals" title={words.__('Totals')} gist={<Gist row={rows[0]} />}>
+    <Section name="totals" title={words.__('Totals')} gist={<Gist row={rows[0]} />} below={below}>
       {head}
       <table
         className="jp-Costmeter-totals"

@@ -1,3 +1,4 @@
+import { closeIcon } from '@jupyterlab/ui-components';
 import React, { useEffect, useRef, useState } from 'react';
 import { KINDS, type Hint } from '../costs.js';
 import type { Costs, Kind, Place, Region } from '../api.js';
@@ -61,7 +62,12 @@ function Suggestion(props: {
   return (
     <p className="jp-Costmeter-hint">
       {words.__('The environment suggests %1: %2.', what, hint.why)}{' '}
-      <button type="button" className="jp-Costmeter-link" disabled={busy} onClick={() => use(hint)}>
+      <button
+        type="button"
+        className="jp-Costmeter-link"
+        aria-disabled={busy}
+        onClick={() => use(hint)}
+      >
         {hint.region === null ? words.__('Take it') : words.__('Use %1', hint.region)}
       </button>
     </p>
@@ -75,6 +81,9 @@ function useSaying({ places, machine, place, done }: PlaceFormProps) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<string | null>(null);
   const say = (where: string | null, what: Kind | null): void => {
+    if (busy) {
+      return;
+    }
     setBusy(true);
     setProblem(null);
     places
@@ -162,7 +171,8 @@ function Buttons(props: {
       <button
         type="button"
         className="jp-Costmeter-button jp-mod-accept"
-        disabled={busy || where === null}
+        disabled={where === null}
+        aria-disabled={busy}
         onClick={() => say(where)}
       >
         {words.__('Use it')}
@@ -176,7 +186,7 @@ function Buttons(props: {
         <button
           type="button"
           className="jp-Costmeter-button"
-          disabled={busy}
+          aria-disabled={busy}
           title={place.origin ?? undefined}
           onClick={() => say(null)}
         >
@@ -195,13 +205,63 @@ export interface WhereProps {
   /** Whether the user may be asked. */
   asks: boolean;
   dismiss: () => void;
+  /** Whether the user has just wanted to say it; heeded once. */
+  opens: React.MutableRefObject<boolean>;
+}
+
+/** Whether it is not known where the machine stands, and it would tell something. */
+const isOpen = (place: Place | null, costs: Costs): boolean =>
+  place !== null && place.region === null && costs.range_g !== null;
+
+/** The question as one quiet line, for who has not opened what is asked in: it opens it, or never comes again. */
+export function WhereAsked(props: {
+  place: Place | null;
+  costs: Costs;
+  asks: boolean;
+  open: () => void;
+  dismiss: () => void;
+}): React.JSX.Element | null {
+  const { place, costs, asks, open, dismiss } = props;
+  const { words } = useView();
+  const node = useRef<HTMLParagraphElement>(null);
+  const never = (): void => {
+    const line = node.current?.previousElementSibling?.querySelector('button');
+    line?.focus(); // so that the keyboard goes on where it came from
+    dismiss();
+  };
+  return asks && isOpen(place, costs) ? (
+    <p className="jp-Costmeter-asked" ref={node}>
+      <button
+        type="button"
+        className="jp-Costmeter-link"
+        data-deed="where"
+        title={words.__('Until you say it, emissions are a range.')}
+        onClick={open}
+      >
+        {words.__('Where does this computer stand?')}
+      </button>
+      <button
+        type="button"
+        className="jp-Costmeter-iconButton"
+        data-deed="never"
+        aria-label={words.__('Do not ask')}
+        title={words.__('Do not ask')}
+        onClick={never}
+      >
+        <closeIcon.react tag="span" className="jp-Costmeter-icon" />
+      </button>
+    </p>
+  ) : null;
 }
 
 /** Where the machine stands: a quiet line, and the card that asks for it. */
 export function WherePart(props: WhereProps): React.JSX.Element | null {
-  const { places, machine, costs, asks, dismiss } = props;
+  const { places, machine, costs, asks, dismiss, opens } = props;
   const { words } = useView();
-  const [opened, setOpened] = useState(false);
+  const [opened, setOpened] = useState(opens.current);
+  useEffect(() => {
+    opens.current = false;
+  }, [opens]);
   const line = useRef<HTMLButtonElement>(null);
   const place = places.placeOf(machine);
   if (place === null) {
@@ -212,7 +272,7 @@ export function WherePart(props: WhereProps): React.JSX.Element | null {
       </p>
     );
   }
-  const asked = !opened && asks && place.region === null && costs.range_g !== null;
+  const asked = !opened && asks && isOpen(place, costs);
   const close = (): void => {
     setOpened(false);
     line.current?.focus(); // so that the keyboard goes on where it came from
