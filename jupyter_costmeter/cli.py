@@ -143,6 +143,12 @@ def parser() -> Parser:
     merge = words.add_parser("merge", help="bring ledgers together: all that the others hold, once", add_help=False)
     merge.add_argument("into", metavar="INTO", help="the ledger that takes (made if there is none)")
     merge.add_argument("sources", metavar="FROM …", nargs="+", help="ledgers, which stay as they are")
+    sync = words.add_parser("sync", help="send what waits to the lab's shared ledger (docs/shared.md)", add_help=False)
+    sync.add_argument("address", metavar="ADDRESS", nargs="?", help="postgresql://… (the setting ledger_share)")
+    how = sync.add_mutually_exclusive_group()
+    how.add_argument("--all", action="store_true", help="also what was written before sharing began")
+    how.add_argument("--status", action="store_true", help="send nothing, say how it stands")
+    how.add_argument("--init", action="store_true", help="prepare the lab's database, once, as whoever runs it")
     for word, what in (("enable", "meter every IPython kernel of this user from now on"), ("disable", "no longer")):
         sub = words.add_parser(word, help=what, add_help=False)
         sub.add_argument("--profile", default="default", metavar="NAME", help="the IPython profile (default)")
@@ -241,6 +247,20 @@ def _merge(asked: argparse.Namespace, ledger: str | None) -> int:
     return _shown(merge(into, [Path(source) for source in asked.sources]))
 
 
+def _sync(asked: argparse.Namespace, ledger: str | None) -> int:
+    from . import bars, sharing
+
+    _check_there(ledger)
+    settings, problems = config.load()
+    path = Path(os.path.abspath(ledger)) if ledger else settings.ledger_file
+    if asked.status:
+        return _shown(sharing.standing(path))
+    for problem in problems:
+        _say(problem, sys.stderr)
+    address = sharing.shared_address(settings.ledger_share, asked.address)
+    return _shown(sharing.prepare(address) if asked.init else sharing.sync(path, address, asked.all, bars.shown))
+
+
 def _shown(page: Page) -> int:
     """Print it; whether it is well is the exit status."""
     print(page.shown(sys.stdout, screen.shell_width(sys.stdout)))
@@ -268,6 +288,7 @@ OWN: dict[str, Callable[[argparse.Namespace, str | None], int]] = {
     "strip": _strip,
     "verify": _verify,
     "merge": _merge,
+    "sync": _sync,
     "enable": _enable,
     "disable": _disable,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -245,7 +246,17 @@ def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     remedy = None if state.ok else "do as it says; what waits in memory is written then"
     ledger = Status("ledger", state.ok, state.message or state.path, remedy)
     session = context.session
-    return pages.doctor_page([*context.statuses(), ledger], _own_cost(session) if session else [])
+    found = [*context.statuses(), ledger, *_shared(Path(state.path))]
+    return pages.doctor_page(found, _own_cost(session) if session else [])
+
+
+def _shared(path: Path) -> list[Status]:
+    """Whether what is shared with the lab gets there; a ledger that cannot be read has been told of."""
+    from . import sharing
+
+    with suppress(LedgerError):
+        return sharing.status(path)
+    return []
 
 
 def _own_cost(session: Session) -> list[str]:

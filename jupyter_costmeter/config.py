@@ -23,6 +23,8 @@ from traitlets.config.loader import (
     PyFileConfigLoader,
 )
 
+from .addresses import masked
+
 NAME = "jupyter_costmeter_config"
 #: The ledger's file for one run, before every setting: how ``jupyter costmeter run --ledger`` tells its kernel.
 LEDGER = "JUPYTER_COSTMETER_LEDGER"
@@ -41,6 +43,11 @@ class CostMeter(Configurable):
 
     ledger_path = Unicode(
         "", help="The ledger's file. Empty: costmeter/ledger.sqlite in Jupyter's data directory."
+    ).tag(config=True)
+    ledger_share = Unicode(
+        "",
+        help="The lab's ledger, to which what is metered from now on is sent: postgresql://db.lab.example/costmeter."
+        " Without a password (docs/shared.md). Empty: nothing leaves this machine.",
     ).tag(config=True)
     project = Unicode(
         "",
@@ -116,6 +123,16 @@ class CostMeter(Configurable):
         except UsageError as error:
             raise TraitError(f"{error}.") from error
 
+    @validate("ledger_share")
+    def _without_a_secret(self, proposal: Any) -> str:
+        from .addresses import address_of
+        from .errors import UsageError
+
+        try:
+            return address_of(proposal["value"]) if proposal["value"] else ""
+        except UsageError as error:
+            raise TraitError(f"{error}.") from error
+
     @property
     def tracers(self) -> list[str]:
         """Those that are wanted."""
@@ -153,6 +170,7 @@ def _simulate(settings: CostMeter) -> None:
     if settings.replay != "demo":
         settings.replay = os.path.abspath(os.path.expanduser(settings.replay))
     os.environ[REPLAY] = settings.replay  # the sensor knows no settings
+    settings.ledger_share = ""
     kept = [name for name in settings.sensors if name not in (*GPUS, "replay")]
     settings.sensors = [*kept, "replay"]
     real = settings.ledger_file
@@ -167,7 +185,8 @@ def _set(settings: CostMeter, name: str, value: Any, problems: list[str]) -> Non
     try:
         setattr(settings, name, _resolved(traits[name], value))
     except (TraitError, ValueError) as error:
-        problems.append(f"CostMeter.{name} = {value!r}: {error} Using the default, {getattr(settings, name)!r}.")
+        told = masked(f"CostMeter.{name} = {value!r}: {error}")
+        problems.append(f"{told} Using the default, {getattr(settings, name)!r}.")
 
 
 def _resolved(trait: TraitType[Any, Any], value: Any) -> Any:

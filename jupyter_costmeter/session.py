@@ -72,7 +72,7 @@ class Session:
             tracer.working = self.overhead.working
         parts = replace(parts, sensors=[*parts.sensors, self.overhead])
         self.meter = Meter(parts, gpu_share=settings.gpu_share, wait=False)
-        self.writer = Writer(settings.ledger_file, self.info, self.overhead)
+        self.writer = Writer(settings.ledger_file, self.info, self.overhead, settings.ledger_share)
         self.listeners: list[Callable[[Event], None]] = []
         self._stacks: dict[int, list[Run]] = {}
         self._closed: deque[Run] = deque()

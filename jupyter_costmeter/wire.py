@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import accounting
-from .ledger import LedgerState
+from .ledger import LedgerState, Share
 from .record import CellRecord, Figure, Held, SessionInfo, Status, Summary, Total, Usage
 from .tag import Tag, Tagged, category_of, tagged
 from .version import __version__
@@ -246,8 +246,12 @@ def scopes(
     ledger: Json,
     session_cells: int | None = None,
     tags: Mapping[str, tuple[str, Iterable[Tag]]] | None = None,
+    share: Share | None = None,
 ) -> Json:
-    """What the server's ledger knows of a notebook and its project; of a session's records their outcomes and tags."""
+    """What the server's ledger knows of a notebook and its project; of a session's records their outcomes and tags.
+
+    ``share`` is how sending to the lab's ledger goes, ``None`` where nothing is shared.
+    """
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -259,6 +263,7 @@ def scopes(
         "session_cells": session_cells,
         "tagged": {record_id: said_of(*one) for record_id, one in (tags or {}).items()},
         "ledger": ledger,
+        "share": share and asdict(share),
     }
 
 

@@ -48,6 +48,18 @@ class LedgerState:
     waiting: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How sending to the lab's ledger goes; ``problem`` is why it did not at ``tried_at`` (seconds since 1970)."""
+
+    address: str
+    since: float
+    waiting: int = 0
+    sent_at: float | None = None
+    tried_at: float | None = None
+    problem: str | None = None
+
+
 def open_ledger(path: Path) -> Ledger:
     """The ledger in that file, which need not exist yet."""
     from .store import Ledger

@@ -191,6 +191,25 @@ TAGS = (
     )""",
     'CREATE INDEX tag_of_record ON tag (record_id, "key", at)',
 )
+# What waits for the lab's ledger: see ``outbox``.
+SHARE = (
+    """
+    CREATE TABLE share (
+        address TEXT NOT NULL,
+        since FLOAT NOT NULL,
+        sent_at FLOAT,
+        tried_at FLOAT,
+        problem TEXT,
+        PRIMARY KEY (address)
+    )""",
+    "CREATE TABLE outbox (number INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL)",
+    """
+    CREATE TRIGGER record_waits AFTER INSERT ON cell WHEN EXISTS (SELECT 1 FROM share)
+    BEGIN INSERT INTO outbox (kind, id) VALUES ('record', new.id); END""",
+    """
+    CREATE TRIGGER tag_waits AFTER INSERT ON tag WHEN EXISTS (SELECT 1 FROM share)
+    BEGIN INSERT INTO outbox (kind, id) VALUES ('tag', new.id); END""",
+)
 
 
 def _run(*statements: str) -> Callable[[sa.Connection], None]:
@@ -207,4 +226,5 @@ MIGRATIONS: list[tuple[str, Callable[[sa.Connection], None]]] = [
     ("rollups", _run(*ROLLUPS)),
     ("budgets", _run(*BUDGETS)),
     ("tags", _run(*TAGS)),
+    ("share", _run(*SHARE)),
 ]

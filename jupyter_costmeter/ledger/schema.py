@@ -170,3 +170,24 @@ tag = sa.Table(
     sa.Column("host", sa.Text, nullable=False),
     sa.Index("tag_of_record", "record_id", "key", "at"),
 )
+
+# What waits for the lab's ledger, in order; triggers fill it while ``share`` has its row, and what was sent leaves it.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("id", sa.Text, nullable=False),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+
+# Where it goes, and how that goes: one row, or none.
+share = sa.Table(
+    "share",
+    metadata,
+    sa.Column("address", sa.Text, primary_key=True),
+    sa.Column("since", sa.Float, nullable=False),
+    sa.Column("sent_at", sa.Float),
+    sa.Column("tried_at", sa.Float),
+    sa.Column("problem", sa.Text),
+)

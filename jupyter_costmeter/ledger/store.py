@@ -26,6 +26,7 @@ from . import Selection, events, file, killed, rollup, rows, schema, selecting, 
 from .asking import Asked
 from .joined import ADD_SESSION, Joined
 from .migrations import MIGRATIONS
+from .outbox import Outbox
 from .schema import OWN_CELL, cell, figure, open_window, provenance, session, tally
 from .selecting import Where
 
@@ -43,7 +44,7 @@ _number = schema.migration.c.number
 LATEST = file.compiled(sa.select(_number, schema.migration.c.version).order_by(_number.desc()))
 
 
-class Ledger(Asked, Joined):
+class Ledger(Asked, Joined, Outbox):
     """One ledger file: append-only but for the journal of open windows.
 
     Raises (every method):

@@ -33,8 +33,9 @@ SOON_S = 0.05
 class Writer:
     """Writes one session's records to one ledger, in the background."""
 
-    def __init__(self, path: Path, info: SessionInfo, overhead: Overhead) -> None:
+    def __init__(self, path: Path, info: SessionInfo, overhead: Overhead, share: str = "") -> None:
         self.path = path
+        self.share = share  # the lab's ledger, for which records wait; we send nothing
         self.overhead = overhead
         self.info = info
         self._inbox: queue.SimpleQueue[_Work] = queue.SimpleQueue()
@@ -161,6 +162,7 @@ class Writer:
         if self._ledger is None:
             self._ledger = open_ledger(self.path)
         if not self._swept:  # what earlier processes left open when they were killed
+            self._ledger.shared_with(self.share)
             self._ledger.close_orphans()
             self._swept = True
         if self._waiting:

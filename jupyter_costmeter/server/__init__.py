@@ -5,11 +5,13 @@ Every verb is authenticated and authorised. The only package that imports jupyte
 
 from __future__ import annotations
 
+import atexit
 from typing import Any
 
 from jupyter_server.utils import url_path_join
+from traitlets.config import Config
 
-from .. import wire
+from .. import config, wire
 from .bokeh import BokehJS
 from .budgets import Budgets, Chart, Extend, Forecasts, Spent
 from .costs import Place, Regions, WhatIf
@@ -43,4 +45,16 @@ def _load_jupyter_server_extension(app: Any) -> None:
     app.web_app.add_handlers(".*$", [(url_path_join(base, name), handler) for name, handler in HANDLERS.items()])
     manager = app.kernel_manager  # our request must not turn a busy kernel's indicator to idle
     manager.untracked_message_types = [*manager.untracked_message_types, wire.REQUEST, wire.REPLY]
+    _send(app)
     app.log.info("jupyter_costmeter: the server extension is loaded")
+
+
+def _send(app: Any) -> None:
+    """What waits for the lab's ledger, where a setting names one; nothing else of ours goes out by itself."""
+    settings, _ = config.load(Config(app.config))
+    if settings.ledger_share:
+        from .sender import Sender
+
+        sender = Sender(settings.ledger_file, settings.ledger_share)
+        sender.start()
+        atexit.register(sender.stop)

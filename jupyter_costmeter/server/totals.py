@@ -57,6 +57,7 @@ def _totals(settings: config.CostMeter, notebook: str, session: str | None) -> w
             wire.ledger(state),
             ledger.summary(Selection("session", session)).cells if session else None,
             ledger.said_in(session) if session else None,
+            ledger.share(),
         )
     finally:
         ledger.close()

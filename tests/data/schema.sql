@@ -14,11 +14,16 @@ CREATE INDEX dearest_of_project ON cell (project, energy_j DESC, wall_s DESC) WH
 CREATE TABLE figure ( cell_id TEXT NOT NULL, name TEXT NOT NULL, device TEXT DEFAULT '' NOT NULL, value FLOAT, provenance_id TEXT NOT NULL, PRIMARY KEY (cell_id, name, device), FOREIGN KEY(cell_id) REFERENCES cell (id), FOREIGN KEY(provenance_id) REFERENCES provenance (id) ) WITHOUT ROWID;
 CREATE TABLE migration ( number INTEGER NOT NULL, name TEXT NOT NULL, applied_at FLOAT NOT NULL, version TEXT NOT NULL, PRIMARY KEY (number) );
 CREATE TABLE open_window ( id TEXT NOT NULL, session_id TEXT NOT NULL, updated_at FLOAT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (id) );
+CREATE TABLE outbox (number INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL);
 CREATE TABLE provenance ( id TEXT NOT NULL, method TEXT, source TEXT, uncertainty FLOAT, reason TEXT, absent BOOLEAN NOT NULL, PRIMARY KEY (id) );
+CREATE TRIGGER record_waits AFTER INSERT ON cell WHEN EXISTS (SELECT 1 FROM share) BEGIN INSERT INTO outbox (kind, id) VALUES ('record', new.id); END;
 CREATE TABLE session ( id TEXT NOT NULL, started_at FLOAT NOT NULL, host TEXT NOT NULL, user TEXT NOT NULL, pid INTEGER NOT NULL, pid_started_at FLOAT NOT NULL, notebook TEXT, project TEXT, environment TEXT NOT NULL, PRIMARY KEY (id) );
+CREATE TABLE share ( address TEXT NOT NULL, since FLOAT NOT NULL, sent_at FLOAT, tried_at FLOAT, problem TEXT, PRIMARY KEY (address) );
+CREATE TABLE sqlite_sequence(name,seq);
 CREATE TABLE subtotal ( tally_id INTEGER NOT NULL, name TEXT NOT NULL, provenance_id TEXT NOT NULL, value FLOAT, count INTEGER NOT NULL, missing INTEGER NOT NULL, PRIMARY KEY (tally_id, name, provenance_id), FOREIGN KEY(tally_id) REFERENCES tally (id), FOREIGN KEY(provenance_id) REFERENCES provenance (id) ) WITHOUT ROWID;
 CREATE TABLE tag ( id TEXT NOT NULL, record_id TEXT NOT NULL, at FLOAT NOT NULL, "key" TEXT NOT NULL, value TEXT, given TEXT NOT NULL, user TEXT NOT NULL, host TEXT NOT NULL, PRIMARY KEY (id) );
 CREATE INDEX tag_of_record ON tag (record_id, "key", at);
+CREATE TRIGGER tag_waits AFTER INSERT ON tag WHEN EXISTS (SELECT 1 FROM share) BEGIN INSERT INTO outbox (kind, id) VALUES ('tag', new.id); END;
 CREATE TABLE tally ( id INTEGER NOT NULL, session_id TEXT NOT NULL, notebook TEXT, project TEXT, bucket TEXT NOT NULL, label TEXT, records INTEGER NOT NULL, failed INTEGER NOT NULL, wall_s FLOAT NOT NULL, PRIMARY KEY (id), FOREIGN KEY(session_id) REFERENCES session (id) );
 CREATE INDEX tally_of_notebook ON tally (label, notebook);
 CREATE UNIQUE INDEX tally_of_place ON tally (session_id, bucket, quote(notebook), quote(project), quote(label));

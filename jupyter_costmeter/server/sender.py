@@ -1,0 +1,46 @@
+"""The thread that sends what waits to the lab's ledger, where a setting names one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+from .. import guard
+from ..errors import LedgerError
+from ..ledger import open_ledger
+from ..shared.sending import Pace, Sent, send
+from ..shared.store import SharedLedger
+
+
+class Sender:
+    """Sends from a ledger's file to an address until it is stopped: soon after it went well, ever later after not."""
+
+    def __init__(self, path: Path, address: str, pace: Pace | None = None) -> None:
+        self._path, self._address = path, address
+        self._pace = pace or Pace()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="costmeter-sender", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """What has not gone by then waits for the next time."""
+        self._stopped.set()
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        with closing(open_ledger(self._path)) as ledger, closing(SharedLedger(self._address)) as there:
+            rest_s = 0.0
+            while not self._stopped.wait(rest_s):
+                sent = Sent(0, 0, "the local ledger could not be used")
+                try:
+                    ledger.begin_share(self._address, time.time())
+                    sent = send(ledger, there)
+                except LedgerError:
+                    pass  # told wherever the ledger is looked at
+                except Exception as error:
+                    guard.report("sending to the lab's ledger", error)
+                rest_s = self._pace.after(sent)

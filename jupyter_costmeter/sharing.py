@@ -1,0 +1,106 @@
+"""The lab's ledger from a shell and for the panel: prepare it, send to it, and say how that goes (docs/shared.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from . import bars
+from .addresses import address_of
+from .errors import UsageError
+from .format import about
+from .ledger import Share, open_ledger
+from .ledger.outbox import Waiting
+from .pages import Page
+from .record import Status
+from .shared.sending import send
+from .shared.store import SharedLedger
+
+NOWHERE = (
+    'nothing is shared: set c.CostMeter.ledger_share = "postgresql://…" in jupyter_costmeter_config.py, or name the'
+    " address here"
+)
+
+
+def shared_address(setting: str, named: str | None = None) -> str:
+    """The lab's ledger, as it is named here or by the setting.
+
+    Raises:
+        UsageError: neither does, or it is no address.
+    """
+    said = named or setting
+    if not said:
+        raise UsageError(NOWHERE)
+    try:
+        return address_of(said)
+    except UsageError as error:
+        raise UsageError(f"the lab's ledger's address: {error}") from None
+
+
+def prepare(address: str) -> Page:
+    """Make its tables and roles, or bring them up to date."""
+    with closing(SharedLedger(address)) as there:
+        steps = there.prepare()
+    done = "is prepared" if steps else "was up to date already"
+    grant = "Grant each person costmeter_member, and the lab's head costmeter_head (docs/shared.md)."
+    return Page(f"The lab's ledger {address} {done}.", [], [grant])
+
+
+def sync(path: Path, address: str, whole: bool = False, bar: bars.Bar[list[Waiting]] = bars.none) -> Page:
+    """Send what waits in a ledger's file; with ``whole`` also what was written before sharing began.
+
+    Raises:
+        LedgerError: the file cannot be read or written.
+    """
+    with closing(open_ledger(path)) as ledger, closing(SharedLedger(address)) as there:
+        begun = ledger.share()
+        ledger.begin_share(address, time.time())
+        if whole:
+            ledger.queue_all()
+        sent = send(ledger, there, bar)
+    title = f"{_records(sent.count)} sent to {address}, {sent.waiting or 'none'} waiting."
+    notes = [sent.problem] if sent.problem else []
+    if begun is None and not whole:
+        notes.append("What was written before sharing began stays here, unless you say --all.")
+    return Page(title, [], notes, ok=sent.problem is None)
+
+
+def standing(path: Path) -> Page:
+    """How the sending goes."""
+    with closing(open_ledger(path)) as ledger:
+        share = ledger.share()
+    if share is None:
+        return Page("Nothing of this ledger is shared.", [], [f"{NOWHERE[0].upper()}{NOWHERE[1:]}."])
+    return Page(sentence(share), [], [share.problem] if share.problem else [], ok=share.problem is None)
+
+
+def sentence(share: Share) -> str:
+    """``12 records wait for postgresql://…; last sent 3 min ago.``"""
+    return f"{'; '.join(_said(share))}."
+
+
+def _said(share: Share) -> Iterator[str]:
+    waits = (
+        "nothing waits"
+        if not share.waiting
+        else f"{_records(share.waiting)} {'wait' if share.waiting > 1 else 'waits'}"
+    )
+    yield f"{waits} for {share.address}"
+    yield f"last sent {about(time.time() - share.sent_at)} ago" if share.sent_at else "nothing was sent yet"
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record{'' if count == 1 else 's'}"
+
+
+def status(path: Path) -> list[Status]:
+    """For ``doctor``: nothing where nothing is shared."""
+    with closing(open_ledger(path)) as ledger:
+        share = ledger.share()
+    if share is None:
+        return []
+    if share.problem is None:
+        return [Status("share", True, sentence(share))]
+    return [Status("share", False, f"{share.problem}; {sentence(share)}", "what waits is sent when it works again")]
