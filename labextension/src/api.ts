@@ -185,6 +185,15 @@ export interface Reply {
   budgets: Verdict[] | null;
 }
 
+/** How sending to the lab's ledger goes; times in seconds since 1970. */
+export interface Share {
+  address: string;
+  since: number;
+  waiting: number;
+  sent_at: number | null;
+  problem: string | null;
+}
+
 export interface Totals {
   notebook: string;
   project: string | null;
@@ -195,6 +204,8 @@ export interface Totals {
   /** What is said of that session's records by now. */
   tagged: ReadonlyMap<string, Said>;
   ledger: Ledger;
+  /** Null where nothing is shared. */
+  share: Share | null;
 }
 
 const run = {
@@ -287,6 +298,14 @@ const reply = object<Reply>({
   budgets: verdicts
 });
 
+const share = object<Share>({
+  address: text,
+  since: number,
+  waiting: number,
+  sent_at: orNull(number),
+  problem: orNull(text)
+});
+
 const totals = object<Totals>({
   notebook: text,
   project: orNull(text),
@@ -294,7 +313,8 @@ const totals = object<Totals>({
   scopes: object<Totals['scopes']>({ notebook: summary, project: orNull(summary) }),
   session_cells: orElse(orNull(number), null),
   tagged: orElse<ReadonlyMap<string, Said>>(map(object<Said>(saids)), new Map()),
-  ledger
+  ledger,
+  share: orElse(orNull(share), null)
 });
 
 /** What kernels say; the rest is the server's. */

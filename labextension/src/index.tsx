@@ -20,6 +20,7 @@ import { Follower } from './follow.js';
 import { Lines } from './lines.js';
 import { speak } from './locale.js';
 import { CostPanel, type Deeds } from './panel.js';
+import { addPin, PIN } from './pinned.js';
 import { Places } from './places.js';
 import { addRegionField } from './region-field.js';
 import { fetchStatement, type Get } from './rest.js';
@@ -80,10 +81,11 @@ function activate(
   new Carrying(tracker, follower, lines, settings, words);
   const badges = new Badges(tracker, follower, lines, settings, get, words);
   addCellCommands(app, follower, badges, words);
+  addPin(app, follower, words);
   followNotices(app, follower, settings, words);
   app.shell.add(panel, 'right', { rank: 900, type: 'Cost Meter' });
   restorer?.add(panel, panel.id);
-  for (const command of [OPEN, TAG, COST, COPY]) {
+  for (const command of [OPEN, TAG, COST, COPY, PIN]) {
     palette?.addItem({ command, category: words.__('Cost Meter') });
   }
   if (statusBar !== null) {

@@ -2,7 +2,7 @@
 import React, { useContext, useEffect, useRef } from 'react';
 import type { Costs } from './api.js';
 import type { NotebookMeter } from './follow.js';
-import { GpuNote, SimulatedNote } from './parts/notices.js';
+import { GpuNote, ShareNote, SimulatedNote } from './parts/notices.js';
 import { FoldsContext } from './parts/section.js';
 import { Totals, type Row } from './parts/totals.js';
 import { Used } from './parts/used.js';
@@ -43,6 +43,7 @@ export function MeterTotals(props: NotebookTotalsProps): React.JSX.Element {
         <>
           <Asked {...props} opens={opens} />
           <SimulatedNote sensors={model.sensors} />
+          <ShareNote share={feed.totals?.share ?? null} />
         </>
       }
       head={
@@ -53,6 +54,7 @@ export function MeterTotals(props: NotebookTotalsProps): React.JSX.Element {
       }
     >
       <GpuNote sensors={meter.model.sensors} />
+      <ShareNote share={feed.totals?.share ?? null} />
       <Elsewhere {...props} />
     </Totals>
   );

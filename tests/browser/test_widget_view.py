@@ -91,6 +91,36 @@ def test_in_jupyterlab(open_notebook: OpenNotebook, lab: Server, page: Page) -> 
     reopened(page, lab, folder / "work.ipynb")
 
 
+def test_pinned_in_the_sidebar(open_notebook: OpenNotebook, page: Page) -> None:
+    """The same model once more, beside the notebook; it ends with its kernel."""
+    open_notebook(LOAD, "%cost panel", "1 + 1")
+    ran(page, 0)
+    pin = page.locator(".lm-CommandPalette-item", has_text="Pin the Kernel's Panel")
+    page.keyboard.press("Control+Shift+C")
+    page.locator(".lm-CommandPalette-input").fill("Pin the Kernel")
+    expect(pin.first).to_have_class(re.compile("lm-mod-disabled"))  # there is nothing to pin
+    page.keyboard.press("Escape")
+    ran(page, 1)
+    expect(cells_of(page)).to_have_text("1", timeout=SOON)
+    page.keyboard.press("Control+Shift+C")
+    page.locator(".lm-CommandPalette-input").fill("Pin the Kernel")
+    pin.first.click()
+    pinned = page.locator("#jupyter-costmeter-pin")
+    cells = pinned.locator("td [data-name=cells]").first
+    expect(cells).to_have_text("2", timeout=SOON)
+    ran(page, 2)
+    expect(cells).to_have_text("3", timeout=SOON)
+    expect(cells_of(page)).to_have_text("3")
+    shot(page, "widget-pinned")
+    with dark(page):
+        shot(page, "widget-pinned-dark")
+    page.locator(
+        ".jp-Toolbar-item[data-jp-item-name=restart] button, [data-command='kernelmenu:restart']"
+    ).first.click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    expect(pinned).to_have_count(0, timeout=SOON)
+
+
 def exported(page: Page, folder: Path, name: str) -> None:
     """The button writes a file next to the notebook."""
     page.get_by_label("as", exact=True).select_option(".csv")

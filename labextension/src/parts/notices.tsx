@@ -1,5 +1,5 @@
 import React, { useState } from 'react';
-import type { Ledger, Status } from '../api.js';
+import type { Ledger, Share, Status } from '../api.js';
 import { RELOAD, RESTART } from '../versions.js';
 import type { Words } from '../words.js';
 import { useView } from './view.js';
@@ -151,6 +151,28 @@ export function GpuNote({ sensors }: Sensors): React.JSX.Element | null {
   return (
     <p className="jp-Costmeter-note" data-kind="gpu" title={hover}>
       {said}
+    </p>
+  );
+}
+
+/** What has waited for so long (seconds) is said: the rest is on its way. */
+const LATE_S = 60;
+
+/** Records that the lab's ledger has not got yet; why not is said on hover. */
+export function ShareNote({ share }: { share: Share | null }): React.JSX.Element | null {
+  const { words } = useView();
+  if (share === null || share.waiting === 0) {
+    return null;
+  }
+  const { address, waiting, problem, sent_at, since } = share;
+  const late = Date.now() / 1000 - (sent_at ?? since) > LATE_S;
+  return problem === null && !late ? null : (
+    <p className="jp-Costmeter-note" data-kind="share" title={problem ?? address}>
+      {words._n(
+        "%1 record waits for the lab's ledger; it is tried again by itself.",
+        "%1 records wait for the lab's ledger; it is tried again by itself.",
+        waiting
+      )}
     </p>
   );
 }
