@@ -271,9 +271,27 @@ def applying(budgets: Sequence[Budget], notebook: str | None, project: str | Non
 
 
 def _applies(one: Budget, notebook: str | None, project: str | None) -> bool:
-    from os import sep
-
     if one.scope == "user" or one.key is None:
         return True
-    inside = project is not None and f"{project}{sep}".startswith(one.key.rstrip(sep) + sep)
+    inside = project is not None and _lies_in(project, one.key)
     return one.key == notebook if one.scope == "notebook" else inside or one.key == notebook
+
+
+def _lies_in(project: str, other: str) -> bool:
+    """Whether a project's folder is that other, or in it."""
+    from os import sep
+
+    return f"{project}{sep}".startswith(other.rstrip(sep) + sep)
+
+
+def counts_all(one: Budget, scope: str, key: str | None) -> bool:
+    """Whether all that a selection holds counts in a budget that applies there: a session's, a notebook's, a project's.
+
+    A notebook's budget does not count all of its project.
+    """
+    if one.scope == "user":
+        return True
+    if scope == "project" and one.scope == "project":
+        return key is not None and one.key is not None and _lies_in(key, one.key)
+    wider = ("session", "notebook", "project")
+    return scope in wider and wider.index(scope) <= wider.index(one.scope)

@@ -47,12 +47,12 @@ def scope_said(budget: Budget) -> str:
 
 
 def amount_said(value: float, budget: Budget) -> str:
-    """``12.4 GPU-h``, ``0.42 kWh``, ``2.4 EFLOP``, ``12.40 EUR``."""
+    """``12.4 GPU-h``, ``0.42 kWh``, ``2.4 EFLOP``, ``12.40 EUR``; of a little budget all in the smaller unit."""
     if budget.measure == "amount" and isfinite(value):
         return currencies.amount(Decimal(repr(value)), budget.unit)
     if budget.measure == "flops":
         return quantity(value, "FLOP")
-    if 0 < value < LITTLE:
+    if 0 < value < LITTLE or (0 < budget.limit < LITTLE and isfinite(value)):
         per, unit = SMALLER[budget.measure]
         return quantity(value * per, unit) if unit in PREFIXED else f"{plain(value * per, 3)} {unit}"
     return f"{_number(value)} {budget.unit}"

@@ -55,6 +55,7 @@ def environment(folder: Path, ledger: str | None = None) -> dict[str, str]:
         **os.environ,
         config.REPLAY: "demo",
         config.LEDGER: os.path.abspath(ledger) if ledger else str(own / "ledger.sqlite"),
+        "JUPYTER_CONFIG_DIR": str(own / "config"),  # where a budget goes, and where the computer is said to stand
         "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
     }

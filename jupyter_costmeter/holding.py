@@ -75,9 +75,14 @@ def _way_on(over: Sequence[Verdict], headless: bool, project: str | None) -> str
         return f"It is the administrator's, who alone can raise it ({caps[0].budget.origin})."
     raising = " and ".join(_raising(verdict, project) for verdict in over)
     if may_go_on(over, headless):
-        more = " and ".join(amount_said(extension(v), v.budget) for v in over)
-        return f"To go on with {more} more, run the cell again within a minute (it is noted); or {raising}"
+        more = " and ".join(amount_said(_from_here(v), v.budget) for v in over)
+        return f"To spend {more} from here, run the cell again within a minute (it is noted); or {raising}"
     return f"To go on, {raising}"
+
+
+def _from_here(verdict: Verdict) -> float:
+    """What an extension leaves to be spent, beyond what is over the limit already."""
+    return verdict.limit + extension(verdict) - (verdict.spent.value or 0.0)
 
 
 def _raising(verdict: Verdict, project: str | None) -> str:

@@ -186,12 +186,12 @@ def energy(found: Timeline, limit: Limit, shift: float) -> Columns:
     """What was spent of a budget over the chart's time, ending with all that is spent of it by now (kWh)."""
     points = list(_added_up(found, limit.start))
     whole = points[-1][1] * limit.factor if points else 0.0
-    before = max(0.0, limit.spent - whole)
+    before, factor = max(0.0, limit.spent - whole), limit.factor * min(1.0, limit.spent / whole if whole else 1.0)
     step = max(1, len(points) // POINTS)
     kept = [*points[:-1:step], *points[-1:]]
     return {
         "at": [_ms(at, shift) for at, _ in kept],
-        "kwh": [before + kwh * limit.factor for _, kwh in kept],
+        "kwh": [before + kwh * factor for _, kwh in kept],
     }
 
 

@@ -11,7 +11,7 @@ from math import inf
 
 from . import chart_files, guard, pages, planning
 from .bins import Window
-from .budget import Verdict, tightest
+from .budget import Verdict, counts_all, tightest
 from .budget_pages import title
 from .context import Context, noted, selection_of, title_of
 from .costing import Costing
@@ -21,7 +21,7 @@ from .pages import Page
 from .periods import local
 from .recent import Reader
 from .record import CellRecord
-from .timeline import Timeline, timeline
+from .timeline import Step, Timeline, timeline
 from .timeline_charts import Limit, called, called_run, watts
 from .timeline_fewer import STEPS, Looked
 from .whereabouts import open_records
@@ -85,8 +85,12 @@ def _start(record: CellRecord) -> float:
 
 
 def limit_of(verdicts: Sequence[Verdict], costing: Costing, ledger: Reader, selection: Selection) -> Limit | None:
-    """The tightest budget of energy; ``None`` where there is none, or no way from the machines' energy to it."""
-    verdict = tightest(one for one in verdicts if one.budget.measure == "kwh")
+    """The tightest budget of energy in which all of the selection counts.
+
+    ``None`` where there is none, or no way from the machines' energy to it.
+    """
+    of_all = (one for one in verdicts if counts_all(one.budget, selection.scope, selection.key))
+    verdict = tightest(one for one in of_all if one.budget.measure == "kwh")
     if verdict is None or verdict.spent.value is None:
         return None
     costs = costing.of(ledger.uses(selection, **costing.wants))
@@ -183,9 +187,10 @@ def _between(found: Timeline) -> str:
     return f"between them {' and '.join(told)}"
 
 
-def _highest(steps: Sequence[object], method: str | None) -> str:
-    known = [step.watts for step in steps if getattr(step, "watts", None) is not None]  # type: ignore[attr-defined]
-    return f"{'' if method == 'measured' else '~'}{quantity(max(known), 'W')}" if known else "—"
+def _highest(steps: Sequence[Step], method: str | None) -> str:
+    known = [step.watts for step in steps if step.watts is not None]
+    bound = "≥ " if any(step.reason for step in steps) else ""
+    return f"{bound}{'' if method == 'measured' else '~'}{quantity(max(known), 'W')}" if known else "—"
 
 
 def _notes(along: Along) -> Iterator[str]:

@@ -72,6 +72,14 @@ def test_amounts_in_fitting_digits(measure: Any, currency: str | None, value: fl
 
 
 @pytest.mark.parametrize(
+    ("value", "printed"),
+    [(0.0101, "10.1 Wh"), (0.008, "8.00 Wh"), (0.0, "0 Wh"), (0.00205, "2.05 Wh"), (1.5, "1.50 kWh")],
+)
+def test_of_a_little_budget_all_is_in_its_smaller_unit(value: float, printed: str) -> None:
+    assert amount_said(value, replace(WEEK, measure="kwh", limit=0.008)) == printed
+
+
+@pytest.mark.parametrize(
     ("one", "sentence"),
     [
         (verdict(12.4), "12.4 of 20 GPU-h this week (62 %), 7.6 GPU-h left"),

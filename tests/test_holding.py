@@ -116,7 +116,7 @@ def test_a_refusal_says_all_that_is_needed() -> None:
         "20.3 of 20 GPU-h this week",
         "/lab/paper/jupyter_costmeter.toml:12",
         "begins anew on Mon",
-        "To go on with 2.3 GPU-h more, run the cell again within a minute",
+        "To spend 2 GPU-h from here, run the cell again within a minute",
         "or raise it: %cost budget gpu_hours=30.5 per=week",
     ):
         assert part in said
@@ -143,7 +143,7 @@ def test_a_cap_has_no_way_on_but_the_administrator() -> None:
 def test_several_budgets_are_named_and_all_are_extended() -> None:
     other = verdict(name="month", period=Period("month"), measure="kwh", spent=21.0)
     said = holding.refusal([verdict(), other], NOW, headless=False, project="/lab/paper")
-    assert "2.3 GPU-h and 3 kWh more" in said
+    assert "To spend 2 GPU-h and 2 kWh from here" in said
     assert "or raise it: %cost budget gpu_hours=" in said
     assert " and raise it: %cost budget kwh=" in said
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
+from base64 import b64decode
 from dataclasses import replace
+from gzip import decompress as gunzip
 from typing import Any
 
 import golden
@@ -89,9 +92,41 @@ def test_who_may_not_read_the_notebooks_may_not_read_it(used: Server) -> None:
 
 def test_an_energy_budget_has_its_line(used: Server) -> None:
     file = used.root / "paper" / NAME
-    assert "spent of" not in json.dumps(told(used)["item"])
+    assert _spent(told(used)) is None
     file.write_text('[[budget]]\nkwh = 2\nper = "30d"\nname = "joules"\n\n[[budget]]\ngpu_hours = 2\nper = "week"\n')
-    text = json.dumps(told(used)["item"])
-    assert "spent of" in text
-    assert "joules" in text
+    for scope in ("notebook", "project"):
+        body = told(used, scope=scope)
+        assert "joules" in json.dumps(body["item"])
+        assert body["limit"].startswith("joules")
+        assert _spent(body) == pytest.approx(_verdict(used, "joules"), rel=1e-6)
+    assert told(used, scope="project")["limit"] == body["limit"]
+    file.write_text(file.read_text().replace("kwh = 2", "kwh = 3"))
+    assert told(used, scope="project")["limit"] != body["limit"]
     file.unlink()
+
+
+def test_no_budget_is_drawn_over_what_does_not_count_in_it(used: Server) -> None:
+    file = used.root / "paper" / NAME
+    file.write_text('[[budget]]\nkwh = 0.01\nscope = "notebook"\nnotebook = "train.ipynb"\nper = "30d"\nname = "one"\n')
+    assert _spent(told(used, scope="notebook")) == pytest.approx(_verdict(used, "one"), rel=1e-6)
+    assert _spent(told(used, scope="session", session="session0")) == pytest.approx(_verdict(used, "one"), rel=1e-6)
+    assert _spent(told(used, scope="project")) is None
+    file.unlink()
+
+
+def _verdict(server: Server, name: str) -> float:
+    (found,) = [one for one in server.ask("budgets", path=PATH).json["budgets"] if one["name"] == name]
+    value: float = found["spent"]["value"]
+    return value
+
+
+def _spent(body: Any) -> float | None:
+    """Where the budget's line ends, in kWh."""
+    for one in _objects(body["item"]):
+        data = one.get("data")
+        columns = dict(data["entries"]) if isinstance(data, dict) and "entries" in data else {}
+        if "kwh" in columns:
+            packed = b64decode(columns["kwh"]["array"]["data"])
+            found: float = struct.unpack("<d", (gunzip(packed) if packed[:2] == b"\x1f\x8b" else packed)[-8:])[0]
+            return found
+    return None

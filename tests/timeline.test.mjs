@@ -5,7 +5,15 @@ import { TimelineView } from '../labextension/lib/timeline.js';
 import { pause, until } from './verdicts.mjs';
 
 function setup(t) {
-  const state = { asked: [], text: 'one', more: false, fails: false, wanted: true, drawn: 0 };
+  const state = {
+    asked: [],
+    text: 'one',
+    limit: '',
+    more: false,
+    fails: false,
+    wanted: true,
+    drawn: 0
+  };
   const get = async path => {
     const { searchParams } = new URL(`http://h/${path}`);
     state.asked.push(Object.fromEntries(searchParams));
@@ -19,6 +27,7 @@ function setup(t) {
       reason: null,
       text: state.text,
       shift_s: 0,
+      limit: state.limit,
       more: state.more
     };
     return new Response(JSON.stringify(answer));
@@ -70,6 +79,9 @@ test('it asks again for new figures only, and draws what is new only', async t =
   view.follow(ABOUT, '3');
   await until(() => view.answer !== first);
   assert.equal(view.answer.text, 'two');
+  state.limit = 'paper: 1 of 2 kWh';
+  view.follow(ABOUT, '4');
+  await until(() => view.answer.limit !== '');
 });
 
 test('zooming asks where there is more', async t => {

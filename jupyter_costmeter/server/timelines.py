@@ -113,10 +113,16 @@ def _answer(
     found = along.found
     if not found:
         return {"schema": wire.SCHEMA, "item": None, "reason": timeline_pages.NOTHING, "text": "", "shift_s": 0.0,
-                "more": False}  # fmt: skip
+                "limit": "", "more": False}  # fmt: skip
     item = timeline_charts.item(found, along.names, ink, along.limit, _inside(found, looked), live=True, told=told)
     text, shift = " ".join(timeline_pages.sentences(along)), timeline_charts.offset_s(found.end)
-    return {"schema": wire.SCHEMA, "item": item, "reason": None, "text": text, "shift_s": shift, "more": found.more}
+    return {"schema": wire.SCHEMA, "item": item, "reason": None, "text": text, "shift_s": shift,
+            "limit": _limit(along.limit), "more": found.more}  # fmt: skip
+
+
+def _limit(limit: timeline_charts.Limit | None) -> str:
+    """The budget that is drawn: where it is another, the chart is."""
+    return f"{limit.title}: {limit.spent:.4g} of {limit.limit:.4g} kWh" if limit else ""
 
 
 def _inside(found: Timeline, looked: Looked | None) -> Looked | None:

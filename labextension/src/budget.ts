@@ -312,5 +312,6 @@ export const timeline = object<TimelineAnswer>({
   reason: orNull(text),
   text,
   shift_s: number,
+  limit: orElse(text, ''),
   more: flag
 });

@@ -103,11 +103,14 @@ class TimelinePanel extends ReactWidget {
 }
 
 /** What changes when there is something new to draw. */
-function figuresOf({ model, feed }: NotebookMeter): string {
+function figuresOf({ model, feed, budgets }: NotebookMeter): string {
   const { notebook } = feed.totals?.scopes ?? {};
   const ran = model.running.map(cell => [cell.id, Math.floor((1000 * cell.wall_s) / RUNS_MS)]);
   const between = model.summary?.buckets.map(({ bucket, totals }) => [bucket, totals.length]);
-  return JSON.stringify([model.summary?.cells, between, notebook?.cells, ran]);
+  const limits = budgets
+    .verdicts()
+    .map(({ id, limit, granted, state }) => [id, limit, granted, state]);
+  return JSON.stringify([model.summary?.cells, between, notebook?.cells, ran, limits]);
 }
 
 /** The command; answers what to do when the theme is another. */

@@ -26,6 +26,8 @@ export interface TimelineAnswer {
   text: string;
   /** How far the chart's clock is ahead of UTC. */
   shift_s: number;
+  /** The budget that is drawn over it, in words; empty where there is none. */
+  limit: string;
   /** There is more than is drawn: zooming in shows it. */
   more: boolean;
 }
@@ -126,7 +128,11 @@ export class TimelineView {
     const ink = this.ink();
     try {
       const answer = await fetchTimeline(this.get, { ...about, scope: this.asked, ink, looked });
-      this.settle(life, answer, JSON.stringify([answer.text, answer.reason, ink, looked]));
+      this.settle(
+        life,
+        answer,
+        JSON.stringify([answer.text, answer.reason, answer.limit, ink, looked])
+      );
     } catch (error) {
       if (life === this.life) {
         this.problem = reason(error);

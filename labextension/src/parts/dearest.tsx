@@ -1,7 +1,7 @@
 import React from 'react';
 import { totalOf, type Cell, type Said, type Summary } from '../api.js';
 import { percent } from '../format.js';
-import { parts, type Ranked } from '../model.js';
+import { parts, type Part, type Ranked } from '../model.js';
 import { MARKS } from '../outcome.js';
 import type { Failed } from '../wasted.js';
 import type { Words } from '../words.js';
@@ -100,13 +100,17 @@ function Row({ ranked, source, said, reveal }: RowProps): React.JSX.Element {
   );
 }
 
+/** The energy of what was held while nothing ran, and its part of all. */
+const idleOf = (summary: Summary | null): Part | undefined =>
+  summary ? parts(summary, 'energy_j').find(({ bucket }) => bucket === 'held_idle') : undefined;
+
 /** What was used and brought nothing: held idle, and in cells that failed. */
 function Lost({
   summary,
   failed
 }: Pick<DearestProps, 'summary' | 'failed'>): React.JSX.Element | null {
   const { words } = useView();
-  const idle = summary && parts(summary, 'energy_j').find(({ bucket }) => bucket === 'held_idle');
+  const idle = idleOf(summary);
   return idle || failed ? (
     <dl className="jp-Costmeter-lost">
       {idle && (
@@ -146,7 +150,7 @@ export function Dearest(props: DearestProps): React.JSX.Element {
   const { words } = useView();
   const [first] = ranked;
   const gist = first ? (
-    <Gist ranked={first} source={source(first.cell)} />
+    <Gist ranked={first} source={source(first.cell)} idle={idleOf(summary)} />
   ) : (
     words.__('No cell yet')
   );
@@ -168,13 +172,27 @@ export function Dearest(props: DearestProps): React.JSX.Element {
   );
 }
 
-/** The dearest of all. */
-function Gist({ ranked, source }: Omit<ContentProps, 'said'>): React.JSX.Element {
+interface GistProps extends Omit<ContentProps, 'said'> {
+  idle: Part | undefined;
+}
+
+/** The largest of all: a cell, or a GPU that was held idle. */
+function Gist({ ranked, source, idle }: GistProps): React.JSX.Element {
   const { words } = useView();
+  const cell = totalOf(ranked.cell, 'energy_j');
   return (
-    <>
-      <Name cell={ranked.cell} source={source} />{' '}
-      <Figure title={words.__('Energy')} name="energy_j" total={totalOf(ranked.cell, 'energy_j')} />
-    </>
+    <span className="jp-Costmeter-gistLine">
+      {idle && (idle.total.value ?? 0) > (cell?.value ?? 0) ? (
+        <>
+          <span>{words.__('held idle')}</span>
+          <Figure title={words.__('Energy held idle')} name="held_idle" total={idle.total} />
+        </>
+      ) : (
+        <>
+          <Name cell={ranked.cell} source={source} />
+          <Figure title={words.__('Energy')} name="energy_j" total={cell} />
+        </>
+      )}
+    </span>
   );
 }
