@@ -233,7 +233,12 @@ def test_a_demo_opens_and_ends_and_leaves_nothing(way: signal.Signals, opened: A
     (server,) = children(lab.pid)
     words = environment_of(server)
     assert words["JUPYTER_COSTMETER_REPLAY"] == "demo"
-    for name in ("JUPYTER_COSTMETER_LEDGER", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_CONFIG_DIR"):
+    for name in (
+        "JUPYTER_COSTMETER_LEDGER",
+        "JUPYTERLAB_SETTINGS_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
+        "JUPYTER_CONFIG_DIR",
+    ):
         assert words[name].startswith(str(folder))
     lab.send_signal(way)
     out, errors = lab.communicate(timeout=15)
