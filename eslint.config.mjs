@@ -16,6 +16,8 @@ const PURE = [
   'flops',
   'forecast',
   'format',
+  'lacking',
+  'last-runs',
   'model',
   'notebook-budgets',
   'notices',
@@ -24,6 +26,7 @@ const PURE = [
   'regions',
   'rest',
   'shape',
+  'share',
   'spent',
   'statement',
   'supposing',
@@ -31,6 +34,7 @@ const PURE = [
   'tag-form',
   'tags',
   'total',
+  'versions',
   'words'
 ].map(name => `labextension/src/${name}.ts`);
 const foreign = {

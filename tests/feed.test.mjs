@@ -121,11 +121,11 @@ test('totals that lack a cell which has ended are asked for again, and not for e
   known = 3;
   one.request();
   await run();
-  assert.equal(asked, 1 + 6);
+  assert.equal(asked, 1 + 9);
   assert.equal(lacked, 1); // the kernel may know why
   one.request();
   await run();
-  assert.equal(asked, 1 + 6 + 6);
+  assert.equal(asked, 1 + 9 + 9);
 });
 
 test('an answer about the old name of a moved notebook is dropped', async t => {

@@ -176,8 +176,20 @@ test('a time that goes on for long is said in tens of seconds, then in minutes, 
   }
 });
 
+test('the least there is reads as no zero', () => {
+  assert.deepEqual(
+    [4e-9, 9.996e-7, 4e-7, 1e-9, 4e-12].map(value => si(value, 'g')),
+    ['4.00 ng', '1.00 µg', '400 ng', '1.00 ng', '< 1 ng']
+  );
+  assert.equal(gpuTime(4e-12), '< 1 GPU-ns');
+});
+
 test('GPU time has one unit', () => {
-  assert.deepEqual([0.5, 30, 90, 3600, 36_000].map(gpuTime), [
+  assert.deepEqual([0, 4e-6, 0.004, 0.0999, 0.5, 30, 90, 3600, 36_000].map(gpuTime), [
+    '0.00 GPU-s',
+    '4.00 GPU-µs',
+    '4.00 GPU-ms',
+    '0.10 GPU-s',
     '0.50 GPU-s',
     '30.0 GPU-s',
     '1.50 GPU-min',

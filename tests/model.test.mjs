@@ -265,6 +265,30 @@ test('what nobody looked at makes the used share a bound, or unknown', () => {
   assert.equal(told({ value: 8 }, { value: 2 }, both).bound, '');
 });
 
+test('a running cell, which has no buckets, has the same rule', () => {
+  const told = (held, busy) =>
+    utilisation({ totals: totals({ gpu_reserved_s: held, gpu_busy_s: busy }) });
+  assert.equal(told({ value: 8 }, { value: 2 }).bound, '');
+  assert.equal(told({ value: 8 }, { value: 2, missing: 1 }).bound, '≥');
+  assert.equal(told({ value: 8, method: 'assumed' }, { value: 2 }).method, 'assumed');
+});
+
+test('without a connection the clock stands at what was last heard, and goes on with it', () => {
+  const { clock, model } = setup();
+  model.hear(message());
+  const [run] = model.running;
+  clock.now += 4000;
+  assert.equal(model.elapsed(run), run.wall_s + 4);
+  model.lose(true);
+  assert.equal(model.elapsed(run), run.wall_s);
+  clock.now += 60_000;
+  assert.equal(model.elapsed(run), run.wall_s);
+  model.hear(message({ seq: golden('message').seq + 1 }));
+  assert.equal(model.lost, false);
+  clock.now += 1000;
+  assert.equal(model.elapsed(model.running[0]), run.wall_s + 1);
+});
+
 test('the time of a GPU held idle goes on, and ends when a cell runs', () => {
   const { clock, model } = setup();
   model.learn(reply());

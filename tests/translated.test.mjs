@@ -17,8 +17,13 @@ const SENTENCE = /^[^A-Za-z]*[A-Z][\w']*,? [\w']+,? [\w']+/;
 /** Read by no user, but by who writes an extension or calls a command. */
 const INNER = new Set([
   "The file's format",
-  "The cost of each cell in the sidebar, and the session's in the status bar."
+  "The cost of each cell in the sidebar, and the session's in the status bar.",
+  "The Cost Meter's panel", // a kernel says it
+  '… min … s', // units
+  '… h … min'
 ]);
+/** Four words that may be the end of a sentence: what a function answers is often put into one. */
+const CLAUSE = /(^|[^\w.#-])([a-z][\w']*[,;:]?|…) [\w'…]+[,;:]? [\w'…]+[,;:]? [\w'…]+/;
 
 const hasWord = text => /[A-Za-z]{2}/.test(text.replace(/&#?\w+;/g, '')) && !NAMES.has(text.trim());
 
@@ -51,6 +56,15 @@ function isTranslated(node) {
   return false;
 }
 
+/** Whether it is what a function answers, maybe by a choice. */
+function isAnswer(node) {
+  let up = node.parent;
+  while (ts.isConditionalExpression(up) || ts.isParenthesizedExpression(up)) {
+    up = up.parent;
+  }
+  return ts.isReturnStatement(up) || ts.isArrowFunction(up);
+}
+
 function whatIsSaid(node) {
   if (ts.isJsxText(node)) {
     return node.text.trim();
@@ -60,7 +74,8 @@ function whatIsSaid(node) {
     return SAID.test(name) ? literal(node.initializer) : null;
   }
   const text = literal(node);
-  return text !== null && SENTENCE.test(text) ? text : null;
+  const isSaid = text !== null && (SENTENCE.test(text) || (isAnswer(node) && CLAUSE.test(text)));
+  return isSaid ? text : null;
 }
 
 /** What of a source is said, and not by the translator. */
@@ -101,7 +116,10 @@ test('what is not translated is found', () => {
     "commands.addCommand(ID, { label: 'Open it' })",
     "showDialog({ title: () => 'Delete' })",
     "throw new Error('There is no kernel.')",
-    'show(`Nothing was found in ${place}`)'
+    'show(`Nothing was found in ${place}`)',
+    "function one() { return 'upgrade it in the environment'; }",
+    'function two() { return newer ? `this page is older ${said}: reload it` : words.__("x"); }',
+    "const three = () => (known ? words.__('x') : 'it is not known here')"
   ];
   for (const one of cases) {
     assert.equal(untranslated(one).length, 1, one);
@@ -114,6 +132,8 @@ test('what is translated is not', () => {
     const one = words._n('There is one of them', 'There are %1 of them', count);
     const two = words.__(known ? 'It is known here' : 'It is not known', 'x');
     const jsx = <p className="jp-x" title={words.__('Where it is')}>{words.__('Where %1 is', name)}{' '}</p>;
-    const three = { label: words.__('Open it') };`;
+    const three = { label: words.__('Open it') };
+    const four = () => words.__('it is not known here');
+    const five = () => 'jp-Costmeter-link jp-Costmeter-button';`;
   assert.deepEqual(untranslated(source), []);
 });

@@ -50,11 +50,12 @@ import { rates, type Bound, type Rates } from './rates.js';
 import { saids, tagKnown, type Said, type TagKnown } from './tags.js';
 import type { TimelineAnswer } from './timeline.js';
 import { total, totalOf, type Method, type Total } from './total.js';
-import { mismatch } from './versions.js';
+import { share, type Share } from './share.js';
+import { VersionError } from './versions.js';
 
 export { WireError, totalOf };
 export type { Bill, Costs, Kind, Place, Region, WhatIf } from './costs.js';
-export type { Bound, Method, Notice, Rates, Said, Total, Verdict };
+export type { Bound, Method, Notice, Rates, Said, Share, Total, Verdict };
 
 export const SCHEMA = 1;
 /** One well-known comm, so that no handshake is needed and any number of front ends may listen. */
@@ -185,15 +186,6 @@ export interface Reply {
   budgets: Verdict[] | null;
 }
 
-/** How sending to the lab's ledger goes; times in seconds since 1970. */
-export interface Share {
-  address: string;
-  since: number;
-  waiting: number;
-  sent_at: number | null;
-  problem: string | null;
-}
-
 export interface Totals {
   notebook: string;
   project: string | null;
@@ -298,14 +290,6 @@ const reply = object<Reply>({
   budgets: verdicts
 });
 
-const share = object<Share>({
-  address: text,
-  since: number,
-  waiting: number,
-  sent_at: orNull(number),
-  problem: orNull(text)
-});
-
 const totals = object<Totals>({
   notebook: text,
   project: orNull(text),
@@ -324,7 +308,8 @@ const KERNELS = ['message', 'reply'];
 function sameSchema(value: unknown, path: string): Fields {
   const found = fields(value, path);
   if (found.schema !== SCHEMA) {
-    throw new WireError(`${path}: ${mismatch(found.schema, SCHEMA, KERNELS.includes(path))}`);
+    const who = KERNELS.includes(path) ? 'kernel' : 'server';
+    throw new VersionError(who, path, found.schema, SCHEMA);
   }
   return found;
 }

@@ -5,7 +5,7 @@ import type { Cell, Running } from './api.js';
 import { badgeOf, changesIn, FIGURES, liveBadge } from './badge.js';
 import { isCalm } from './calm.js';
 import type { Follower, NotebookMeter } from './follow.js';
-import { LastRuns } from './last-runs.js';
+import { Asked, LastRuns } from './last-runs.js';
 import { codeCells, onCells, type CellWidget, type Line, type Lines } from './lines.js';
 import { fetchRuns, type Get } from './rest.js';
 import type { Settings } from './settings.js';
@@ -35,7 +35,7 @@ class Board implements IDisposable {
   private running = new Map<string, Running>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly near = new Set<Element>();
-  private readonly asked = new Set<string>();
+  private readonly asked = new Asked();
   private readonly observer: IntersectionObserver;
 
   constructor(
@@ -75,6 +75,9 @@ class Board implements IDisposable {
     );
     this.take(ended, [...ran.keys(), ...this.running.keys()]);
     this.schedule();
+    if (ended.length > 0) {
+      void this.ask(); // for what was asked for in vain
+    }
     if (ran.size > 0 && model.phase !== 'metered') {
       setTimeout(() => void this.fetch([...ran.keys()]), GONE_MS); // killed: the ledger has what was noted
     }
@@ -108,8 +111,9 @@ class Board implements IDisposable {
         return;
       }
       const ids = left.slice(first, first + AT_A_TIME).map(([id]) => id);
-      ids.forEach(id => this.asked.add(id));
-      await this.fetch(ids);
+      if (!(await this.asked.of(ids, () => this.fetch(ids)))) {
+        return; // again with the next news, or when others come into view
+      }
     }
   }
 
@@ -122,17 +126,19 @@ class Board implements IDisposable {
     void this.ask();
   }
 
-  private async fetch(ids: readonly string[], anyway = false): Promise<void> {
+  /** Whether all that was wanted has been answered. */
+  private async fetch(ids: readonly string[], anyway = false): Promise<boolean> {
     const { get, settings } = this.shared;
     const wanted = (): boolean => !this.isDisposed && (anyway || settings.cellLine);
     for (let i = 0; i < ids.length && wanted(); i += AT_A_TIME) {
       const some = ids.slice(i, i + AT_A_TIME);
       const found = await fetchRuns(get, this.meter.path(), some).catch(() => null);
       if (found === null) {
-        return;
+        return false;
       }
       this.take([...found.values()].flat(), []);
     }
+    return wanted();
   }
 
   private take(runs: readonly Cell[], more: readonly string[]): void {
@@ -173,10 +179,11 @@ class Board implements IDisposable {
       return;
     }
     const { settings } = this.shared;
+    const { model } = this.meter;
     const waits = [...this.running.values()].flatMap(
-      run => changesIn(this.meter.model.elapsed(run), isCalm(), settings) ?? []
+      run => changesIn(model.elapsed(run), isCalm(), settings) ?? []
     );
-    if (waits.length > 0) {
+    if (waits.length > 0 && !model.lost) {
       this.timer = setTimeout(() => this.tick(), 1000 * Math.min(...waits) + 1);
     }
   }

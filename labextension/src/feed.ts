@@ -1,13 +1,17 @@
 /** When to read the ledger again, and what it last said: pure, with the browser's timers. */
 import type { Totals } from './api.js';
 import { fetchTotals, type Get } from './rest.js';
+import { VersionError, type Problem } from './versions.js';
 
 /** A record reaches the ledger some 100 ms after its cell has ended. */
 const SETTLE_MS = 300;
 /** However fast cells end, the server is asked no more often than this. */
 const REST_MS = 2000;
-/** On a busy machine a record may come later: so often it is looked for again. */
-const TRIES = 5;
+/** On a busy machine a record may come later: so often it is looked for again, */
+const TRIES = 8;
+/** the last times after longer and longer rests, as it seems not to come. */
+const LATE = 3;
+const LATE_MS = 4000;
 
 /**
  * Calls `work` soon after `request`, at most once in a while, never two at a time, and not while
@@ -68,10 +72,17 @@ export class Refresher {
 export class LedgerFeed {
   totals: Totals | null = null;
   /** Why there are none, or why they are old. */
-  problem: string | null = null;
+  problem: Problem | null = null;
   private readonly refresher: Refresher;
   private life = 0;
   private tries = 0;
+  private later: ReturnType<typeof setTimeout> | undefined;
+  /** The session that was last asked about with patience. */
+  private about: string | null = null;
+  /** What was lacking when that was last told. */
+  private told: string | null = null;
+  /** Whether it was looked for all that is known to have ended, in vain. */
+  short = false;
 
   constructor(
     private readonly get: Get,
@@ -89,7 +100,20 @@ export class LedgerFeed {
   }
 
   request(): void {
-    this.tries = TRIES;
+    this.refill();
+    this.refresher.request();
+  }
+
+  /**
+   * The kernel has told more, and so many cells have ended. Where none has, it is looked once: what
+   * is lacking makes us ask the kernel, whose answer would else make us look for ever.
+   */
+  hear(ended: number): void {
+    const session = this.session();
+    if (ended > 0 || session !== this.about) {
+      this.about = session;
+      this.refill();
+    }
     this.refresher.request();
   }
 
@@ -102,37 +126,75 @@ export class LedgerFeed {
     this.life += 1;
     this.totals = null;
     this.problem = null;
+    this.told = null;
+    this.short = false;
     this.request();
   }
 
   stop(): void {
     this.life += 1;
     this.refresher.stop();
+    this.wake();
+  }
+
+  private refill(): void {
+    this.tries = TRIES;
+    this.wake();
+  }
+
+  private wake(): void {
+    clearTimeout(this.later);
+    this.later = undefined;
   }
 
   private async fetch(): Promise<void> {
     const { life } = this;
     try {
       const totals = await fetchTotals(this.get, this.path(), this.session());
-      this.settle(life, totals, null);
-      if (life === this.life && !this.complete(totals)) {
-        this.again();
+      if (life === this.life) {
+        this.take(totals);
       }
     } catch (error) {
-      this.settle(life, this.totals, reason(error));
+      this.settle(life, this.totals, problemOf(error));
     }
   }
 
-  private again(): void {
-    if (this.tries > 0) {
+  private take(totals: Totals): void {
+    const lacks = !this.complete(totals);
+    this.short = lacks && (this.short || this.tries <= LATE);
+    this.settle(this.life, totals, null);
+    if (lacks) {
+      this.again(totals);
+    }
+  }
+
+  private again({ session_cells }: Totals): void {
+    if (this.tries > LATE) {
       this.tries -= 1;
       this.refresher.request();
-    } else {
+      return;
+    }
+    this.lookLater();
+    const lacking = `${this.session()} ${session_cells}`;
+    if (lacking !== this.told) {
+      this.told = lacking; // once, or who never has them all would be asked for ever
       this.lacks();
     }
   }
 
-  private settle(life: number, totals: Totals | null, problem: string | null): void {
+  private lookLater(): void {
+    if (this.tries === 0 || this.later !== undefined) {
+      return;
+    }
+    const rest = LATE_MS * 2 ** (LATE - this.tries);
+    this.tries -= 1;
+    this.later = setTimeout(() => {
+      this.later = undefined;
+      this.refresher.request();
+    }, rest);
+  }
+
+  private settle(life: number, totals: Totals | null, problem: Problem | null): void {
     if (life === this.life) {
       this.totals = totals;
       this.problem = problem;
@@ -144,4 +206,9 @@ export class LedgerFeed {
 /** What to tell the user of an error, whoever threw it. */
 export function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The same, where the page has words of its own for some. */
+export function problemOf(error: unknown): Problem {
+  return error instanceof VersionError ? error : reason(error);
 }

@@ -92,6 +92,16 @@ export class NotebookMeter implements IDisposable {
   /** Read the ledger, and what is made of it, as soon as somebody looks. */
   ask(): void {
     this.feed.request();
+    this.askMore();
+  }
+
+  /** Ask again, as somebody wishes, also over a connection that was given up. */
+  async again(): Promise<void> {
+    this.ask();
+    await this.link.reconnect();
+  }
+
+  private askMore(): void {
     this.budgets.feed.request();
     this.forecast.request();
   }
@@ -163,7 +173,8 @@ export class NotebookMeter implements IDisposable {
   }
 
   private onEnd(cells: readonly Cell[]): void {
-    this.ask();
+    this.feed.hear(cells.length);
+    this.askMore();
     if (cells.length > 0) {
       this.latecomers.add(cells);
       this.following.ended(this, cells);

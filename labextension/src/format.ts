@@ -18,8 +18,10 @@ const PREFIXES: readonly (readonly [number, string])[] = [
   [1e3, 'k'],
   [1, ''],
   [1e-3, 'm'],
-  [1e-6, 'µ']
+  [1e-6, 'µ'],
+  [1e-9, 'n']
 ];
+const LEAST = 1e-9;
 
 /** Three digits that matter, as decimals where there is room: 3.42, 34.2, 342. */
 function threeDigits(value: number): string {
@@ -33,7 +35,7 @@ type Write = (decimal: string) => string;
 /** The prefix that leaves one to three digits before the point, and what it stands for. */
 export function prefixOf(value: number): readonly [number, string] {
   // 0.9995 of the next prefix rounds up to it: 999.7 J is 1.00 kJ, not 1000 J
-  return PREFIXES.find(([f]) => Math.abs(value) >= f * 0.9995) ?? [1e-6, 'µ'];
+  return PREFIXES.find(([f]) => Math.abs(value) >= f * 0.9995) ?? [LEAST, 'n'];
 }
 
 /** `3.42 kJ`: the prefix is chosen so that one to three digits stand before the point. */
@@ -42,6 +44,9 @@ export function si(value: number, unit: string, write: Write = written): string 
     return `${write('0')} ${unit}`;
   }
   const [factor, prefix] = prefixOf(value);
+  if (Math.abs(value) < LEAST * 0.9995) {
+    return `< ${write('1')} ${prefix}${unit}`; // and not 0.00
+  }
   return `${write(threeDigits(value / factor))} ${prefix}${unit}`;
 }
 
@@ -113,8 +118,11 @@ const GPU_TIMES: readonly (readonly [number, string])[] = [
   [1, 'GPU-s']
 ];
 
-/** `1.00 GPU-h`: the time of all GPUs together. */
+/** `1.00 GPU-h`, `4.00 GPU-ms`: the time of all GPUs together. */
 export function gpuTime(seconds: number): string {
+  if (seconds > 0 && seconds < 0.0995) {
+    return si(seconds, 's').replace(/\S+$/, 'GPU-$&');
+  }
   const [scale, unit] = GPU_TIMES.find(([s]) => seconds >= s) ?? [1, 'GPU-s'];
   return `${written(threeDigits(seconds / scale))} ${unit}`;
 }

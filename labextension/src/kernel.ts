@@ -14,6 +14,7 @@ import {
   type Message,
   type Notice
 } from './api.js';
+import { problemOf } from './feed.js';
 import { ask, overLine, pause, type Line } from './line.js';
 import type { SessionModel } from './model.js';
 import type { Words } from './words.js';
@@ -21,6 +22,8 @@ import type { Words } from './words.js';
 /** A probe right after the start may be lost; then try again, but not for ever. */
 const PAUSES_MS = [0, 500, 1000, 2000];
 const TRIES = 5;
+/** A connection that is away for less comes back by itself, and nobody need know. */
+const LOST_MS = 5000;
 
 type Found = 'foreign' | 'unmetered' | 'metered' | 'silent';
 
@@ -34,6 +37,8 @@ export class KernelLink implements IDisposable {
   /** Messages were missed, and no history has come since. */
   private behind = false;
   private asking = false;
+  /** The connection has gone, and is soon looked at again. */
+  private away = false;
   /** The next question is to have what waits in the kernel's memory written. */
   private saves = false;
   /** How many messages of a meter have come. */
@@ -100,6 +105,13 @@ export class KernelLink implements IDisposable {
     await this.introduce();
   }
 
+  /** Connect again, where JupyterLab has given up. */
+  async reconnect(): Promise<void> {
+    if (this.kernel?.connectionStatus === 'disconnected') {
+      await this.kernel.reconnect();
+    }
+  }
+
   /** Ask once more, as somebody wishes. */
   async retry(): Promise<void> {
     this.tries = TRIES;
@@ -147,7 +159,19 @@ export class KernelLink implements IDisposable {
 
   private onConnection(_: ISessionContext, status: Kernel.ConnectionStatus): void {
     if (status === 'connected') {
+      this.model.lose(false);
       void this.search();
+    } else if (!this.away) {
+      this.away = true;
+      void pause(LOST_MS).then(() => this.checkConnection());
+    }
+  }
+
+  private checkConnection(): void {
+    this.away = false;
+    const { kernel } = this;
+    if (!this.isDisposed && kernel !== null && kernel.connectionStatus !== 'connected') {
+      this.model.lose(true);
     }
   }
 
@@ -228,7 +252,7 @@ export class KernelLink implements IDisposable {
     try {
       this.news(this.model.learn(parseReply(answer)));
     } catch (error) {
-      this.model.fail(String(error));
+      this.model.fail(problemOf(error));
     }
     return true;
   }
@@ -257,7 +281,7 @@ export class KernelLink implements IDisposable {
     try {
       this.hear(parseMessage(content.data));
     } catch (error) {
-      this.model.fail(String(error));
+      this.model.fail(problemOf(error));
     }
   }
 

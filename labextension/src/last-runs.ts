@@ -30,5 +30,28 @@ export class LastRuns {
   }
 }
 
+/** What the ledger was asked for, but for what it had no answer to. */
+export class Asked {
+  private readonly ids = new Set<string>();
+
+  has(id: string): boolean {
+    return this.ids.has(id);
+  }
+
+  /** Ask for these: who asks meanwhile leaves them out; they are asked for again where there is no answer. */
+  async of(ids: readonly string[], answered: () => Promise<boolean>): Promise<boolean> {
+    ids.forEach(id => this.ids.add(id));
+    const done = await answered();
+    if (!done) {
+      ids.forEach(id => this.ids.delete(id));
+    }
+    return done;
+  }
+
+  clear(): void {
+    this.ids.clear();
+  }
+}
+
 const newestFirst = (one: Cell, other: Cell): number =>
   other.started_at - one.started_at || other.seq - one.seq;

@@ -2,6 +2,7 @@
 import type {
   Bound,
   Bucket,
+  BucketTotal,
   Cell,
   Held,
   Ledger,
@@ -19,6 +20,7 @@ import { totalOf } from './api.js';
 import { weaker } from './total.js';
 import { failedOf, type Failed } from './wasted.js';
 import { Sparks } from './sparks.js';
+import type { Problem } from './versions.js';
 
 /** How far we have come with this kernel. */
 export type Phase =
@@ -102,7 +104,7 @@ export interface Utilisation {
 }
 
 /** Whether the cells, or what lies between them (both its buckets together), say no busy time. */
-function isSilent({ buckets }: Summary): boolean {
+function isSilent(buckets: readonly BucketTotal[]): boolean {
   return [true, false].some(ofCells => {
     const there = buckets.filter(({ bucket }) => (bucket === 'cell') === ofCells);
     const has = (name: string): boolean => there.some(one => totalOf(one, name) !== undefined);
@@ -110,14 +112,16 @@ function isSilent({ buckets }: Summary): boolean {
   });
 }
 
-/** How much of the GPU time that was held was used; null where none was held. */
-export function utilisation(summary: Summary): Utilisation | null {
+/** How much of the GPU time that was held was used; null where none was held. A running cell has no buckets. */
+export function utilisation(
+  summary: Pick<Summary, 'totals'> & Partial<Pick<Summary, 'buckets'>>
+): Utilisation | null {
   const held = totalOf(summary, 'gpu_reserved_s');
   const busy = totalOf(summary, 'gpu_busy_s') ?? null;
   if (!held?.value) {
     return null;
   }
-  const lacks = busy === null || busy.missing > 0 || isSilent(summary);
+  const lacks = busy === null || busy.missing > 0 || isSilent(summary.buckets ?? []);
   if (busy === null || busy.value === null || (lacks && held.missing > 0)) {
     return { held, busy, share: null, bound: '', method: null };
   }
@@ -149,7 +153,9 @@ export class SessionModel {
   session: Session | null = null;
   sessionId: string | null = null;
   /** What of the kernel's words could not be understood. */
-  problem: string | null = null;
+  problem: Problem | null = null;
+  /** The connection is gone: nothing is known of the time since the kernel last spoke. */
+  lost = false;
   /** What the running cells drew in their last minute. */
   readonly sparks = new Sparks();
 
@@ -178,9 +184,17 @@ export class SessionModel {
     }
   }
 
-  fail(problem: string): void {
+  fail(problem: Problem): void {
     this.problem = problem;
     this.changed();
+  }
+
+  /** The connection to the kernel is gone, or is back. */
+  lose(lost: boolean): void {
+    if (lost !== this.lost) {
+      this.lost = lost;
+      this.changed();
+    }
   }
 
   /** A message of the kernel. It comes at most each second, and may be late, early or of another life. */
@@ -244,14 +258,19 @@ export class SessionModel {
     return this.heardAt;
   }
 
+  /** Seconds since the kernel last spoke, as far as it is known to have gone on. */
+  private get since(): number {
+    return this.lost ? 0 : Math.max(0, this.clock() - this.heardAt) / 1000;
+  }
+
   /** Seconds that a cell has run by now: what the kernel last said, and the time since then. */
   elapsed(cell: Running): number {
-    return cell.wall_s + Math.max(0, this.clock() - this.heardAt) / 1000;
+    return cell.wall_s + this.since;
   }
 
   /** The GPUs that the kernel holds idle, with the time since the last cell as it is by now. */
   heldNow(): Held[] {
-    const since = Math.max(0, this.clock() - this.heardAt) / 1000;
+    const { since } = this;
     const idle = this.phase === 'metered' && this.running.length === 0;
     return idle ? this.held.map(one => ({ ...one, idle_s: one.idle_s + since })) : [];
   }
@@ -301,11 +320,13 @@ export class SessionModel {
     this.budgets = budgets ?? this.budgets;
     this.sparks.hear(running);
     this.heardAt = this.clock();
+    this.lost = false;
   }
 
   private forget(): void {
     Object.assign(this, { running: [], summary: null, held: [], ledger: null, sensors: [] });
     Object.assign(this, { session: null, sessionId: null, seq: -1, problem: null, budgets: null });
+    this.lost = false;
     this.cells = new Map();
   }
 

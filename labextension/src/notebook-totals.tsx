@@ -2,7 +2,8 @@
 import React, { useContext, useEffect, useRef } from 'react';
 import type { Costs } from './api.js';
 import type { NotebookMeter } from './follow.js';
-import { GpuNote, ShareNote, SimulatedNote } from './parts/notices.js';
+import { withoutSome } from './lacking.js';
+import { GpuNote, lackingText, mismatchText, ShareNote, SimulatedNote } from './parts/notices.js';
 import { FoldsContext } from './parts/section.js';
 import { Totals, type Row } from './parts/totals.js';
 import { Used } from './parts/used.js';
@@ -127,25 +128,45 @@ function Elsewhere({ meter, places, supposing }: NotebookTotalsProps): React.JSX
   );
 }
 
+/** What the ledger has of a scope; where it lacks this session's cells, no zero and no whole. */
+function ledgerRow(
+  meter: NotebookMeter,
+  scope: 'notebook' | 'project',
+  why: string,
+  words: Words
+): Row {
+  const { totals } = meter.feed;
+  const summary = totals?.scopes[scope] ?? null;
+  const title = totals?.[scope] ?? '';
+  const host = lackingOf(meter);
+  if (host === null || summary === null) {
+    return { scope, summary, title, why };
+  }
+  const lacks = lackingText(host, words);
+  return { scope, summary: withoutSome(summary, lacks), title, why: lacks, lacks };
+}
+
+/** Of which machine the server's ledger lacks the kernel's cells, '' where that is not known; null where it has them. */
+export const lackingOf = ({ model, feed }: NotebookMeter): string | null =>
+  feed.short ? (model.session?.host ?? '') : null;
+
+function whyOf({ feed: { problem } }: NotebookMeter, words: Words): string {
+  if (problem === null) {
+    return words.__('Being read from the ledger');
+  }
+  return typeof problem === 'string' ? problem : mismatchText(problem, words);
+}
+
 /** The session from the kernel; the notebook and its project, across restarts, from the ledger. */
-function rows({ model, feed }: NotebookMeter, words: Words): Row[] {
-  const { totals, problem } = feed;
-  const why = problem ?? words.__('Being read from the ledger');
+function rows(meter: NotebookMeter, words: Words): Row[] {
+  const { model, feed } = meter;
+  const { totals } = feed;
+  const why = whyOf(meter, words);
   const since = words.__('Since the meter was loaded into this kernel');
   const all: (Row | false)[] = [
     model.summary !== null && { scope: 'session', summary: model.summary, title: since, why },
-    {
-      scope: 'notebook',
-      summary: totals?.scopes.notebook ?? null,
-      title: totals?.notebook ?? '',
-      why
-    },
-    totals?.project !== null && {
-      scope: 'project',
-      summary: totals?.scopes.project ?? null,
-      title: totals?.project ?? '',
-      why
-    }
+    ledgerRow(meter, 'notebook', why, words),
+    totals?.project !== null && ledgerRow(meter, 'project', why, words)
   ];
   return all.filter((row): row is Row => row !== false);
 }

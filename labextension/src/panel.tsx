@@ -7,7 +7,7 @@ import type { Charts } from './charts.js';
 import { keepFocus } from './focus.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { costIcon } from './icons.js';
-import { machineOf, MeterTotals } from './notebook-totals.js';
+import { lackingOf, machineOf, MeterTotals } from './notebook-totals.js';
 import { Budgets } from './parts/budgets.js';
 import { Dearest } from './parts/dearest.js';
 import { ExportButton } from './parts/export.js';
@@ -255,7 +255,8 @@ function MeterRunning({ meter, ticks }: NotebookProps): React.JSX.Element {
       source={cell => firstLine(panel, cell.cell_id)}
       elapsed={cell => model.elapsed(cell)}
       watts={cell => model.sparks.of(cell.id)}
-      ticks={ticks}
+      ticks={ticks && !model.lost}
+      lost={model.lost}
       head={<NextRun forecast={nextRun(meter)} />}
     />
   );
@@ -343,11 +344,18 @@ function MeterWarnings({ meter, places, deeds }: NotebookProps): React.JSX.Eleme
   const { model, feed, link } = meter;
   const ledger = [model.ledger, feed.totals?.ledger ?? null].find(one => one?.ok === false);
   const mistakes = places.placeOf(machineOf(meter))?.problems ?? [];
-  const known = { problem: model.problem, ledger: ledger ?? null, server: feed.problem };
+  const known = {
+    problem: model.problem,
+    lost: model.lost,
+    ledger: ledger ?? null,
+    server: feed.problem,
+    lacking: lackingOf(meter)
+  };
   const act: Record<Help, () => unknown> = {
-    retry: () => meter.ask(),
+    retry: () => meter.again(),
     save: () => meter.save(),
     ask: () => link.introduce(),
+    askBoth: () => meter.save(),
     restart: () => deeds.commands.run('notebook:restart-kernel'),
     reload: () => window.location.reload()
   };

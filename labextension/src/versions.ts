@@ -1,19 +1,25 @@
-/** What is said where kernel, server and page are of different versions: pure. */
+/** Where kernel, server and page are of different versions: pure. */
+import { WireError } from './shape.js';
 
-/** What ends a sentence of two versions that a button of ours can help with. */
-export const RELOAD = 'reload it';
-export const RESTART = 'then restart the kernel';
+/** Who speaks of another version than this page, and whether a newer one. */
+export interface Mismatch {
+  who: 'kernel' | 'server';
+  newer: boolean;
+}
 
-/** Which of two is to be upgraded, where they do not speak one language. */
-export function mismatch(schema: unknown, ours: number, ofKernel: boolean): string {
-  const said = `(it speaks schema ${String(schema)}, this page ${ours})`;
-  const newer = Number(schema) > ours;
-  if (ofKernel) {
-    return newer
-      ? `the kernel's jupyter_costmeter is newer than JupyterLab's ${said}: upgrade it where JupyterLab runs, then restart that`
-      : `the kernel's jupyter_costmeter is older than JupyterLab's ${said}: upgrade it in the kernel's environment, ${RESTART}`;
+/** What went wrong: in the words of whoever said it, or what the page has words for. */
+export type Problem = string | Mismatch;
+
+export class VersionError extends WireError implements Mismatch {
+  readonly newer: boolean;
+
+  constructor(
+    readonly who: Mismatch['who'],
+    path: string,
+    schema: unknown,
+    ours: number
+  ) {
+    super(`${path}: schema ${String(schema)}, not ${ours}`);
+    this.newer = Number(schema) > ours;
   }
-  return newer
-    ? `this page is older than the server's jupyter_costmeter ${said}: ${RELOAD}`
-    : `the server's jupyter_costmeter is older than this page ${said}: upgrade it where JupyterLab runs, then restart that`;
 }

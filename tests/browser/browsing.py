@@ -95,10 +95,12 @@ def serve(root: Path, app: str, whole: bool = True, **more: str) -> Iterator[Ser
     with (root / "server.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
     server = Server(f"http://127.0.0.1:{port}", token, work, root / "data", process)
-    _wait(server, root / "server.log")
-    yield server
-    process.terminate()
-    process.wait(20)
+    try:
+        _wait(server, root / "server.log")
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def _wait(server: Server, log: Path) -> None:

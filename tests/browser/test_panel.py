@@ -248,7 +248,7 @@ def test_a_ledger_that_cannot_be_written_is_said(open_notebook: OpenNotebook) ->
         run_cell(page, index)
     settled(page, "session", 3)
     run_cell(page, 2)
-    expect(page.locator(".jp-Costmeter-warning").first).to_contain_text("cannot be used", timeout=10_000)
+    expect(page.locator(".jp-Costmeter-warning").first).to_contain_text("cannot be used", timeout=40_000)
     shot(page, "ledger-full")
     run_cell(page, 3)
     run_cell(page, 4)

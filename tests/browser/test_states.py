@@ -125,6 +125,31 @@ def test_offline_it_keeps_what_it_knew_and_tries_again(open_notebook: OpenNotebo
     settled(page, "notebook", 3)
 
 
+def test_a_server_that_dies_is_said_and_the_clock_stands(page: Page, tmp_path: Path) -> None:
+    for server in serve(tmp_path, "jupyterlab"):
+        (server.work / "work.ipynb").write_text(notebook(LOAD, "import time; time.sleep(120)"))
+        visit(page, server, "work.ipynb")
+        run_cell(page, 0)
+        settled(page, "session", 1)
+        page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        clock = page.locator(".jp-Costmeter-elapsed")
+        expect(clock).to_be_visible(timeout=20_000)
+        server.process.kill()
+        warning = page.locator('.jp-Costmeter-warning[data-kind="server"]')
+        expect(warning).to_contain_text("Offline: the server does not answer", timeout=60_000)
+        expect(warning.locator("button")).to_have_text("Try again")
+        expect(clock).to_contain_text("≥", timeout=30_000)
+        stood = clock.get_attribute("data-elapsed")
+        page.wait_for_timeout(3000)
+        assert clock.get_attribute("data-elapsed") == stood
+        assert page.locator(".jp-Costmeter-warning").count() == 1
+        page.locator(".jp-Dialog button", has_text="Close").click(timeout=60_000)  # JupyterLab's own
+        shot(page, "state-server-gone")  # the dark theme would have to come from the server
+        narrow(page, 200)
+        shot(page, "state-server-gone-narrow")
+
+
 def test_another_version_says_which_to_upgrade(open_notebook: OpenNotebook, lab: Server) -> None:
     page = open_notebook(LOAD)
 
@@ -135,8 +160,8 @@ def test_another_version_says_which_to_upgrade(open_notebook: OpenNotebook, lab:
     page.route(TOTALS, newer)
     run_cell(page, 0)
     warning = page.locator('.jp-Costmeter-warning[data-kind="server"]')
-    expect(warning).to_contain_text("this page is older than the server's jupyter_costmeter", timeout=20_000)
-    expect(warning).to_contain_text("reload it")
+    expect(warning).to_contain_text("This page is older than the server's jupyter_costmeter", timeout=20_000)
+    expect(warning.locator('[data-deed="reload"]')).to_have_text("Reload the page")
     settled(page, "session", 1)  # what the kernel tells is shown nevertheless
     page.unroute(TOTALS)
     page.reload()

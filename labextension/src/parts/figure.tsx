@@ -35,15 +35,25 @@ export function Figure(props: {
   );
 }
 
-/** Seconds; a dash for none at all, which is `null`. */
-export function Duration(props: { name: string; seconds: number | null }): React.JSX.Element {
-  const { name, seconds } = props;
+/** Seconds; a dash for `null`, which is not known or nothing at all: `why` says it on hover. */
+export function Duration(props: {
+  name: string;
+  seconds: number | null;
+  why?: string | undefined;
+  /** Some are missing. */
+  least?: boolean;
+}): React.JSX.Element {
+  const { name, seconds, why, least } = props;
   return (
-    <span className="jp-Costmeter-figure" data-name={name} data-value={seconds ?? 0}>
+    <span className="jp-Costmeter-figure" data-name={name} data-value={seconds ?? ''} title={why}>
+      {least && <Least />}
       {seconds === null ? DASH : duration(seconds)}
     </span>
   );
 }
+
+/** There is more than the figure after it says. */
+export const Least = (): React.JSX.Element => <span className="jp-Costmeter-mark">≥</span>;
 
 /** A sentence, with its piece of code (if it is in there) set as code. */
 export function Coded({ text, code }: { text: string; code: string }): React.JSX.Element {

@@ -1,26 +1,35 @@
 import React, { useState } from 'react';
 import type { Ledger, Share, Status } from '../api.js';
-import { RELOAD, RESTART } from '../versions.js';
+import type { Mismatch, Problem } from '../versions.js';
 import type { Words } from '../words.js';
 import { useView } from './view.js';
 
 export interface WarningsProps {
   /** What of the kernel's words could not be understood. */
-  problem: string | null;
+  problem: Problem | null;
+  /** The connection to the kernel is gone. */
+  lost: boolean;
   /** The ledger that is not well, as the kernel or else the server sees it. */
   ledger: Ledger | null;
   /** Why the server has no totals. */
-  server: string | null;
+  server: Problem | null;
+  /** The kernel's machine, where its records are not in the server's ledger; '' where that is not known. */
+  lacking: string | null;
   /** Mistakes in the file of the user's assumptions, each with its line. */
   mistakes: readonly string[];
   /** What a button does. */
   act: (help: Help) => unknown;
 }
 
-/** Ask the server again, let the kernel write its ledger, ask it again, restart it, read the page anew. */
-export type Help = 'retry' | 'save' | 'ask' | 'restart' | 'reload';
+/** Ask the server again, let the kernel write its ledger, ask it again, both, restart it, read the page anew. */
+export type Help = 'retry' | 'save' | 'ask' | 'askBoth' | 'restart' | 'reload';
 
-type Warning = readonly [kind: string, text: string | null];
+/** What is wrong, and what can be done about it; nothing about a mistake in a file, whose line is said. */
+interface Warning {
+  kind: string;
+  text: string;
+  help: Help | null;
+}
 
 /** With the file's name alone: where it lies is said on hover. */
 function ledgerText({ message, waiting, path }: Ledger, words: Words): string {
@@ -33,34 +42,76 @@ function ledgerText({ message, waiting, path }: Ledger, words: Words): string {
 /** What `fetch` says where nobody answers, in Chromium, Firefox and Safari. */
 const OFFLINE = /Failed to fetch|NetworkError|Load failed/;
 
-function serverText(problem: string, words: Words): string {
-  return OFFLINE.test(problem)
-    ? words.__('Offline: the server does not answer, so totals are as they last were.')
-    : words.__('The ledger cannot be read: %1', problem);
+/** Which of two is to be upgraded, where they do not speak one language. */
+export function mismatchText({ who, newer }: Mismatch, words: Words): string {
+  if (who === 'kernel') {
+    return newer
+      ? words.__(
+          "The kernel's jupyter_costmeter is newer than JupyterLab's: upgrade it where JupyterLab runs."
+        )
+      : words.__(
+          "The kernel's jupyter_costmeter is older than JupyterLab's: upgrade it in the kernel's environment."
+        );
+  }
+  return newer
+    ? words.__("This page is older than the server's jupyter_costmeter: reload it.")
+    : words.__(
+        "The server's jupyter_costmeter is older than this page: upgrade it where JupyterLab runs."
+      );
+}
+
+/** An older kernel's meter is a newer one after its upgrade and a restart; else a new page is needed. */
+const mismatchHelp = ({ who, newer }: Mismatch): Help =>
+  who === 'kernel' && !newer ? 'restart' : 'reload';
+
+const mismatched = (kind: string, one: Mismatch, words: Words): Warning => ({
+  kind,
+  text: mismatchText(one, words),
+  help: mismatchHelp(one)
+});
+
+function wireWarning(problem: Problem, words: Words): Warning {
+  return typeof problem === 'string'
+    ? { kind: 'wire', text: words.__('The kernel is not understood: %1', problem), help: 'ask' }
+    : mismatched('wire', problem, words);
+}
+
+function serverWarning(problem: Problem | null, lost: boolean, words: Words): Warning | null {
+  if (lost || (typeof problem === 'string' && OFFLINE.test(problem))) {
+    const text = words.__('Offline: the server does not answer, so totals are as they last were.');
+    return { kind: 'server', text, help: 'retry' };
+  }
+  if (problem === null || typeof problem !== 'string') {
+    return problem && mismatched('server', problem, words);
+  }
+  const text = words.__('The ledger cannot be read: %1', problem);
+  return { kind: 'server', text, help: 'retry' };
+}
+
+/** Why the ledger's totals lack this kernel's cells. */
+export function lackingText(host: string, words: Words): string {
+  return host === ''
+    ? words.__("This kernel's records are not in the server's ledger.")
+    : words.__("This kernel's records are not in the server's ledger (it runs on %1).", host);
+}
+
+/** Where the ledger is not well that is why it lacks records. */
+function lackingWarning({ lacking, ...more }: WarningsProps, words: Words): Warning | null {
+  return lacking === null || more.ledger !== null || more.server !== null || more.lost
+    ? null
+    : { kind: 'lacking', text: lackingText(lacking, words), help: 'askBoth' };
 }
 
 function warnings(props: WarningsProps, words: Words): Warning[] {
-  const { problem, ledger, server, mistakes } = props;
-  return [
-    ['wire', problem],
-    ['ledger', ledger && ledgerText(ledger, words)],
-    ['server', server && serverText(server, words)],
-    ...mistakes.map((text): Warning => ['assumptions', text])
+  const { problem, lost, ledger, server, mistakes } = props;
+  const all = [
+    problem && wireWarning(problem, words),
+    ledger && { kind: 'ledger', text: ledgerText(ledger, words), help: 'save' as const },
+    serverWarning(server, lost, words),
+    lackingWarning(props, words),
+    ...mistakes.map(text => ({ kind: 'assumptions', text, help: null }))
   ];
-}
-
-/** What can be done about it; nothing about a mistake in a file, whose line is said. */
-function helpOf(kind: string, text: string): Help | null {
-  switch (kind) {
-    case 'ledger':
-      return 'save';
-    case 'server':
-      return text.includes(RELOAD) ? 'reload' : 'retry';
-    case 'wire':
-      return text.includes(RESTART) ? 'restart' : 'ask';
-    default:
-      return null;
-  }
+  return all.filter((one): one is Warning => !!one);
 }
 
 function helpText(help: Help, words: Words): string {
@@ -68,6 +119,7 @@ function helpText(help: Help, words: Words): string {
     retry: words.__('Try again'),
     save: words.__('Try again'),
     ask: words.__('Ask again'),
+    askBoth: words.__('Ask again'),
     restart: words.__('Restart the kernel…'),
     reload: words.__('Reload the page')
   }[help];
@@ -100,20 +152,17 @@ export function Warnings(props: WarningsProps): React.JSX.Element {
   const { words } = useView();
   return (
     <>
-      {warnings(props, words).map(([kind, text]) => {
-        const help = text === null ? null : helpOf(kind, text);
-        return text === null ? null : (
-          <p
-            key={kind === 'assumptions' ? text : kind}
-            className="jp-Costmeter-warning"
-            data-kind={kind}
-            role="alert"
-            title={kind === 'ledger' ? props.ledger?.path : undefined}
-          >
-            {text} {help && <HelpButton help={help} act={props.act} />}
-          </p>
-        );
-      })}
+      {warnings(props, words).map(({ kind, text, help }) => (
+        <p
+          key={kind === 'assumptions' ? text : kind}
+          className="jp-Costmeter-warning"
+          data-kind={kind}
+          role="alert"
+          title={kind === 'ledger' ? props.ledger?.path : undefined}
+        >
+          {text} {help && <HelpButton help={help} act={props.act} />}
+        </p>
+      ))}
     </>
   );
 }

@@ -2,14 +2,14 @@ import React from 'react';
 import { totalOf, type Running as RunningCell } from '../api.js';
 import { isCalm } from '../calm.js';
 import { ticking, tickStep } from '../format.js';
-import { percent } from '../format.js';
-import { Figure } from './figure.js';
+import { Figure, Least } from './figure.js';
 import { Ahead } from './forecast.js';
 import { Name } from './name.js';
 import { TaggedMark } from './tagged.js';
 import { GistParts, Section } from './section.js';
 import { Spark } from './spark.js';
 import { useTick } from './tick.js';
+import { Busy } from './used.js';
 import { useView } from './view.js';
 import { CellLine } from './work.js';
 
@@ -19,10 +19,12 @@ interface RowProps {
   elapsed: (cell: RunningCell) => number;
   watts: (cell: RunningCell) => readonly number[];
   ticks: boolean;
+  /** The kernel is not heard any more: it has run for so long at least. */
+  lost: boolean;
 }
 
 /** The only part that redraws by itself; between two messages its time goes on from the last one. */
-function Clock(props: Pick<RowProps, 'cell' | 'elapsed' | 'ticks'>): React.JSX.Element {
+function Clock(props: Pick<RowProps, 'cell' | 'elapsed' | 'ticks' | 'lost'>): React.JSX.Element {
   const now = props.elapsed(props.cell);
   useTick(props.ticks, now, isCalm() ? 1 : tickStep(now));
   return (
@@ -32,12 +34,13 @@ function Clock(props: Pick<RowProps, 'cell' | 'elapsed' | 'ticks'>): React.JSX.E
       role="timer"
       aria-live="off"
     >
+      {props.lost && <Least />}
       {ticking(isCalm() ? Math.floor(now) : now)}
     </span>
   );
 }
 
-function Row({ cell, source, elapsed, watts, ticks }: RowProps): React.JSX.Element {
+function Row({ cell, source, elapsed, watts, ticks, lost }: RowProps): React.JSX.Element {
   const { words } = useView();
   return (
     <div
@@ -49,7 +52,7 @@ function Row({ cell, source, elapsed, watts, ticks }: RowProps): React.JSX.Eleme
         <Name cell={cell} source={source} />
         <TaggedMark said={cell} />
       </span>
-      <Clock {...{ cell, elapsed, ticks }} />
+      <Clock {...{ cell, elapsed, ticks, lost }} />
       <span className="jp-Costmeter-power">
         {cell.power && <Figure title={words.__('Power')} name="power_w" total={cell.power} />}
         <Spark watts={watts(cell)} />
@@ -62,23 +65,7 @@ function Row({ cell, source, elapsed, watts, ticks }: RowProps): React.JSX.Eleme
   );
 }
 
-/** How busy the GPUs were that the cell has held so far; nothing where it held none. */
-function Busy({ cell }: { cell: RunningCell }): React.JSX.Element | null {
-  const { words } = useView();
-  const [held, busy] = [totalOf(cell, 'gpu_reserved_s'), totalOf(cell, 'gpu_busy_s')];
-  if (!held?.value || busy?.value == null) {
-    return null;
-  }
-  const share = Math.min(1, busy.value / held.value);
-  const mark = busy.method === 'measured' ? '' : '~';
-  return (
-    <span className="jp-Costmeter-busy" data-share={share} title={busy.sources.join('; ')}>
-      {words.__('GPU %1 busy', mark + percent(share))}
-    </span>
-  );
-}
-
-export interface RunningProps extends Pick<RowProps, 'elapsed' | 'watts' | 'ticks'> {
+export interface RunningProps extends Pick<RowProps, 'elapsed' | 'watts' | 'ticks' | 'lost'> {
   cells: readonly RunningCell[];
   source: (cell: RunningCell) => string | null;
   /** Above the cells. */
@@ -100,7 +87,7 @@ export function Running(props: RunningProps): React.JSX.Element {
 }
 
 /** Of what runs the outermost cell: its time and its energy so far. */
-function Gist({ cells, elapsed, ticks }: RunningProps): React.JSX.Element {
+function Gist({ cells, elapsed, ticks, lost }: RunningProps): React.JSX.Element {
   const { words } = useView();
   const [cell] = cells;
   const now = cell === undefined ? 0 : elapsed(cell);
@@ -111,6 +98,7 @@ function Gist({ cells, elapsed, ticks }: RunningProps): React.JSX.Element {
   const parts = [
     <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />,
     <span role="timer" aria-live="off">
+      {lost && <Least />}
       {ticking(Math.floor(now))}
     </span>
   ];

@@ -8,7 +8,7 @@ import type { Words } from '../words.js';
 import { Bar, bucketName, BucketFigure, Swatch } from './buckets.js';
 import type { Column } from './column.js';
 import { costColumns } from './costs.js';
-import { Duration, Figure } from './figure.js';
+import { Duration, Figure, Least } from './figure.js';
 import { scopeName } from './scope.js';
 import { GistParts, Section } from './section.js';
 import { useView } from './view.js';
@@ -19,6 +19,8 @@ export interface Row {
   summary: Summary | null;
   /** Why there is no summary. */
   why: string;
+  /** Why the summary lacks some. */
+  lacks?: string | undefined;
   /** What the scope is, for the heading's hover. */
   title: string;
 }
@@ -68,25 +70,43 @@ function isThere(column: Column, rows: readonly Row[]): boolean {
   );
 }
 
-function Count({ summary }: { summary: Summary }): React.JSX.Element {
+interface ValueProps {
+  summary: Summary;
+  /** Why it lacks some. */
+  lacks: string | undefined;
+}
+
+function Count({ summary, lacks }: ValueProps): React.JSX.Element {
   const { words } = useView();
   const { cells, failed } = summary;
-  const hover = words._n('%1 failed', '%1 failed', failed);
+  const said = failed > 0 ? words._n('%1 failed', '%1 failed', failed) : undefined;
+  const hover = lacks === undefined ? said : [...(said ? [said] : []), lacks].join('\n');
   return (
-    <span
-      className="jp-Costmeter-figure"
-      data-name="cells"
-      data-value={cells}
-      title={failed > 0 ? hover : undefined}
-    >
+    <span className="jp-Costmeter-figure" data-name="cells" data-value={cells} title={hover}>
+      {lacks !== undefined && <Least />}
       {cells}
       {failed > 0 && <span className="jp-Costmeter-failed"> {failed}&#8239;✗</span>}
     </span>
   );
 }
 
-function Value(props: { column: Column; summary: Summary }): React.JSX.Element | null {
-  const { column, summary } = props;
+/** The time of its cells. */
+function Time({ summary, lacks }: ValueProps): React.JSX.Element {
+  const { words } = useView();
+  const { cells, wall_s } = summary;
+  const none = words.__('No cell has run.');
+  return (
+    <Duration
+      name="wall_s"
+      seconds={cells > 0 ? wall_s : null}
+      why={lacks ?? (cells > 0 ? undefined : none)}
+      least={lacks !== undefined}
+    />
+  );
+}
+
+function Value(props: ValueProps & { column: Column }): React.JSX.Element | null {
+  const { column, summary, lacks } = props;
   const { name, label, bucket } = column;
   const { words } = useView();
   if (column.render !== undefined) {
@@ -99,10 +119,10 @@ function Value(props: { column: Column; summary: Summary }): React.JSX.Element |
     return <BucketFigure bucket={bucket} summary={summary} />;
   }
   if (name === 'cells') {
-    return <Count summary={summary} />;
+    return <Count {...{ summary, lacks }} />;
   }
   if (name === 'wall_s') {
-    return <Duration name={name} seconds={summary.cells > 0 ? summary.wall_s : null} />;
+    return <Time {...{ summary, lacks }} />;
   }
   const title = name.startsWith('peak_') ? words.__('%1, at its highest', label) : label;
   const more = saidOf(name, summary, words);
@@ -181,7 +201,7 @@ function Gist({ row }: { row: Row | undefined }): React.JSX.Element {
   const emissions = summary.costs && totalOf(summary.costs, 'emissions_g');
   const parts = [
     <Figure title={words.__('Energy')} name="energy_j" total={totalOf(summary, 'energy_j')} />,
-    <Duration name="wall_s" seconds={summary.cells > 0 ? summary.wall_s : null} />,
+    <Time summary={summary} lacks={row?.lacks} />,
     ...(emissions
       ? [<Figure title={words.__('Emissions')} name="emissions_g" total={emissions} />]
       : [])
@@ -191,21 +211,24 @@ function Gist({ row }: { row: Row | undefined }): React.JSX.Element {
 
 function ScopeRow(props: { row: Row; shown: readonly Column[] }): React.JSX.Element {
   const { words } = useView();
-  const { scope, summary, title, why } = props.row;
+  const { scope, summary, title, why, lacks } = props.row;
   return (
     <tr role="row" data-scope={scope}>
       <th role="rowheader" scope="row" title={title}>
         {scopeName(scope, words)}
       </th>
       {props.shown.map(column => (
-        <Cell key={column.name} column={column} summary={summary} why={why} />
+        <Cell key={column.name} {...{ column, summary, why, lacks }} />
       ))}
     </tr>
   );
 }
 
-function Cell(props: { column: Column; summary: Summary | null; why: string }): React.JSX.Element {
-  const { column, summary, why } = props;
+interface CellProps extends Pick<Row, 'summary' | 'why' | 'lacks'> {
+  column: Column;
+}
+
+function Cell({ column, summary, why, lacks }: CellProps): React.JSX.Element {
   const { name, short, bucket, cost, quiet } = column;
   const part = bucket !== undefined || name === BAR || (cost && name !== 'emissions_g');
   return (
@@ -224,7 +247,7 @@ function Cell(props: { column: Column; summary: Summary | null; why: string }): 
         </span>
       )}
       {summary ? (
-        <Value column={column} summary={summary} />
+        <Value {...{ column, summary, lacks }} />
       ) : part ? null : (
         <Unknown name={name} why={why} />
       )}
