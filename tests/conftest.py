@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{folder}/jupyter_costmeter.toml would change what the tests see: move it aside")
 
 
-#: What starts kernels, JupyterLab or a browser, or measures times: a second worker beside it would change what it sees.
+#: What starts kernels, JupyterLab or a browser, or measures times: in a round of its own, two files at a time.
 LIVE = {"start_kernel", "page", "server", "one_server"}
 ALONE = (
     "test_demo.py", "test_examples.py", "test_gpu_faults.py", "test_guide.py", "test_headless.py",
