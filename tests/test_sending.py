@@ -211,4 +211,5 @@ def test_the_pace_slackens_after_failures_and_recovers() -> None:
     assert 5.0 <= rests[0] <= 10.0
     assert 10.0 <= rests[1] <= 20.0
     assert all(150.0 <= rest <= 300.0 for rest in rests[6:])
+    assert all(pace.after(Sent(0, 3, "away")) <= 300.0 for _ in range(2000))  # a week away
     assert pace.after(Sent(3, 0)) == 5.0

@@ -106,5 +106,5 @@ class Pace:
     def after(self, sent: Sent) -> float:
         """Seconds to rest."""
         self._failed = self._failed + 1 if sent.problem is not None else 0
-        longest = min(REST_S, self._every_s * 2.0**self._failed)
+        longest = min(REST_S, self._every_s * 2.0 ** min(self._failed, 32))  # weeks without a network are no error
         return longest if not self._failed else longest * random.uniform(0.5, 1.0)
