@@ -8,13 +8,14 @@ from contextlib import closing
 from pathlib import Path
 
 from . import bars
-from .addresses import address_of
+from .addresses import address_of, of_a_hub
 from .errors import UsageError
 from .format import about
 from .ledger import Share, open_ledger
 from .ledger.outbox import Waiting
 from .pages import Page
 from .record import Status
+from .shared.opening import opened
 from .shared.sending import send
 from .shared.store import SharedLedger
 
@@ -40,7 +41,13 @@ def shared_address(setting: str, named: str | None = None) -> str:
 
 
 def prepare(address: str) -> Page:
-    """Make its tables and roles, or bring them up to date."""
+    """Make its tables and roles, or bring them up to date.
+
+    Raises:
+        UsageError: it is a Hub's service.
+    """
+    if of_a_hub(address):
+        raise UsageError("a Hub's service prepares nothing: name the database, postgresql://…")
     with closing(SharedLedger(address)) as there:
         steps = there.prepare()
     done = "is prepared" if steps else "was up to date already"
@@ -54,7 +61,7 @@ def sync(path: Path, address: str, whole: bool = False, bar: bars.Bar[list[Waiti
     Raises:
         LedgerError: the file cannot be read or written.
     """
-    with closing(open_ledger(path)) as ledger, closing(SharedLedger(address)) as there:
+    with closing(open_ledger(path)) as ledger, closing(opened(address)) as there:
         begun = ledger.share()
         ledger.begin_share(address, time.time())
         if whole:

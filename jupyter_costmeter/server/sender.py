@@ -10,8 +10,8 @@ from pathlib import Path
 from .. import guard
 from ..errors import LedgerError
 from ..ledger import open_ledger
+from ..shared.opening import opened
 from ..shared.sending import Pace, Sent, send
-from ..shared.store import SharedLedger
 
 
 class Sender:
@@ -32,7 +32,7 @@ class Sender:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        with closing(open_ledger(self._path)) as ledger, closing(SharedLedger(self._address)) as there:
+        with closing(open_ledger(self._path)) as ledger, closing(opened(self._address)) as there:
             rest_s = 0.0
             while not self._stopped.wait(rest_s):
                 sent = Sent(0, 0, "the local ledger could not be used")
