@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from ..budget import BudgetEvent
 from ..errors import LedgerError, LedgerTooNew
 from ..ledger import rows
 from ..record import CellRecord, Provenance, SessionInfo
@@ -51,6 +52,7 @@ class Batch:
     infos: Sequence[SessionInfo] = ()
     records: Sequence[CellRecord] = ()
     tags: Sequence[Tag] = ()
+    events: Sequence[BudgetEvent] = ()
 
 
 class SharedLedger:
@@ -103,6 +105,7 @@ class SharedLedger:
             _add(connection, tables.cell, map(rows.cell_row, new))
             _add(connection, tables.figure, (row for record in new for row in rows.figure_rows(record)))
             _add(connection, tables.tag, map(asdict, batch.tags))
+            _add(connection, tables.budget_event, map(asdict, batch.events))
 
     # Reading
 
@@ -129,6 +132,21 @@ class SharedLedger:
         ]
 
     # The connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that only reads, all of it as of one moment; the database must be of this version."""
+        with self._begun() as connection:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            self._check(connection)
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction; the database must be of this version."""
+        with self._begun() as connection:
+            self._check(connection)
+            yield connection
 
     @contextmanager
     def _begun(self) -> Iterator[sa.Connection]:
