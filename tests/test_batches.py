@@ -40,7 +40,7 @@ INFO = st.builds(SessionInfo, id=TEXT, environment=st.dictionaries(TEXT, TEXT, m
 
 @given(st.lists(RECORD, max_size=3), st.lists(INFO, max_size=2), TEXT | st.none())
 def test_it_comes_out_as_it_went_in(records: list[CellRecord], infos: list[SessionInfo], owner: str | None) -> None:
-    whole = Batch(infos, records, list(BATCH.tags))
+    whole = Batch(infos, records, list(BATCH.tags), golden.EVENTS)
     assert batch_of(text_of(whole, owner)) == (owner, whole)
 
 
@@ -90,6 +90,7 @@ def put(*path: Any) -> Callable[[Any], None]:
         (put("records", 1, "figures", 0, 1, "9"), r"figures\[0\]\[1\] is '9'; it wants number or null"),
         (put("sessions", 0, "environment", {"a": 1}), r"sessions\[0\].environment"),
         (put("sessions", 0, "hosts", "x"), r"sessions\[0\] has a field 'hosts'"),
+        (put("events", [{"id": 1}]), r"events\[0\]"),
         (put("tags", 0, {}), r"tags\[0\] lacks id"),
         (put("provenances", "x", {"method": "guessed"}), "provenances.x.method"),
         (put("provenances", []), "provenances wants an object"),

@@ -28,8 +28,9 @@ CREATE FUNCTION costmeter.me() RETURNS text LANGUAGE sql STABLE SET search_path 
 $$"""
 #: Whose hourly sums may be read for the owner: those of a group, or everybody's.
 GROUP = """(
-    (SELECT current_setting('costmeter.everybody', true)) = 'yes' OR owner IN (
+    (SELECT current_setting('costmeter.everybody', true)) = 'yes' OR {whose} IN (
         SELECT jsonb_array_elements_text(nullif(current_setting('costmeter.group', true), '')::jsonb)))"""
+OWNERS = GROUP.format(whose="owner")
 #: What must be known of others' sessions to price their sums; neither the notebook nor the login name is in it.
 MACHINES = f"""
 CREATE FUNCTION costmeter.machines()
@@ -37,9 +38,9 @@ RETURNS TABLE (owner text, id text, started_at float8, host text, environment te
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT owner, id, started_at, host, environment FROM costmeter.session
     WHERE pg_has_role(session_user, 'costmeter_service', 'USAGE')
-        AND (owner = current_setting('costmeter.owner', true) OR {GROUP})
+        AND (owner = current_setting('costmeter.owner', true) OR {OWNERS})
 $$"""  # noqa: S608 (nothing in it comes from outside)
-KEYED = ("session", "provenance", "cell", "figure", "tag", "used")
+KEYED = ("session", "provenance", "cell", "figure", "tag", "budget_event", "used")
 MIGRATION = (
     ROLE,
     "GRANT costmeter_member TO costmeter_service",
@@ -56,9 +57,11 @@ MIGRATION = (
         SELECT FROM costmeter.cell c
         WHERE c.owner = figure.owner AND c.id = figure.cell_id AND c.outcome = 'killed'))""",
     *(
-        f"CREATE POLICY grouped ON costmeter.{name} FOR SELECT TO costmeter_service USING {GROUP}"
+        f"CREATE POLICY grouped ON costmeter.{name} FOR SELECT TO costmeter_service USING {OWNERS}"
         for name in ("used", "provenance")
     ),
+    "ALTER POLICY own ON costmeter.budget USING (person IS NULL OR person = (SELECT costmeter.me()))",
+    f"CREATE POLICY grouped ON costmeter.budget FOR SELECT TO costmeter_service USING {GROUP.format(whose='person')}",
     MACHINES,
 )
 SAY = text(

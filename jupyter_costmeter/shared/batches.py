@@ -1,7 +1,8 @@
 """A batch as JSON, from a user's server to the Hub's service, and back: each mistake in it is said, none is guessed at.
 
 One object: ``version``, ``owner`` (who means to send it), ``provenances`` by their ids, ``sessions``, ``records`` whose
-``figures`` are rows of name, value, device and the provenance's id, and ``tags``; else the fields of the records.
+``figures`` are rows of name, value, device and the provenance's id, ``tags``, and the ``events`` of budgets; each has
+the fields of its record.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NoReturn
 
+from ..budget import BudgetEvent
 from ..errors import UsageError
 from ..ledger import rows
 from ..record import CellRecord, Figure, Provenance, SessionInfo, Usage
@@ -23,7 +25,7 @@ VERSION = 1
 MOST, MOST_BYTES, LONGEST_S = 2000, 8_000_000, 366 * 86_400.0
 #: Seconds since 1970 that a clock may show.
 LATEST_S = 1e10
-PARTS = ("version", "owner", "provenances", "sessions", "records", "tags")
+PARTS = ("version", "owner", "provenances", "sessions", "records", "tags", "events")
 
 
 class OtherVersion(UsageError):
@@ -40,6 +42,7 @@ def text_of(batch: Batch, owner: str | None = None) -> bytes:
         "sessions": [asdict(info) for info in batch.infos],
         "records": [_record_row(record) for record in batch.records],
         "tags": [asdict(tag) for tag in batch.tags],
+        "events": [asdict(event) for event in batch.events],
     }
     return json.dumps(body, separators=(",", ":")).encode()
 
@@ -68,7 +71,8 @@ def batch_of(text: bytes) -> tuple[str | None, Batch]:
     infos = [decoding.made(SessionInfo, one, at) for at, one in _each(body, "sessions")]
     records = [_record(one, origins, at) for at, one in _each(body, "records")]
     tags = [decoding.made(Tag, one, at) for at, one in _each(body, "tags")]
-    return owner, Batch(infos, records, tags)
+    events = [decoding.made(BudgetEvent, one, at) for at, one in _each(body, "events")]
+    return owner, Batch(infos, records, tags, events)
 
 
 def _parsed(text: bytes) -> Mapping[str, Any]:

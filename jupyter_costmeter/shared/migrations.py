@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..uses import MEMORY, NAMES, WORK
 from . import acting
+from .labs import LABS
 
 ROLES = """
 DO $$
@@ -218,5 +219,6 @@ SECURITY = (
 )
 MIGRATIONS: list[tuple[str, tuple[str, ...]]] = [
     ("first", (ROLES, *TABLES, SPREAD, *TRIGGERS, *GRANTS, *SECURITY)),
+    ("labs", LABS),
     ("a service acts for others", acting.MIGRATION),
 ]

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from ..budget import BudgetEvent
 from ..errors import LedgerError, LedgerTooNew
 from ..ledger import rows
 from ..record import CellRecord, Provenance, SessionInfo
@@ -53,6 +54,7 @@ class Batch:
     infos: Sequence[SessionInfo] = ()
     records: Sequence[CellRecord] = ()
     tags: Sequence[Tag] = ()
+    events: Sequence[BudgetEvent] = ()
 
 
 class SharedLedger:
@@ -112,6 +114,7 @@ class SharedLedger:
             self._add(connection, tables.cell, map(rows.cell_row, new))
             self._add(connection, tables.figure, (row for record in new for row in rows.figure_rows(record)))
             self._add(connection, tables.tag, map(asdict, batch.tags))
+            self._add(connection, tables.budget_event, map(asdict, batch.events))
 
     def _add(self, connection: sa.Connection, table: sa.Table, found: Iterable[Mapping[str, Any]]) -> None:
         """Rows that are not there, of this user or of whom it acts for."""
@@ -147,10 +150,26 @@ class SharedLedger:
     # The connection
 
     @contextmanager
-    def _begun(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction."""
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that only reads, all of it as of one moment; the database must be of this version."""
+        with self._begun("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+            self._check(connection)
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction; the database must be of this version."""
+        with self._begun() as connection:
+            self._check(connection)
+            yield connection
+
+    @contextmanager
+    def _begun(self, *first: str) -> Iterator[sa.Connection]:
+        """A connection in a transaction that begins with these statements."""
         try:
             with self._opened().begin() as connection:
+                for statement in first:
+                    connection.exec_driver_sql(statement)
                 if self._acting is not None and not acting.say(connection, self._acting):
                     raise ShareError(f"the database's user in {self.address} may not act for others: {SERVICE}")
                 yield connection
