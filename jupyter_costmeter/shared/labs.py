@@ -114,10 +114,7 @@ GRANTS = (
     f"GRANT SELECT ON costmeter.budget, costmeter.budget_event {BOTH}",
     f"GRANT INSERT ON costmeter.budget_event {BOTH}",
     "GRANT INSERT, UPDATE, DELETE ON costmeter.budget TO costmeter_head",
-    *(
-        f"REVOKE ALL ON FUNCTION costmeter.{function} FROM PUBLIC"
-        for function in ("elsewhere(text)", "pool(integer)")
-    ),
+    *(f"REVOKE ALL ON FUNCTION costmeter.{function} FROM PUBLIC" for function in ("elsewhere(text)", "pool(integer)")),
     f"GRANT EXECUTE ON FUNCTION costmeter.elsewhere(text), costmeter.pool(integer) {BOTH}",
 )
 SECURITY = (
