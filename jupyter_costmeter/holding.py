@@ -65,7 +65,8 @@ def _all_spent(over: Sequence[Verdict], now: float) -> str:
 def _spent(verdict: Verdict, now: float) -> str:
     """Which budget, how much, where it is set, until when."""
     if verdict.offline == "hold":
-        return f"the lab's database is away, and its budget {title(verdict.budget)} holds until it is back: {said(verdict)}"
+        name = title(verdict.budget)
+        return f"the lab's database is away, and its budget {name} holds until it is back: {said(verdict)}"
     anew = resets(verdict, now)
     origin = f" ({verdict.budget.origin})" if verdict.budget.origin else ""
     return f"the budget {title(verdict.budget)} is spent, {said(verdict)}{origin}" + (f"; it {anew}" if anew else "")
@@ -93,8 +94,7 @@ def _way_on(over: Sequence[Verdict], headless: bool, project: str | None) -> str
 def _of_lab(verdict: Verdict) -> str:
     if verdict.offline == "hold":
         return "It is tried again by itself; `jupyter costmeter sync` asks now (CostMeter.ledger_share_offline)."
-    set_by = verdict.budget.lab.set_by if verdict.budget.lab else ""
-    return f"It is a lab budget, which the lab's heads alone can raise (it was set by {set_by})."
+    return "It is a lab budget, which the lab's heads alone can raise."
 
 
 def _from_here(verdict: Verdict) -> float:

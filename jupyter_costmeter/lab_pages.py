@@ -1,4 +1,4 @@
-"""What ``lab`` answers: one's share of each of the lab's budgets and the pool's, who is where for a head, and setting one.
+"""What ``lab`` answers: one's share of each of the lab's budgets and the pool's; for a head who is where, and setting.
 
 Only here a door asks the lab's ledger while its user waits, since that is what was asked for.
 """

@@ -21,7 +21,7 @@ from jupyter_costmeter.budget import called
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.labs import Terms, keep, kept_beside
 from jupyter_costmeter.ledger import open_ledger
-from jupyter_costmeter.periods import Period
+from jupyter_costmeter.periods import Kind, Period
 from jupyter_costmeter.shared import planned
 from jupyter_costmeter.shared.sending import send
 from jupyter_costmeter.shared.store import ShareError
@@ -86,7 +86,7 @@ def test_an_own_budget_takes_the_place_of_the_one_for_each(lab: Lab) -> None:
         "SELECT * FROM costmeter.elsewhere('ben')",
         "SELECT * FROM costmeter.elsewhere('cleo')",
         "CREATE OR REPLACE FUNCTION costmeter.called(project text) RETURNS text LANGUAGE sql AS 'SELECT 1'",
-        "INSERT INTO costmeter.budget_event SELECT 'ben', 'x', 'b', 'warned', 0, 's', 'u', 'h', NULL, 1, 1, 1, 0, 'u', 't'",
+        "INSERT INTO costmeter.budget_event VALUES ('ben', 'x', 'b', 'warned', 0, '', '', '', NULL, 1, 1, 1, 0, '', '')",
     ],
 )
 def test_a_member_neither_sets_one_nor_asks_for_another(lab: Lab, deed: str) -> None:
@@ -153,7 +153,7 @@ def test_its_periods_are_ours(postgres: Postgres, zone: str, data: st.DataObject
     """Around changes of clocks, too."""
     if not hasattr(postgres, "periods"):
         postgres.periods = Lab(postgres)  # type: ignore[attr-defined]
-    per = data.draw(st.sampled_from(["day", "week", "month"]))
+    per: Kind = data.draw(st.sampled_from(("day", "week", "month")))
     at = data.draw(st.floats(1.7e9, 1.9e9)) // 1
     with postgres.periods.of("ada").reading() as connection:  # type: ignore[attr-defined]
         asked = f"SELECT * FROM costmeter.period('{per}', '{zone}', NULL, NULL, to_timestamp({at}))"
@@ -222,8 +222,10 @@ class World:
             assert each.lab.pool.value == pytest.approx(mine + others)
 
     def close(self) -> None:
-        for one in (*self.ledgers.values(), *self.spendings.values()):
-            one.close()
+        for ledger in self.ledgers.values():
+            ledger.close()
+        for spending in self.spendings.values():
+            spending.close()
 
 
 @given(steps=st.lists(STEP, max_size=14))

@@ -22,7 +22,7 @@ Scope = Literal["session", "notebook", "project", "called", "all"]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which records: a scope, and the session's id, the notebook's or project's path, the name that projects are called."""
+    """Which records: a scope, and the session's id, the notebook's or project's path, what projects are ``called``."""
 
     scope: Scope
     key: str | None = None

@@ -84,7 +84,7 @@ def _refused(ledger: Ledger, there: SharedLedger, batch: Sequence[Waiting]) -> d
 
 
 def read(ledger: Ledger, batch: Sequence[Waiting]) -> Batch:
-    """The records, tags and events of a batch as they are now; what has been taken back meanwhile is not there any more."""
+    """The records, tags and events of a batch as they are now; what has been taken back meanwhile is not there."""
     records = list(ledger.of_ids(_ids(batch, "record")).values())
     sessions = {record.session_id for record in records}
     infos = [info for key, info in ledger.every_session().items() if key in sessions] if sessions else []
