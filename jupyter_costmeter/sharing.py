@@ -9,13 +9,14 @@ from pathlib import Path
 
 from . import bars
 from .addresses import address_of, of_a_hub
-from .errors import UsageError
+from .errors import LedgerError, UsageError
 from .format import about
+from .labs import Snapshot, keep, kept_beside
 from .ledger import Share, open_ledger
 from .ledger.outbox import Waiting
 from .pages import Page
 from .record import Status
-from .shared.opening import opened
+from .shared.opening import Taker, opened, standing_of
 from .shared.sending import send
 from .shared.store import SharedLedger
 
@@ -40,15 +41,24 @@ def shared_address(setting: str, named: str | None = None) -> str:
         raise UsageError(f"the lab's ledger's address: {error}") from None
 
 
+def database(address: str) -> SharedLedger:
+    """The database at an address.
+
+    Raises:
+        UsageError: it is a Hub's service, behind which one only adds to it.
+    """
+    if of_a_hub(address):
+        raise UsageError(f"{address} is a Hub's service: name the database itself, postgresql://…, or look at its page")
+    return SharedLedger(address)
+
+
 def prepare(address: str) -> Page:
     """Make its tables and roles, or bring them up to date.
 
     Raises:
         UsageError: it is a Hub's service.
     """
-    if of_a_hub(address):
-        raise UsageError("a Hub's service prepares nothing: name the database, postgresql://…")
-    with closing(SharedLedger(address)) as there:
+    with closing(database(address)) as there:
         steps = there.prepare()
     done = "is prepared" if steps else "was up to date already"
     grant = "Grant each person costmeter_member, and the lab's head costmeter_head (docs/shared.md)."
@@ -67,11 +77,27 @@ def sync(path: Path, address: str, whole: bool = False, bar: bars.Bar[list[Waiti
         if whole:
             ledger.queue_all()
         sent = send(ledger, there, bar)
+        if sent.problem is None:
+            keep_standing(path, there)
     title = f"{_records(sent.count)} sent to {address}, {sent.waiting or 'none'} waiting."
     notes = [sent.problem] if sent.problem else []
     if begun is None and not whole:
         notes.append("What was written before sharing began stays here, unless you say --all.")
     return Page(title, [], notes, ok=sent.problem is None)
+
+
+def keep_standing(path: Path, there: Taker) -> Snapshot:
+    """Ask the lab's ledger where its budgets stand, and keep that beside the ledger's file.
+
+    Raises:
+        LedgerError: it cannot be asked, or that cannot be written.
+    """
+    found = standing_of(there)
+    try:
+        keep(kept_beside(path), found)
+    except OSError as error:
+        raise LedgerError(f"what the lab's ledger says of budgets cannot be kept beside {path}: {error}") from error
+    return found
 
 
 def standing(path: Path) -> Page:

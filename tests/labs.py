@@ -48,9 +48,7 @@ class Lab:
     def used(self, person: str, gpu_s: float, project: str = "/home/x/paper", at: float | None = None) -> str:
         """One record of so long a GPU was held, sent; the session's id."""
         session = f"{person}{next(NUMBERS)}"
-        self.of(person).take(
-            Batch([replace(golden.SESSION, id=session)], [a_record(session, gpu_s, project, at)])
-        )
+        self.of(person).take(Batch([replace(golden.SESSION, id=session)], [a_record(session, gpu_s, project, at)]))
         return session
 
 

@@ -20,12 +20,14 @@ from traitlets.config import Config
 
 from jupyter_costmeter.errors import UsageError
 from jupyter_costmeter.hub import ACCESS, configure
+from jupyter_costmeter.labs import Terms, read
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.shared import tables
 from jupyter_costmeter.shared.batches import MOST_BYTES, text_of
+from jupyter_costmeter.shared.planned import put
 from jupyter_costmeter.shared.posting import HubLedger
 from jupyter_costmeter.shared.store import Batch, Refused, SharedLedger, ShareError
-from jupyter_costmeter.sharing import prepare, sync
+from jupyter_costmeter.sharing import keep_standing, prepare, sync
 from jupyter_costmeter.tag import tags_of
 
 NOTEBOOK = {"ada": "/home/ada/paper/train.ipynb", "ben": "/home/ben/side/play.ipynb"}
@@ -172,6 +174,31 @@ def test_what_is_no_address_of_it(hub: Hub) -> None:
     assert hub.ask(f"{hub.service}/?months=7", "GET", None, token(hub, "ada"))[0] == 400
 
 
+def test_where_the_labs_budgets_stand_is_told_to_the_tokens_owner(
+    hub: Hub, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As to who asks the database: the own by session, of others only the sum, and nobody's own budget."""
+    mine = Terms("b1", "", "gpu_hours", 5.0, "pool", None, None, "total", "UTC", None, None, "warn", (0.8,), "all")
+    others = replace(mine, id="b2", whose="person", person="ben", name="his")
+    with closing(SharedLedger(postgres.address("head"))) as shared:
+        for terms in (mine, others):
+            put(shared, terms)
+    post(hub, sent("ada", 1), token(hub, "ada"))
+    post(hub, sent("ben", 1), token(hub, "ben"))
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", token(hub, "ada"))
+    found = keep_standing(tmp_path / "ledger.sqlite", HubLedger(hub.service))
+    assert read(tmp_path / "ledger.lab.json") == found
+    (one,) = found.standings
+    assert (found.person, one.terms.name) == ("ada", "all")
+    assert {session for session, _ in one.mine} == {"ada-s"}
+    with closing(SharedLedger(postgres.address("head"))) as shared, shared.reading() as connection:
+        query = sa.select(sa.func.sum(tables.used.c.value)).where(tables.used.c.name == "gpu_reserved_s")
+        rest = connection.execute(query.where(tables.used.c.owner != "ada")).scalar_one()
+    assert sum(one.value or 0.0 for one in one.others) == pytest.approx(rest)
+    status, _ = hub.ask(f"{hub.service}/api/standing", "GET", None, None)
+    assert status == 403
+
+
 # Who sees what, asked with tokens; with a browser: tests/browser/test_hub_pages.py
 
 
@@ -208,7 +235,7 @@ def test_the_shells_sync_goes_through_it(hub: Hub, tmp_path: Path, monkeypatch: 
     page = sync(path, hub.service)
     assert page.ok, page.text()
     assert "2 records sent" in page.title
-    with pytest.raises(UsageError, match="prepares nothing"):
+    with pytest.raises(UsageError, match="is a Hub's service"):
         prepare(hub.service)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from .. import scales
 from .figures import Figure
 
-WIDTH, HEIGHT, LEFT, TOP, FOOT = 720, 200, 74, 10, 24
+WIDTH, HEIGHT, LEFT, TOP, FOOT = 720, 200, 74, 26, 24
 STRIP, NAMES = 26, 150
 Bars = Sequence[tuple[str, Figure]]
 
@@ -21,7 +21,8 @@ def columns(bars: Bars, unit: str, told: str) -> str:
     scale = scales.even(most, unit)
     ticks = scales.even_ticks(most, scale)
     top = max(ticks)
-    body = [*_grid(ticks, top), *_columns(bars, top)]
+    name = f'<text x="{LEFT - 8}" y="12" text-anchor="end">{html.escape(scale.unit)}</text>'
+    body = [name, *_grid(ticks, top), *_columns(bars, top)]
     return _svg(body, TOP + HEIGHT + FOOT, f"{told}, in {scale.unit}")
 
 

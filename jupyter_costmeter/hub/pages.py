@@ -13,9 +13,9 @@ from tornado.web import HTTPError, RequestHandler, authenticated
 from ..conditions import Book
 from ..costing import Wants
 from ..errors import UsageError
-from ..shared import usings
+from ..shared import planned, usings
 from ..shared.usings import Spent
-from . import figures, people, seeing
+from . import figures, people, planned_rows, seeing
 from .answering import Answering
 from .month_chart import columns, strips
 from .seeing import Person
@@ -72,8 +72,10 @@ class Mine(Page):
     @authenticated
     async def get(self) -> None:
         months, book = self.months(LONG), self.service.costing.book
-        found = await self.found(usings.mine, seeing.own(self.person), months, self.service.costing.wants)
-        self.show("mine.html", "mine", months, book, **_mine(found, book))
+        acting = seeing.own(self.person)
+        found = await self.found(usings.mine, acting, months, self.service.costing.wants)
+        budgets = await self.service.asked(planned.snapshot, self.service.ledger.acting(acting))
+        self.show("mine.html", "mine", months, book, stands=planned_rows.stands(budgets), **_mine(found, book))
 
 
 def _mine(found: Sequence[Spent], book: Book) -> dict[str, Any]:
@@ -98,11 +100,14 @@ class Lab(Page):
         if getattr(self, "_token_authenticated", False):  # a notebook that somebody runs has its server's token
             raise HTTPError(403, "the lab's table is for who signs in with a browser, not for a token")
         groups = [] if person.admin else seeing.led_by(person, self.service.leads)
-        members = await people.members(self.service.pages_auth, groups)
-        found = await self.found(usings.of_group, seeing.lab(person, members), months, self.service.costing.wants)
-        if not person.admin:
+        members = None if person.admin else await people.members(self.service.pages_auth, groups)
+        acting = seeing.lab(person, members or ())
+        found = await self.found(usings.of_group, acting, months, self.service.costing.wants)
+        terms, used = await self.service.asked(planned.of_group, self.service.ledger.acting(acting))
+        if members is not None:
             found = [one for one in found if one.person in members]
-        self.show("lab.html", "lab", months, book, groups=groups, **_lab(found, book))
+        table = planned_rows.of_people(terms, used, members)
+        self.show("lab.html", "lab", months, book, groups=groups, budgets=table, **_lab(found, book))
 
 
 def _lab(found: Sequence[Spent], book: Book) -> dict[str, Any]:

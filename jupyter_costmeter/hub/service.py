@@ -23,7 +23,7 @@ from ..costing import INTENSITIES, Costing
 from ..shared.batches import MOST_BYTES
 from ..shared.store import SharedLedger
 from . import TOLD
-from .ingest import Ingest
+from .ingest import Ingest, Standings
 from .pages import Health, Lab, Logout, Mine, Nowhere, Style
 from .seeing import Leads
 
@@ -70,6 +70,7 @@ def application(service: Service, prefix: str) -> Application:
         (f"{prefix}health", Health, shared),
         (f"{prefix}logout", Logout, shared),
         (f"{prefix}api/records", Ingest, shared),
+        (f"{prefix}api/standing", Standings, shared),
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
         (r".*", Nowhere),
     ]

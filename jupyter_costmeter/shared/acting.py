@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from . import labs
+
 #: Run as migrations: a name that is said holds until the transaction ends, and only for the service.
 #: ``search_path`` is fixed, lest somebody else's ``pg_has_role`` answer.
 ROLE = """
@@ -40,6 +42,14 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     WHERE pg_has_role(session_user, 'costmeter_service', 'USAGE')
         AND (owner = current_setting('costmeter.owner', true) OR {OWNERS})
 $$"""  # noqa: S608 (nothing in it comes from outside)
+#: Whom the pool's sums may be told besides the database's own user: of a service the person for whom it acts.
+WHO = "NOT pg_has_role(session_user, me, 'MEMBER')"
+FOR_WHOM = """(CASE WHEN pg_has_role(session_user, 'costmeter_service', 'USAGE')
+            THEN me IS DISTINCT FROM current_setting('costmeter.owner', true)
+            ELSE NOT pg_has_role(session_user, me, 'MEMBER') END)"""
+ELSEWHERE = (
+    next(one for one in labs.FUNCTIONS if WHO in one).replace(WHO, FOR_WHOM).replace("CREATE", "CREATE OR REPLACE", 1)
+)
 KEYED = ("session", "provenance", "cell", "figure", "tag", "budget_event", "used")
 MIGRATION = (
     ROLE,
@@ -63,6 +73,7 @@ MIGRATION = (
     "ALTER POLICY own ON costmeter.budget USING (person IS NULL OR person = (SELECT costmeter.me()))",
     f"CREATE POLICY grouped ON costmeter.budget FOR SELECT TO costmeter_service USING {GROUP.format(whose='person')}",
     MACHINES,
+    ELSEWHERE,
 )
 SAY = text(
     "SELECT set_config('costmeter.owner', :owner, true), set_config('costmeter.group', :group, true),"

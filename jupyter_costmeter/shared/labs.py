@@ -68,7 +68,8 @@ FUNCTIONS = (
     CREATE FUNCTION costmeter.period(per text, zone text, starts float8, ends float8, at timestamptz)
     RETURNS TABLE (first bigint, after bigint) LANGUAGE sql STABLE AS $$
         SELECT floor(CASE WHEN per = 'span' THEN starts WHEN per <> 'total'
-                     THEN extract(epoch FROM date_trunc(per, at AT TIME ZONE zone) AT TIME ZONE zone) END / 3600)::bigint,
+                     THEN extract(epoch FROM date_trunc(per, at AT TIME ZONE zone) AT TIME ZONE zone) END
+                     / 3600)::bigint,
                floor(CASE WHEN per = 'span' THEN ends WHEN per <> 'total'
                      THEN extract(epoch FROM (date_trunc(per, at AT TIME ZONE zone)
                                               + ('1 ' || per)::interval) AT TIME ZONE zone) END / 3600)::bigint
@@ -114,10 +115,7 @@ GRANTS = (
     f"GRANT SELECT ON costmeter.budget, costmeter.budget_event {BOTH}",
     f"GRANT INSERT ON costmeter.budget_event {BOTH}",
     "GRANT INSERT, UPDATE, DELETE ON costmeter.budget TO costmeter_head",
-    *(
-        f"REVOKE ALL ON FUNCTION costmeter.{function} FROM PUBLIC"
-        for function in ("elsewhere(text)", "pool(integer)")
-    ),
+    *(f"REVOKE ALL ON FUNCTION costmeter.{function} FROM PUBLIC" for function in ("elsewhere(text)", "pool(integer)")),
     f"GRANT EXECUTE ON FUNCTION costmeter.elsewhere(text), costmeter.pool(integer) {BOTH}",
 )
 SECURITY = (
@@ -128,8 +126,7 @@ SECURITY = (
     "CREATE POLICY own ON costmeter.budget FOR SELECT USING (person IS NULL OR person = current_user)",
     "CREATE POLICY head ON costmeter.budget FOR SELECT TO costmeter_head USING (true)",
     "CREATE POLICY sets ON costmeter.budget FOR INSERT TO costmeter_head WITH CHECK (set_by = current_user)",
-    "CREATE POLICY changes ON costmeter.budget FOR UPDATE TO costmeter_head USING (true)"
-    " WITH CHECK (set_by = current_user)",
+    "CREATE POLICY changes ON costmeter.budget FOR UPDATE TO costmeter_head USING (true) WITH CHECK (set_by=current_user)",
     "CREATE POLICY takes_away ON costmeter.budget FOR DELETE TO costmeter_head USING (true)",
 )
 LABS: tuple[str, ...] = (*BUDGETS, *INDEXES, *FUNCTIONS, *GRANTS, *SECURITY)

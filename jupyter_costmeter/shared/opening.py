@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from ..addresses import of_a_hub
+from ..labs import Snapshot
+from .planned import snapshot
 from .posting import HubLedger
 from .store import Batch, SharedLedger
 
@@ -20,6 +22,18 @@ class Taker(Protocol):
     def take(self, batch: Batch) -> None: ...
 
     def close(self) -> None: ...
+
+
+def standing_of(there: Taker) -> Snapshot:
+    """Where the lab's budgets stand, for whoever asks.
+
+    Raises:
+        ShareError: it cannot be asked.
+    """
+    if isinstance(there, HubLedger):
+        return there.standing()
+    assert isinstance(there, SharedLedger)
+    return snapshot(there)
 
 
 def opened(address: str) -> Taker:

@@ -5,9 +5,10 @@ The service answers with a status and a sentence; what it says of a batch is han
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..addresses import on_loopback
+from ..labs import Snapshot, snapshot_of
 from . import secret
 from .batches import MOST_BYTES, text_of
 from .store import Batch, Refused, ShareError
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 CONNECT_S, STEP_S = 5.0, 60.0
 #: Statuses that are about what was sent, so that the rest of it may do.
 ITS_FAULT = (400, 413)
-RECORDS = "api/records"
+STRANGE = "something else than the service answered"
+RECORDS, STANDING = "api/records", "api/standing"
 
 
 class HubLedger:
@@ -40,28 +42,38 @@ class HubLedger:
 
     def take(self, batch: Batch) -> None:
         """All of it or nothing; what is there already, by its id, is left as it is."""
-        token = secret.token(self.address)
-        if token is None:
-            raise self._told(secret.NO_TOKEN)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         body = text_of(batch, secret.hub_user())
         if len(body) > MOST_BYTES:
             raise self._told(f"{len(body)} bytes are too many for one batch", Refused)
-        status, said = self._post(body, headers)
-        if status not in (200, 204):
-            raise self._told(said, Refused if status in ITS_FAULT else ShareError)
+        answer = self._asked("POST", RECORDS, body)
+        if answer.status_code not in (200, 204):
+            kind = Refused if answer.status_code in ITS_FAULT else ShareError
+            raise self._told(_sentence(answer), kind)
 
-    def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
-        """The status and its sentence; of foreign errors only the kind is told, as their texts may quote a header."""
+    def standing(self) -> Snapshot:
+        """Where the lab's budgets stand, for the token's owner."""
+        answer = self._asked("GET", STANDING)
+        if answer.status_code != 200:
+            raise self._told(_sentence(answer))
+        try:
+            return snapshot_of(answer.json())
+        except (ValueError, RecursionError):
+            raise self._told(STRANGE) from None
+
+    def _asked(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
+        """The answer; of foreign errors only the kind is told, as their texts may quote a header."""
+        token = secret.token(self.address)
+        if token is None:
+            raise self._told(secret.NO_TOKEN)
         import httpx
 
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         try:
-            answer = self._opened().post(f"{self.address}/{RECORDS}", content=body, headers=headers)
+            return self._opened().request(method, f"{self.address}/{path}", content=body, headers=headers)
         except httpx.TimeoutException:
             raise self._told("it did not answer in time") from None
         except (httpx.HTTPError, OSError, UnicodeError, ValueError) as error:
             raise self._told(f"it could not be reached: {type(error).__name__}") from None
-        return answer.status_code, f"{answer.status_code}: {_sentence(answer)}"
 
     def _opened(self) -> httpx.Client:
         if self._client is None:
@@ -78,11 +90,13 @@ class HubLedger:
         return kind(f"the lab's ledger {self.address} cannot be used ({why})")
 
 
-def _sentence(answer: Any) -> str:
-    """What the service says; whatever else answered in its place is told by its status alone."""
+def _sentence(answer: httpx.Response) -> str:
+    """The status, and what the service says; whatever else answered in its place is told by its status alone."""
     try:
         found = answer.json()
     except (ValueError, RecursionError):
         found = None
     said = found.get("message") if isinstance(found, dict) else None
-    return said[:500] if isinstance(said, str) else "something else than the service answered"
+    return (
+        f"{answer.status_code}: {said[:500] if isinstance(said, str) else 'something else than the service answered'}"
+    )

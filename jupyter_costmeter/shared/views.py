@@ -32,7 +32,7 @@ WHERE u.name <> 'memory_byte_s'
     AND u.hour >= floor(extract(epoch FROM date_trunc('month', now() AT TIME ZONE 'UTC')
                                            - (:months - 1) * interval '1 month') / 3600)::bigint
 """
-MINE = "AND u.owner = current_user"
+MINE = "AND u.owner = costmeter.me()"
 GROUPED = "GROUP BY 1, 2, 3, u.name, u.provenance_id"
 #: The provenances are few, and joined when the sums are made.
 WITH_ORIGINS = """
@@ -94,7 +94,7 @@ def member_view(there: SharedLedger, months: int = 1) -> MemberView:
         ShareError: the lab's ledger cannot be used.
     """
     with there.reading() as connection:
-        me = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
+        me = str(connection.exec_driver_sql("SELECT costmeter.me()").scalar_one())
         mine = tuple(_used(_asked(connection, WITH_ORIGINS.format(sums=f"{BY_PERSON}{MINE} {GROUPED}"), months)))
         pool = tuple(_pooled(_asked(connection, POOL, months)))
     return MemberView(me, mine, pool)

@@ -22,7 +22,9 @@ import hubs
 from hubs import PASSWORD, Hub
 from shared_ledgers import Postgres, running
 
+from jupyter_costmeter.labs import Terms
 from jupyter_costmeter.shared.acting import Acting
+from jupyter_costmeter.shared.planned import put
 from jupyter_costmeter.shared.store import Batch, SharedLedger
 
 pytestmark = pytest.mark.browser
@@ -34,6 +36,12 @@ WORK = {
     "ben": [("side", "private-idea.ipynb", (120.0, 60.0, 0.0))],
     "cleo": [("grant", "figures.ipynb", (14.0, 30.0, 0.0))],
 }  # fmt: skip
+BUDGETS = [
+    Terms("b1", "head_of_lab", "gpu_hours", 1000.0, "pool", None, None, "month", "UTC", None, None, "warn", (0.8,), ""),
+    Terms("b2", "head_of_lab", "gpu_hours", 400.0, "each", None, None, "month", "UTC", None, None, "ask", (0.8,), ""),
+    Terms("b3", "head_of_lab", "gpu_hours", 130.0, "person", "ben", None, "month", "UTC", None, None, "ask", (0.8,),
+          "agreed with Ben"),
+]  # fmt: skip
 TOML = """
 [[where]]
 region = "FR"
@@ -77,6 +85,9 @@ def postgres() -> Iterator[Postgres]:
         with closing(SharedLedger(made.address("hub"))) as shared:
             for name in WORK:
                 shared.acting(Acting(name)).take(work_of(name))
+        with closing(SharedLedger(made.address("head_of_lab"))) as shared:
+            for terms in BUDGETS:
+                put(shared, terms)
         yield made
 
 
@@ -132,6 +143,9 @@ def test_each_sees_the_own_and_nothing_of_the_other(visitor: Any) -> None:
     assert "740 GPU-h" in row(ada, "By project", "paper")
     assert "620 GPU-h" in row(ada, "The dearest notebooks", "train.ipynb")
     assert "180 GPU-h" in row(ben, "The dearest notebooks", "private-idea.ipynb")
+    assert "393 GPU-h of 400 GPU-h (98 %)" in ada.locator(".budgets").inner_text()
+    assert "527 GPU-h of 1000 GPU-h (53 %), 393 GPU-h of it mine" in ada.locator(".budgets").inner_text()
+    assert "120 GPU-h of 130 GPU-h (92 %)" in ben.locator(".budgets").inner_text()
     for page, others in ((ada, ("ben", "private-idea", "cleo")), (ben, ("ada", "train.ipynb", "ablation", "cleo"))):
         assert not [word for word in others if word in words(page)]
         expect(page.get_by_role("link", name="The lab")).to_have_count(0)
@@ -144,8 +158,9 @@ def test_a_lead_sees_the_group_by_person_and_project(visitor: Any) -> None:
     expect(cleo.get_by_role("heading", name="vision")).to_be_visible()
     assert "743 GPU-h" in row(cleo, "By person", "ada")
     assert "44 GPU-h" in row(cleo, "By person", "cleo")
+    assert "393 GPU-h (98 %)" in row(cleo, "Budgets", "ada")
     assert "paper" in row(cleo, "By person and project", "ada")
-    assert not [word for word in ("ben", "side", "train.ipynb", "/home/") if word in words(cleo)]
+    assert not [word for word in ("ben", "Ben", "side", "train.ipynb", "/home/") if word in words(cleo)]
 
 
 def test_an_administrator_sees_all_of_the_lab_and_no_notebook(visitor: Any) -> None:
@@ -153,6 +168,7 @@ def test_an_administrator_sees_all_of_the_lab_and_no_notebook(visitor: Any) -> N
     for name, hours in (("ada", 743), ("ben", 180), ("cleo", 44)):
         assert f"{hours} GPU-h" in row(dora, "By person", name)
     assert not [word for word in (".ipynb", "/home/") if word in words(dora)]
+    assert "120 GPU-h (92 %)" in row(dora, "Budgets", "ben")
     dora.get_by_role("link", name="this month").click()
     assert "393 GPU-h" in row(dora, "By person", "ada")
     dora.get_by_role("link", name="My use").click()
