@@ -74,12 +74,13 @@ def _figure(total: Total) -> Figure:
 
 
 def _known(total: Total) -> str:
-    """``measured``, ``modelled, 82 % measured``."""
+    """``measured``, ``modelled, 82 % measured``; of what is derived of energy that is said of the energy."""
     if not total.value or total.method is None:
         return ""
     share = total.measured_share
-    mixed = share is not None and total.method != "measured" and share > 0
-    return f"{total.method}, {percent(share)} measured" if mixed and share is not None else total.method
+    if not share or total.method == "measured":
+        return total.method
+    return f"{total.method}, {percent(share)} measured{' energy' if total.name in amounts.DERIVED else ''}"
 
 
 def _detail(total: Total) -> str:

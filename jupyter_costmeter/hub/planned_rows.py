@@ -58,8 +58,14 @@ def of_people(
     """Columns and rows: a line for each person (of ``members`` only), a column for each budget that is somebody's."""
     people = [name for name in sorted({*used, *(members or ())}) if members is None or name in members]
     shown = [one for one in terms if one.person is None or one.person in people]
-    columns = ["person", *(f"{title(one.budget())}, of {amount_said(one.limit, one.budget())}" for one in shown)]
+    columns = ["person", *map(_head, shown)]
     return columns, [[name, *(_part(name, one, used.get(name, {})) for one in shown)] for name in people]
+
+
+def _head(one: Terms) -> str:
+    """``agreed with Ben: 130 GPU-h``; one without a name is called by its limit."""
+    budget = one.budget()
+    return f"{one.name}: {amount_said(one.limit, budget)}" if one.name else title(budget)
 
 
 def _part(name: str, one: Terms, used: Mapping[str, Total]) -> str:
