@@ -1,8 +1,7 @@
 """How long the views of the lab's ledger take at a million records, and that its rollup is the records' sum.
 
-``python benchmarks/lab_views.py`` fills a PostgreSQL of its own with a year of fifty people (``--records 1000000``), the
-triggers in action, and asks as a member and as the head; it takes a quarter of an hour (docs/shared.md has what came
-of it).
+``python benchmarks/lab_views.py`` fills a PostgreSQL of its own with a year of fifty people, the triggers in action, and
+asks as a member and as the head; it takes a quarter of an hour (docs/shared.md has what came of it).
 """
 
 from __future__ import annotations
@@ -30,7 +29,8 @@ PEOPLE, DAYS, TIMES = 50, 360, 15
 SESSIONS = f"""
 INSERT INTO costmeter.session (owner, id, started_at, host, "user", notebook, project, environment)
 SELECT 'p' || p, p || '-' || d, extract(epoch FROM now()) - d * 86400.0 - 20000, 'gpu-' || mod(p, 8), 'p' || p,
-       '/home/p' || p || '/x.ipynb', '/home/p' || p || '/' || (ARRAY['paper','thesis','course'])[1 + mod(p + d / 60, 3)], '{{}}'
+       '/home/p' || p || '/x.ipynb',
+       '/home/p' || p || '/' || (ARRAY['paper','thesis','course'])[1 + mod(p + d / 60, 3)], '{{}}'
 FROM generate_series(1, {PEOPLE}) AS p, generate_series(0, {DAYS - 1}) AS d"""
 ORIGINS = f"""
 INSERT INTO costmeter.provenance (owner, id, method, source, uncertainty, reason, absent)
@@ -38,15 +38,16 @@ SELECT 'p' || p, 'o' || o, (ARRAY['measured','modelled'])[1 + mod(o, 2)], 'sourc
 FROM generate_series(1, {PEOPLE}) AS p, generate_series(0, 3) AS o"""
 CELLS = """
 INSERT INTO costmeter.cell (owner, id, session_id, seq, started_at, wall_s, outcome, notebook, project, bucket)
-SELECT s.owner, s.id || '-' || n, s.id, n, s.started_at + n * 240.0, 30 + mod(n * 7919, 200), 'ok', s.notebook, s.project,
-       'cell'
+SELECT s.owner, s.id || '-' || n, s.id, n, s.started_at + n * 240.0, 30 + mod(n * 7919, 200), 'ok', s.notebook,
+       s.project, 'cell'
 FROM costmeter.session AS s, generate_series(1, {each}) AS n WHERE s.owner = 'p{person}'"""
 FIGURES = """
 INSERT INTO costmeter.figure (owner, cell_id, name, device, value, provenance_id)
 SELECT c.owner, c.id, f.name, CASE f.name WHEN 'cpu_s' THEN '' ELSE 'GPU-1' END, c.wall_s * f.per_s,
        'o' || mod(c.seq / 16 + f.nth, 4)
 FROM costmeter.cell AS c, (VALUES ('gpu_reserved_s', 1.0, 0), ('gpu_busy_s', 0.7, 1), ('gpu_energy_j', 250.0, 2),
-    ('cpu_energy_j', 30.0, 3), ('ram_energy_j', 3.0, 3), ('cpu_s', 0.5, 0), ('flops_bf16', 1e14, 1)) AS f (name, per_s, nth)
+    ('cpu_energy_j', 30.0, 3), ('ram_energy_j', 3.0, 3), ('cpu_s', 0.5, 0), ('flops_bf16', 1e14, 1)
+) AS f (name, per_s, nth)
 WHERE c.owner = 'p{person}'"""
 EACH = Terms("each", "", "gpu_hours", 200.0, "each", None, None, "month", "UTC", None, None, "ask", (0.8, 1.0), "")
 BUDGETS = [
