@@ -1,7 +1,7 @@
 """How long the views of the lab's ledger take at a million records, and that its rollup is the records' sum.
 
-``python benchmarks/lab_views.py`` fills a PostgreSQL of its own with a year of fifty people, the triggers in action, and
-asks as a member and as the head; it takes a quarter of an hour (docs/shared.md has what came of it).
+``python benchmarks/lab_views.py`` fills a PostgreSQL of its own with a year of fifty people, the triggers in action,
+and asks as a member and as the head; it takes a quarter of an hour (docs/shared.md has what came of it).
 """
 
 from __future__ import annotations
