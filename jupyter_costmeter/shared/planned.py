@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ..labs import Snapshot, Standing, Sum, Terms, figures_of
 from ..record import Total
 from . import tables
+from .labs import ME
 from .store import SharedLedger
 
 PERIODS = """
@@ -26,17 +27,16 @@ SELECT b.id AS budget_id, s.owner, s.session_id, s.name, p.method, sum(s.value) 
 FROM costmeter.budget AS b
 CROSS JOIN LATERAL costmeter.period(b.per, b.zone, b.starts, b.ends, now()) AS d
 CROSS JOIN LATERAL (
-    SELECT u.owner, {session} AS session_id, u.name, u.provenance_id, sum(u.value) AS value, sum(u.count) AS count,
-           sum(u.missing) AS missing
+    SELECT u.owner, {session} AS session_id, u.project, u.name, u.provenance_id, sum(u.value) AS value,
+           sum(u.count) AS count, sum(u.missing) AS missing
     FROM costmeter.used AS u
     WHERE u.name = ANY (b.figures) {where}
         AND u.hour >= coalesce(d.first, 0) AND u.hour < coalesce(d.after, 4000000000)
-        AND (b.project IS NULL OR costmeter.called(u.project) = b.project)
-        AND (b.person IS NULL OR u.owner = b.person)
-    GROUP BY 1, 2, 3, 4) AS s
+    GROUP BY 1, 2, 3, 4, 5) AS s
 JOIN costmeter.provenance AS p ON p.owner = s.owner AND p.id = s.provenance_id
+WHERE (b.project IS NULL OR costmeter.called(s.project) = b.project) AND (b.person IS NULL OR s.owner = b.person)
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3"""
-MINE = USED.format(session="u.session_id", where="AND u.owner = current_user::text")
+MINE = USED.format(session="u.session_id", where=f"AND u.owner = {ME}")
 ALL = USED.format(session="''", where="")
 OTHERS = "SELECT * FROM costmeter.elsewhere(current_user) ORDER BY budget_id"
 LAST = """

@@ -25,8 +25,8 @@ from .migrations import MIGRATIONS, pieces
 #: Seconds that a connection, and then any one statement, may take: behind it somebody may wait.
 CONNECT_S, STATEMENT_S = 5, 60
 NO_LETTERS = re.compile("[\x00\ud800-\udfff]")
-#: As a text, by which the indexes are.
-ME = sa.cast(sa.func.current_user(), sa.Text)
+#: As ``labs.ME``, so that indexes are used.
+ME = sa.cast(sa.func.current_user(), sa.Text).collate("default")
 DEFAULTS = {
     "connect_timeout": CONNECT_S,
     "options": f"-c statement_timeout={STATEMENT_S}s -c idle_in_transaction_session_timeout={STATEMENT_S}s",

@@ -18,6 +18,7 @@ from .. import accounting
 from ..accounting import Part
 from ..record import Provenance, Total
 from ..uses import HOUR_S
+from .labs import ME
 from .store import SharedLedger
 
 #: What sums over several people say of where they come from.
@@ -39,7 +40,7 @@ CROSS JOIN LATERAL (
     GROUP BY 1, 2, 3, 4) AS s
 JOIN costmeter.provenance AS p ON p.owner = s.owner AND p.id = s.provenance_id
 ORDER BY s.owner, month, s.project, s.name"""
-MINE = BY_PERSON.format(whose="AND u.owner = current_user::text")
+MINE = BY_PERSON.format(whose=f"AND u.owner = {ME}")
 ALL = BY_PERSON.format(whose="")
 POOL = "SELECT month, name, method, value, error, count, missing FROM costmeter.pool(:months) ORDER BY month, name"
 
