@@ -204,7 +204,7 @@ def terms_of(words: Sequence[str], asked: argparse.Namespace) -> Terms:
     if asked.each and asked.user:
         raise UsageError("--each is for each person, --user for one: say one of them")
     row = _row(words, asked)
-    foreign = [key for key in ("scope", "notebook", "project", "shared", "paused", "note", "currency") if key in row]
+    foreign = [key for key in ("scope", "notebook", "project", "shared", "paused", "note") if key in row]
     if foreign:
         raise UsageError(f"{foreign[0]}= is no word of a lab's budget: --each, --user and --project say whose it is")
     one = budget_of(row, "", Place(None, cap=True))

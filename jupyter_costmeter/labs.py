@@ -189,6 +189,7 @@ def keep(path: Path, snapshot: Snapshot) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)  # of a ledger in which nothing was metered yet
     rest = path.with_name(f"{path.name}.{os.getpid()}.new")
     what = "what the lab's ledger says of its budgets" if snapshot.standings else "the lab has none"
     rest.write_text(json.dumps({"what": what, **asdict(snapshot)}), encoding="utf-8")

@@ -234,7 +234,10 @@ test("a lab's budget says who set it, for whom, and how old what is known of it 
   const [one] = parseBudgets(list([verdict({ cap: true, scope: 'lab', lab })])).budgets;
   assert.equal(labText(one.lab, ENGLISH), 'Lab budget for all together, set by cleo');
   assert.match(labText({ ...lab, away }, ENGLISH), /set by cleo; as of 3 h ago/);
-  assert.match(hoverText(one, ENGLISH), /A lab budget, set by cleo: only the lab's heads change it/);
+  assert.match(
+    hoverText(one, ENGLISH),
+    /A lab budget, set by cleo: only the lab's heads change it/
+  );
   const { lab: none, ...older } = verdict();
   assert.equal(parseBudgets(list([older])).budgets[0].lab, none);
 });

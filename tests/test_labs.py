@@ -14,7 +14,7 @@ import golden
 import pytest
 from labs import a_record
 
-from jupyter_costmeter import budget_wire, budgeting, config, holding, planning
+from jupyter_costmeter import budget_pages, budget_wire, budgeting, config, holding, planning
 from jupyter_costmeter.budget import Budget, Offline, Verdict, applying, called
 from jupyter_costmeter.budgets import Plans, plans_of
 from jupyter_costmeter.context import of_folder
@@ -51,7 +51,9 @@ def shared(home: Path, ledger_path: Path) -> Callable[..., config.CostMeter]:
     def kept(*standings: Standing, as_of: float = NOW, offline: str = "ask") -> config.CostMeter:
         folder = home / "config_dir"
         folder.mkdir(exist_ok=True)
-        said = f"c.CostMeter.ledger_share = 'postgresql://127.0.0.1:1/lab'\nc.CostMeter.ledger_share_offline = {offline!r}"
+        said = (
+            f"c.CostMeter.ledger_share = 'postgresql://127.0.0.1:1/lab'\nc.CostMeter.ledger_share_offline = {offline!r}"
+        )
         (folder / "jupyter_costmeter_config.py").write_text(said)
         ledger_path.parent.mkdir(parents=True, exist_ok=True)
         keep(kept_beside(ledger_path), Snapshot("ada", as_of, standings))
@@ -84,7 +86,9 @@ def verdicts(settings: config.CostMeter, spending: Spending, now: float = NOW) -
 Shared = Callable[..., config.CostMeter]
 
 
-def test_the_share_is_what_is_here_and_what_was_elsewhere(shared: Shared, spending: Spending, ledger_path: Path) -> None:
+def test_the_share_is_what_is_here_and_what_was_elsewhere(
+    shared: Shared, spending: Spending, ledger_path: Path
+) -> None:
     settings = shared(standing(MONTH, 7.0, cluster=2.0, s1=99.0), standing(POOL, 7.0, cluster=2.0, s1=99.0))
     used(ledger_path, "s1", 1.5)  # of which the database knows something else, or a part
     each, pool = verdicts(settings, spending)
@@ -99,13 +103,13 @@ def test_the_share_is_what_is_here_and_what_was_elsewhere(shared: Shared, spendi
 def test_it_is_said_whose_it_is(shared: Shared, spending: Spending, ledger_path: Path) -> None:
     settings = shared(standing(MONTH, 7.0), standing(POOL, 7.0))
     used(ledger_path, "s1", 1.5)
-    each, pool = (planning.said(one) for one in verdicts(settings, spending))
+    each, pool = (budget_pages.said(one) for one in verdicts(settings, spending))
     assert each.startswith("1.5 of 10 GPU-h this month (15 %), 8.5 GPU-h left; all together 8.5 GPU-h")
     assert pool.startswith("8.5 of 50 GPU-h this month (17 %), 41.5 GPU-h left; of it mine 1.5 GPU-h")
-    assert planning.title(POOL.budget()) == "50 GPU-h per month, the lab"
-    assert planning.title(MONTH.budget()) == "10 GPU-h per month, each of the lab"
+    assert budget_pages.title(POOL.budget()) == "50 GPU-h per month, the lab"
+    assert budget_pages.title(MONTH.budget()) == "10 GPU-h per month, each of the lab"
     told = replace(MONTH, whose="person", person="ada", project="paper").budget()
-    assert planning.title(told) == "10 GPU-h per month, ada, project paper"
+    assert budget_pages.title(told) == "10 GPU-h per month, ada, project paper"
 
 
 def test_a_projects_counts_where_a_folder_is_called_so(shared: Shared, spending: Spending, ledger_path: Path) -> None:
@@ -123,13 +127,15 @@ def test_a_projects_counts_where_a_folder_is_called_so(shared: Shared, spending:
 # While the database is away
 
 
-def at_limit(offline: Offline, shared: Shared, spending: Spending, ledger_path: Path, gpu_hours: float = 11.0) -> Verdict:
+def at_limit(
+    offline: Offline, shared: Shared, spending: Spending, ledger_path: Path, gpu_hours: float = 11.0
+) -> Verdict:
     settings = shared(standing(MONTH), as_of=NOW - 3 * 3600, offline=offline)
     used(ledger_path, "s1", gpu_hours)
     (one,) = verdicts(settings, spending)
     assert one.lab is not None
     assert one.lab.stale
-    assert "as of 3 h 00 min ago: the lab's database is away" in planning.said(one)
+    assert "as of 3 h 00 min ago: the lab's database is away" in budget_pages.said(one)
     return one
 
 
@@ -189,7 +195,9 @@ def test_hold_holds_all_but_interrupts_nothing(shared: Shared, spending: Spendin
     assert not warns.holds
 
 
-def test_another_period_than_it_spoke_of_is_a_lower_bound(shared: Shared, spending: Spending, ledger_path: Path) -> None:
+def test_another_period_than_it_spoke_of_is_a_lower_bound(
+    shared: Shared, spending: Spending, ledger_path: Path
+) -> None:
     settings = shared(standing(POOL, 40.0, cluster=9.0), as_of=NOW)
     ledger = open_ledger(ledger_path)
     october = NOW + 30 * 86400
@@ -210,7 +218,7 @@ def test_when_it_is_old(shared: Shared, spending: Spending, age_s: float) -> Non
     assert one.lab is not None
     assert one.lab.stale is (abs(age_s) > STALE_S)
     if age_s < -STALE_S:
-        assert "clock" in planning.said(one)
+        assert "clock" in budget_pages.said(one)
 
 
 # The file
@@ -218,7 +226,9 @@ def test_when_it_is_old(shared: Shared, spending: Spending, age_s: float) -> Non
 
 def test_what_is_kept_is_read_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "x.lab.json"
-    whole = Snapshot("ada", NOW, (standing(MONTH, 1.0, s1=2.0), Standing(replace(POOL, per="span", starts=1.0), None, None)))
+    whole = Snapshot(
+        "ada", NOW, (standing(MONTH, 1.0, s1=2.0), Standing(replace(POOL, per="span", starts=1.0), None, None))
+    )
     assert read(path) is None
     keep(path, whole)
     assert read(path) == whole

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ..labs import Snapshot, Standing, Sum, Terms, figures_of
 from ..record import Total
 from . import tables
+from .acting import ME
 from .store import SharedLedger
 
 PERIODS = """
@@ -21,22 +22,30 @@ CROSS JOIN LATERAL costmeter.period(b.per, b.zone, b.starts, b.ends, now()) AS d
 ORDER BY b.set_at, b.id"""
 #: What each whose rows one may read used of each budget, by session.
 USED = """
-SELECT b.id AS budget_id, u.owner, u.session_id, u.name, p.method, sum(u.value) AS value,
-       sum(abs(u.value) * p.uncertainty) AS error, sum(u.count)::bigint AS count, sum(u.missing)::bigint AS missing
+SELECT b.id AS budget_id, s.owner, s.session_id, s.name, p.method, sum(s.value) AS value,
+       sum(abs(s.value) * p.uncertainty) AS error, sum(s.count)::bigint AS count, sum(s.missing)::bigint AS missing
 FROM costmeter.budget AS b
 CROSS JOIN LATERAL costmeter.period(b.per, b.zone, b.starts, b.ends, now()) AS d
-JOIN costmeter.used AS u ON u.name = ANY (b.figures)
-    AND u.hour >= coalesce(d.first, 0) AND u.hour < coalesce(d.after, 4000000000)
-    AND (b.project IS NULL OR costmeter.called(u.project) = b.project)
-    AND (b.person IS NULL OR u.owner = b.person)
-JOIN costmeter.provenance AS p ON p.owner = u.owner AND p.id = u.provenance_id
-{where}
+CROSS JOIN LATERAL (
+    SELECT u.owner, {session} AS session_id, u.project, u.name, u.provenance_id, sum(u.value) AS value,
+           sum(u.count) AS count, sum(u.missing) AS missing
+    FROM costmeter.used AS u
+    WHERE u.name = ANY (b.figures) {where}
+        AND u.hour >= coalesce(d.first, 0) AND u.hour < coalesce(d.after, 4000000000)
+    GROUP BY 1, 2, 3, 4, 5) AS s
+JOIN costmeter.provenance AS p ON p.owner = s.owner AND p.id = s.provenance_id
+WHERE (b.project IS NULL OR costmeter.called(s.project) = b.project) AND (b.person IS NULL OR s.owner = b.person)
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3"""
+MINE = USED.format(session="u.session_id", where=f"AND u.owner = {ME}")
+ALL = USED.format(session="''", where="")
 OTHERS = "SELECT * FROM costmeter.elsewhere(costmeter.me()) ORDER BY budget_id"
 LAST = """
-SELECT DISTINCT ON (u.owner) u.owner, u.hour, u.project, s.host
-FROM costmeter.used AS u JOIN costmeter.session AS s ON s.owner = u.owner AND s.id = u.session_id
-ORDER BY u.owner, u.hour DESC"""
+SELECT o.owner, l.hour, l.project, s.host
+FROM (SELECT DISTINCT owner FROM costmeter.session) AS o
+CROSS JOIN LATERAL (
+    SELECT u.hour, u.project, u.session_id FROM costmeter.used AS u WHERE u.owner = o.owner ORDER BY u.hour DESC LIMIT 1
+) AS l
+JOIN costmeter.session AS s ON s.owner = o.owner AND s.id = l.session_id"""
 IS_HEAD = "SELECT pg_has_role(current_user, 'costmeter_head', 'USAGE')"
 
 
@@ -67,7 +76,7 @@ def snapshot(there: SharedLedger) -> Snapshot:
     with there.reading() as connection:
         me = str(connection.exec_driver_sql("SELECT costmeter.me()").scalar_one())
         found = connection.exec_driver_sql(PERIODS).all()
-        mine = connection.exec_driver_sql(USED.format(where="WHERE u.owner = costmeter.me()")).all() if found else []
+        mine = connection.exec_driver_sql(MINE).all() if found else []
         others = connection.exec_driver_sql(OTHERS).all() if found else []
     by_session = {key: tuple(_by_session(rows)) for key, rows in groupby(mine, lambda row: row.budget_id)}
     of_others = {key: tuple(map(_sum, rows)) for key, rows in groupby(others, lambda row: row.budget_id)}
@@ -106,7 +115,7 @@ def of_group(there: SharedLedger) -> tuple[list[Terms], dict[str, dict[str, Tota
 
 def _used(connection: sa.Connection) -> tuple[dict[str, Terms], dict[str, dict[str, Total]]]:
     terms = {row.id: _terms(row) for row in connection.exec_driver_sql(PERIODS)}
-    used = connection.exec_driver_sql(USED.format(where="")).all()
+    used = connection.exec_driver_sql(ALL).all()
     totals: dict[str, dict[str, Total]] = {}
     for (budget_id, owner), rows in groupby(used, lambda row: (row.budget_id, row.owner)):
         standing = Standing(terms[budget_id], None, None, tuple(map(_sum, rows)))

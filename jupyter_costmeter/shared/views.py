@@ -18,28 +18,30 @@ from .. import accounting
 from ..accounting import Part
 from ..record import Provenance, Total
 from ..uses import HOUR_S
+from .acting import ME
 from .store import SharedLedger
 
 #: What sums over several people say of where they come from.
 TOGETHER = "the lab's ledger, all together"
 #: By person, month and project: what one may read of it is row-level security's affair.
-BY_PERSON = """
-SELECT u.owner, date_trunc('month', to_timestamp(u.hour * 3600.0) AT TIME ZONE 'UTC')::date AS month, u.project,
-       max(u.hour) AS last, u.name, u.provenance_id, sum(u.value) AS value, sum(u.count)::bigint AS count,
-       sum(u.missing)::bigint AS missing
-FROM costmeter.used AS u
-WHERE u.name <> 'memory_byte_s'
-    AND u.hour >= floor(extract(epoch FROM date_trunc('month', now() AT TIME ZONE 'UTC')
-                                           - (:months - 1) * interval '1 month') / 3600)::bigint
-"""
-MINE = "AND u.owner = costmeter.me()"
-GROUPED = "GROUP BY 1, 2, 3, u.name, u.provenance_id"
 #: The provenances are few, and joined when the sums are made.
-WITH_ORIGINS = """
-SELECT s.owner, s.month, s.project, s.last, s.name, s.value, s.count, s.missing, p.method, p.source, p.uncertainty,
-       p.reason, p.absent
-FROM ({sums}) AS s JOIN costmeter.provenance AS p ON p.owner = s.owner AND p.id = s.provenance_id
-ORDER BY s.owner, s.month, s.project, s.name"""
+BY_PERSON = """
+SELECT s.owner, m.month::date AS month, s.project, s.last, s.name, s.value, s.count, s.missing, p.method, p.source,
+       p.uncertainty, p.reason, p.absent
+FROM generate_series(date_trunc('month', now() AT TIME ZONE 'UTC') - (:months - 1) * interval '1 month',
+                     now() AT TIME ZONE 'UTC', interval '1 month') AS m (month)
+CROSS JOIN LATERAL (
+    SELECT u.owner, u.project, u.name, u.provenance_id, max(u.hour) AS last, sum(u.value) AS value,
+           sum(u.count)::bigint AS count, sum(u.missing)::bigint AS missing
+    FROM costmeter.used AS u
+    WHERE u.name <> 'memory_byte_s' {whose}
+        AND u.hour >= floor(extract(epoch FROM m.month) / 3600)::bigint
+        AND u.hour < floor(extract(epoch FROM m.month + interval '1 month') / 3600)::bigint
+    GROUP BY 1, 2, 3, 4) AS s
+JOIN costmeter.provenance AS p ON p.owner = s.owner AND p.id = s.provenance_id
+ORDER BY s.owner, month, s.project, s.name"""
+MINE = BY_PERSON.format(whose=f"AND u.owner = {ME}")
+ALL = BY_PERSON.format(whose="")
 POOL = "SELECT month, name, method, value, error, count, missing FROM costmeter.pool(:months) ORDER BY month, name"
 
 
@@ -95,7 +97,7 @@ def member_view(there: SharedLedger, months: int = 1) -> MemberView:
     """
     with there.reading() as connection:
         me = str(connection.exec_driver_sql("SELECT costmeter.me()").scalar_one())
-        mine = tuple(_used(_asked(connection, WITH_ORIGINS.format(sums=f"{BY_PERSON}{MINE} {GROUPED}"), months)))
+        mine = tuple(_used(_asked(connection, MINE, months)))
         pool = tuple(_pooled(_asked(connection, POOL, months)))
     return MemberView(me, mine, pool)
 
@@ -107,7 +109,7 @@ def head_view(there: SharedLedger, months: int = 1) -> tuple[Used, ...]:
         ShareError: the lab's ledger cannot be used.
     """
     with there.reading() as connection:
-        return tuple(_used(_asked(connection, WITH_ORIGINS.format(sums=f"{BY_PERSON} {GROUPED}"), months)))
+        return tuple(_used(_asked(connection, ALL, months)))
 
 
 def _asked(connection: sa.Connection, query: str, months: int) -> list[Any]:
