@@ -194,7 +194,8 @@ class SharedLedger:
         return self._engine
 
     def _told(self, error: sa.exc.DBAPIError) -> ShareError:
-        why = " ".join(str(error.orig).split())
+        diagnosis = getattr(error.orig, "diag", None)  # the sentence alone, without the statement around it
+        why = " ".join(str(getattr(diagnosis, "message_primary", None) or error.orig).split())
         hint = secret.open_to_others() if "password" in why else None
         if "costmeter" in why and ("does not exist" in why or "permission denied for schema" in why):
             hint = "whoever runs it prepares it with `jupyter costmeter sync --init` and grants you costmeter_member"
