@@ -5,6 +5,7 @@ Scopes, periods and what a verdict means: docs/budgets.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
@@ -24,8 +25,9 @@ UNITS: dict[Measure, str] = {
     "kwh": "kWh",
     "kgco2e": "kgCO2e",
 }
-BudgetScope = Literal["session", "notebook", "project", "user"]
-SCOPES: tuple[BudgetScope, ...] = get_args(BudgetScope)
+#: ``lab`` is of a lab's budgets only, which no file declares.
+BudgetScope = Literal["session", "notebook", "project", "user", "lab"]
+SCOPES: tuple[BudgetScope, ...] = ("session", "notebook", "project", "user")
 #: What happens at the limit: a warning only; no cell starts unless the user insists; the running cell is interrupted.
 Hold = Literal["warn", "ask", "stop"]
 HOLDS: tuple[Hold, ...] = get_args(Hold)
@@ -35,6 +37,26 @@ WARN = (0.5, 0.8, 1.0)
 EXTENSION = 0.1
 State = Literal["ok", "near", "over", "unknown", "paused"]
 Happening = Literal["warned", "refused", "stopped", "extended"]
+#: A lab's budget: of all together, of each person by himself or herself, or of one of them.
+Whose = Literal["pool", "each", "person"]
+#: What a lab's budget does at its limit while the lab's database is away (docs/shared.md).
+Offline = Literal["allow", "ask", "hold"]
+FOLDER = re.compile(r"^.*[/\\](?=.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class OfLab:
+    """What a lab's budget has that others have not: who set it, and for whom."""
+
+    set_by: str
+    whose: Whose
+    person: str | None = None
+    offline: Offline = "ask"
+
+
+def called(project: str) -> str:
+    """A project's name in a lab, where it lies elsewhere on each machine: its folder's."""
+    return FOLDER.sub("", project)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +73,7 @@ class Budget:
         file: where it can be changed; ``None`` for a cap.
         cap: set by the administrator: it can be seen, but neither changed, paused nor extended.
         shared: it stands beside a project, for all who have that folder.
+        lab: it is in the lab's ledger, for several people; ``key`` is a project's name then, and it is a cap.
     """
 
     id: str
@@ -68,6 +91,7 @@ class Budget:
     file: str | None = None
     cap: bool = False
     shared: bool = False
+    lab: OfLab | None = None
 
     @property
     def unit(self) -> str:
@@ -97,6 +121,23 @@ class Burn:
 
 
 @dataclass(frozen=True, slots=True)
+class LabView:
+    """How a lab's budget stands by what its database said last, and by what is here.
+
+    Args:
+        as_of: when it said so, seconds since 1970; ``age_s`` ago.
+        stale: that is too long ago, or of another period: the database is away.
+        mine, pool: what its reader used of it, on all machines, and all together; in the budget's unit.
+    """
+
+    as_of: float
+    age_s: float
+    stale: bool
+    mine: Total
+    pool: Total
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Where a budget stands.
 
@@ -105,6 +146,7 @@ class Verdict:
         spent: in the budget's unit; its value is ``None`` where it was not measured (its reasons say why).
         granted: what extensions in this period added to the limit.
         current: whether now lies in it; a span that is over, or has not begun, neither warns nor holds.
+        lab: of a lab's budget; ``spent`` is the one of its amounts that the budget limits.
     """
 
     budget: Budget
@@ -114,6 +156,7 @@ class Verdict:
     granted: float = 0.0
     burn: Burn | None = None
     current: bool = True
+    lab: LabView | None = None
 
     @property
     def limit(self) -> float:
@@ -164,7 +207,21 @@ class Verdict:
     @property
     def holds(self) -> bool:
         """Whether no more may be spent."""
-        return self.current and self.budget.holds and self.state == "over"
+        if not (self.current and self.budget.holds):
+            return False
+        if self.offline is not None and self.offline != "ask":
+            return self.offline == "hold"
+        return self.state == "over"
+
+    @property
+    def stops(self) -> bool:
+        """Whether what runs is to be interrupted; never since a database is away."""
+        return self.holds and self.budget.hold == "stop" and self.state == "over" and self.offline is None
+
+    @property
+    def offline(self) -> Offline | None:
+        """What a lab's budget does now that the lab's database is away; ``None`` where it is not, and of all others."""
+        return self.budget.lab.offline if self.budget.lab and self.lab and self.lab.stale else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +295,10 @@ def thresholds(said: object) -> tuple[float, ...]:
 def extension(verdict: Verdict) -> float:
     """What an extension grants, in the budget's unit: EXTENSION of the limit from where it stands now.
 
-    0.0 where it cannot be extended: a cap, or a limit of nothing.
+    0.0 where it cannot be extended: a cap (but a lab's while its database is away, if it asks then), or a limit of
+    nothing.
     """
-    if verdict.budget.cap or verdict.budget.limit <= 0:
+    if (verdict.budget.cap and verdict.offline != "ask") or verdict.budget.limit <= 0:
         return 0.0
     return max(0.0, (verdict.spent.value or 0.0) - verdict.limit) + EXTENSION * verdict.budget.limit
 
@@ -271,6 +329,8 @@ def applying(budgets: Sequence[Budget], notebook: str | None, project: str | Non
 
 
 def _applies(one: Budget, notebook: str | None, project: str | None) -> bool:
+    if one.lab is not None:
+        return one.key is None or (project is not None and called(project) == one.key)
     if one.scope == "user" or one.key is None:
         return True
     inside = project is not None and _lies_in(project, one.key)
@@ -289,8 +349,10 @@ def counts_all(one: Budget, scope: str, key: str | None) -> bool:
 
     A notebook's budget does not count all of its project.
     """
-    if one.scope == "user":
+    if one.scope == "user" or (one.lab is not None and one.key is None):
         return True
+    if one.lab is not None:
+        return scope in ("session", "notebook")
     if scope == "project" and one.scope == "project":
         return key is not None and one.key is not None and _lies_in(key, one.key)
     wider = ("session", "notebook", "project")

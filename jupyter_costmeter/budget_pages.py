@@ -7,9 +7,10 @@ from decimal import Decimal
 from math import inf, isfinite
 
 from . import currencies
-from .budget import Budget, Measure, Verdict
-from .format import mark, percent, plain, quantity
+from .budget import Budget, LabView, Measure, OfLab, Verdict
+from .format import about, mark, percent, plain, quantity
 from .periods import UNIT_S, Period, local
+from .record import Total
 
 DAY_S = 86400.0
 THIS = {"day": "today", "week": "this week", "month": "this month", "session": "this session", "total": "in all"}
@@ -37,6 +38,8 @@ def title(budget: Budget) -> str:
 def scope_said(budget: Budget) -> str:
     """``project paper``, ``all of mine``."""
     name = os.path.basename(budget.key.rstrip(os.sep)) or budget.key if budget.key else ""
+    if budget.lab is not None:
+        return f"{_whose(budget.lab)}{f', project {name}' if name else ''}"
     match budget.scope:
         case "user":
             return "all of mine"
@@ -44,6 +47,33 @@ def scope_said(budget: Budget) -> str:
             return f"each session of {name}" if name else "each session"
         case _:
             return f"{budget.scope} {name}"
+
+
+def _whose(lab: OfLab) -> str:
+    return {"pool": "the lab", "each": "each of the lab"}.get(lab.whose, lab.person or "")
+
+
+def lab_said(verdict: Verdict) -> str:
+    """Of a lab's budget what of it is one's own or what all used, and how old that is; empty of all others."""
+    view, budget = verdict.lab, verdict.budget
+    if view is None or budget.lab is None:
+        return ""
+    own = f"; of it mine {used_said(view.mine, budget)}" if budget.lab.whose == "pool" else ""
+    all_used = f"; all together {used_said(view.pool, budget)}" if budget.lab.whose == "each" else ""
+    return f"{own}{all_used}{away_said(view)}"
+
+
+def away_said(view: LabView) -> str:
+    """``; as of 3 h ago: the lab's database is away``; empty where it is not."""
+    if not view.stale:
+        return ""
+    ago = f"{about(view.age_s)} ago" if view.age_s >= 0 else "a time that this machine's clock has not come to"
+    return f"; as of {ago}: the lab's database is away"
+
+
+def used_said(total: Total, budget: Budget) -> str:
+    """An amount of a budget's measure; ``—`` where it is not known."""
+    return "—" if total.value is None else f"{mark(total)}{amount_said(total.value, budget)}"
 
 
 def amount_said(value: float, budget: Budget) -> str:
@@ -68,9 +98,9 @@ def said(verdict: Verdict) -> str:
     if verdict.state == "paused":
         return "paused"
     if spent.value is None or share is None:
-        return f"not known: {'; '.join(spent.reasons) or 'nothing of it was measured'}"
+        return f"not known: {'; '.join(spent.reasons) or 'nothing of it was measured'}{lab_said(verdict)}"
     part = f" ({percent(share)})" if isfinite(share) else ""
-    return f"{_of(verdict, spent.value)} {_this(budget.period)}{part}, {_left(verdict)}"
+    return f"{_of(verdict, spent.value)} {_this(budget.period)}{part}, {_left(verdict)}{lab_said(verdict)}"
 
 
 def _of(verdict: Verdict, spent: float) -> str:
@@ -82,10 +112,14 @@ def _of(verdict: Verdict, spent: float) -> str:
     return f"{mark(verdict.spent)}{number if limit.endswith(f' {unit}') else used} of {limit}{granted}"
 
 
+def share_said(verdict: Verdict) -> str:
+    """``62 %``; ``—`` where it is not known."""
+    return "—" if verdict.share is None or not isfinite(verdict.share) else percent(verdict.share)
+
+
 def spent_said(verdict: Verdict) -> str:
     """``≥ ~12.4 GPU-h``; ``—`` where it is not known."""
-    spent = verdict.spent.value
-    return "—" if spent is None else f"{mark(verdict.spent)}{amount_said(spent, verdict.budget)}"
+    return used_said(verdict.spent, verdict.budget)
 
 
 def _left(verdict: Verdict) -> str:

@@ -36,6 +36,7 @@ def verdict(one: Verdict, now: float | None = None) -> Json:
         "current": one.current,
         "crossed": one.crossed,
         "text": budget_pages.said(one),
+        "lab": _lab(one),
         "burn": None if one.burn is None else _burn(one.burn, budget_pages.burn_said(one, now)),
     }
 
@@ -50,6 +51,20 @@ def _terms(budget: Budget) -> Json:
         "until": _day(budget.period, budget.period.end),
         "warn": list(budget.warn),
         "origin": budget.origin,
+    }
+
+
+def _lab(one: Verdict) -> Json | None:
+    """Of a lab's budget who set it, for whom, and how old that is which is known of it."""
+    if one.budget.lab is None:
+        return None
+    view = one.lab
+    return {
+        "set_by": one.budget.lab.set_by,
+        "whose": one.budget.lab.whose,
+        "as_of": None if view is None else view.as_of,
+        "away": "" if view is None else budget_pages.away_said(view).removeprefix("; "),
+        "goes_on": one.offline == "ask",
     }
 
 

@@ -204,6 +204,11 @@ def _shared_spot(here: Here) -> _Spot:
 
 def _spot_of(budget: Budget) -> _Spot:
     """Its file by the name that it was found by, which relative paths in it go by."""
+    if budget.lab is not None:
+        raise UsageError(
+            f"{title(budget)} is a lab budget, set by {budget.lab.set_by}: only a head of the lab changes it, with"
+            " `jupyter costmeter lab budget …`"
+        )
     if budget.cap or budget.file is None:
         raise UsageError(
             f"{title(budget)} is set by the administrator in {budget.origin} and can only be changed there"

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, Protocol
 
 from . import assumptions, currencies, tables, toml_files
 from .assumptions import TABLES
-from .budget import HOLDS, SCOPES, WARN, Budget, BudgetScope, Hold, Measure, thresholds
+from .budget import HOLDS, SCOPES, WARN, Budget, BudgetScope, Hold, Measure, Offline, thresholds
 from .errors import UsageError
+from .labs import Kept
 from .periods import Period, period_of
 from .tables import Document, Row, check_keys, number, text, unknown
 
@@ -39,6 +41,17 @@ KEYS = (
 )  # fmt: skip
 #: A row of the administrator's, and the config file that it is from.
 Cap = tuple[object, str]
+
+
+class Settings(Protocol):
+    """What of ``config.CostMeter`` budgets depend on."""
+
+    caps: Any
+    budget_warn: Any
+    ledger_share_offline: Any
+
+    @property
+    def lab_file(self) -> Path | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +77,20 @@ class Place:
     cap: bool = False
 
 
-def load(project: str | None, caps: Sequence[Cap] = (), warn: tuple[float, ...] = WARN) -> Declared:
+def load(
+    project: str | None, caps: Sequence[Cap] = (), warn: tuple[float, ...] = WARN, lab: Lab | None = None
+) -> Declared:
     """All budgets that may hold in a project.
 
     Args:
         project: its folder.
         caps: the administrator's rows, each with the file that it is from.
         warn: when to warn of those that do not say it.
+        lab: where what the lab's ledger says is kept.
     """
     found, problems = _of_caps(caps, warn)
+    if lab is not None:
+        found, problems = [*found, *lab.budgets()], [*problems, *lab.problems()]
     shared = set(toml_files.around(project))
     looked = toml_files.of_budgets(project)
     for path in looked:
@@ -266,22 +284,53 @@ def _paused(row: Row) -> bool:
 # Kept while the files are the same
 
 
+class Lab:
+    """The lab's budgets, as its ledger said last.
+
+    Args:
+        path: where that is kept (``labs.kept_beside``).
+        offline: what they do at their limits while the lab's database is away.
+    """
+
+    def __init__(self, path: Path, offline: Offline = "ask") -> None:
+        self.path, self._kept, self._offline = path, Kept(path), offline
+
+    def budgets(self) -> list[Budget]:
+        """Those that are this person's."""
+        snapshot = self._kept.now()
+        return [one.terms.budget(self._offline) for one in snapshot.applying.values()] if snapshot else []
+
+    def problems(self) -> list[str]:
+        """What is wrong with the file."""
+        self._kept.now()
+        return [self._kept.problem] if self._kept.problem else []
+
+
 class Plans:
     """Budgets by project, read anew when one of their files has changed.
 
     Args:
         caps: the administrator's rows.
         warn: when to warn of those that do not say it.
+        lab: where the lab's are, if something is shared.
     """
 
-    def __init__(self, caps: Sequence[Cap] = (), warn: tuple[float, ...] = WARN) -> None:
-        self._caps, self._warn = caps, warn
+    def __init__(self, caps: Sequence[Cap] = (), warn: tuple[float, ...] = WARN, lab: Lab | None = None) -> None:
+        self._caps, self._warn, self._lab = caps, warn, lab
         self._known: dict[str | None, tuple[object, Declared]] = {}
 
     def of(self, project: str | None) -> Declared:
         """Those of now."""
-        state = tables.state(toml_files.of_budgets(project))
+        files = toml_files.of_budgets(project)
+        state = tables.state([*files, self._lab.path] if self._lab else files)
         known = self._known.get(project)
         if known is None or known[0] != state:
-            known = self._known[project] = (state, load(project, self._caps, self._warn))
+            known = self._known[project] = (state, load(project, self._caps, self._warn, self._lab))
         return known[1]
+
+
+def plans_of(settings: Settings) -> Plans:
+    """The budgets under some settings, with the administrator's caps and the lab's."""
+    lab = settings.lab_file
+    made = Lab(lab, settings.ledger_share_offline) if lab else None
+    return Plans(settings.caps, tuple(settings.budget_warn), made)

@@ -271,6 +271,13 @@ def _hint_of_nothing(ledger: Reader, selection: Selection, context: Context) -> 
     return [] if ledger.summary(selection).cells else _hint(selection, context)
 
 
+def _lab(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
+    """Loaded when it is asked for, since it brings SQL."""
+    from . import lab_pages
+
+    return lab_pages.answer(asked, context, known)
+
+
 def _export(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     selection = selection_of(asked, context)
     path, (ledger, kept) = Path(os.path.expanduser(asked.file)), stored(selection, context)
@@ -318,6 +325,7 @@ COMMANDS: dict[str, Command] = {
     "sci": assuming.score,
     "what-if": assuming.what_if,
     "budget": planning.budget,
+    "lab": _lab,
     "spent": spending_pages.spent,
     "compare": comparing_pages.answer,
     "plot": timeline_pages.answer,

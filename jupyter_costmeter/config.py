@@ -49,6 +49,13 @@ class CostMeter(Configurable):
         help="The lab's ledger, to which what is metered from now on is sent: postgresql://db.lab.example/costmeter."
         " Without a password (docs/shared.md). Empty: nothing leaves this machine.",
     ).tag(config=True)
+    ledger_share_offline = Enum(
+        ("allow", "ask", "hold"),
+        "ask",
+        help="What the lab's budgets do at their limits while the lab's database is away (docs/shared.md). allow: they"
+        " hold nothing; ask: what is spent by what is known holds, and who runs the cell again within a minute goes on;"
+        " hold: no cell starts.",
+    ).tag(config=True)
     project = Unicode(
         "",
         help="The project's folder. Empty: the nearest folder above the notebook with .git,"
@@ -138,6 +145,13 @@ class CostMeter(Configurable):
         """Those that are wanted."""
         wanted = {"cupti": self.cupti, "torch_flops": self.flops, "jax_flops": self.flops, "gpm": self.gpm}
         return [name for name, on in wanted.items() if on]
+
+    @property
+    def lab_file(self) -> Path | None:
+        """Where what the lab's ledger said of budgets is kept; ``None`` where nothing is shared."""
+        from .labs import kept_beside
+
+        return kept_beside(self.ledger_file) if self.ledger_share else None
 
     @property
     def ledger_file(self) -> Path:

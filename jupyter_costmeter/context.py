@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import config, meter, place, report
 from .budget import Budget, Verdict
-from .budgets import Plans
+from .budgets import Plans, plans_of
 from .costing import INTENSITIES, Costing
 from .derived import Costs
 from .errors import CostMeterError, UsageError
@@ -100,11 +100,6 @@ def of_folder(ledger_path: str | None = None, folder: str = ".") -> Context:
         peak_flops=settings.peak_flops, costing=costing, plans=plans_of(settings),
         spending=Spending(path, lambda: costing),
     )  # fmt: skip
-
-
-def plans_of(settings: config.CostMeter) -> Plans:
-    """The budgets, with the administrator's caps."""
-    return Plans(settings.caps, tuple(settings.budget_warn))
 
 
 def _probed(settings: config.CostMeter) -> list[Status]:

@@ -30,7 +30,11 @@ def extend(spending: Spending, verdict: Verdict, session: SessionInfo) -> Budget
 
 def _more(verdict: Verdict) -> float:
     budget = verdict.budget
-    if budget.cap:
+    if budget.lab is not None and verdict.offline != "ask":
+        raise UsageError(
+            f"{title(budget)} is a lab budget, set by {budget.lab.set_by}: only a head of the lab raises it"
+        )
+    if budget.cap and budget.lab is None:
         raise UsageError(f"it is set by the administrator in {budget.origin} and can only be changed there")
     if budget.paused:
         raise UsageError(f"{title(budget)} is paused: resume it first")

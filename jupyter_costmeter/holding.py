@@ -64,20 +64,37 @@ def _all_spent(over: Sequence[Verdict], now: float) -> str:
 
 def _spent(verdict: Verdict, now: float) -> str:
     """Which budget, how much, where it is set, until when."""
+    if verdict.offline == "hold":
+        name = title(verdict.budget)
+        return f"the lab's database is away, and its budget {name} holds until it is back: {said(verdict)}"
     anew = resets(verdict, now)
     origin = f" ({verdict.budget.origin})" if verdict.budget.origin else ""
     return f"the budget {title(verdict.budget)} is spent, {said(verdict)}{origin}" + (f"; it {anew}" if anew else "")
 
 
 def _way_on(over: Sequence[Verdict], headless: bool, project: str | None) -> str:
-    caps = [verdict for verdict in over if verdict.budget.cap]
+    caps = [verdict for verdict in over if verdict.budget.cap and verdict.offline != "ask"]
+    if caps and caps[0].budget.lab is not None:
+        return _of_lab(caps[0])
     if caps:
         return f"It is the administrator's, who alone can raise it ({caps[0].budget.origin})."
+    if any(verdict.budget.cap for verdict in over):
+        more = " and ".join(amount_said(_from_here(v), v.budget) for v in over)
+        return (
+            f"To spend {more} from here while the lab's database is away, run the cell again within a minute (it is"
+            " noted)." if may_go_on(over, headless) else "It may be more by now: `jupyter costmeter sync` asks."
+        )  # fmt: skip
     raising = " and ".join(_raising(verdict, project) for verdict in over)
     if may_go_on(over, headless):
         more = " and ".join(amount_said(_from_here(v), v.budget) for v in over)
         return f"To spend {more} from here, run the cell again within a minute (it is noted); or {raising}"
     return f"To go on, {raising}"
+
+
+def _of_lab(verdict: Verdict) -> str:
+    if verdict.offline == "hold":
+        return "It is tried again by itself; `jupyter costmeter sync` asks now (CostMeter.ledger_share_offline)."
+    return "It is a lab budget, which the lab's heads alone can raise."
 
 
 def _from_here(verdict: Verdict) -> float:

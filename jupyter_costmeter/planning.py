@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 from . import budgeting, currencies, pages, place
 from .budget import Budget, Verdict, applying
-from .budget_pages import amount_said, burn_said, length_said, resets, said, spent_said, title
+from .budget_pages import amount_said, burn_said, length_said, resets, said, share_said, spent_said, title
 from .budgets import KEYS, SPELLED
 from .context import Context
 from .errors import UsageError
@@ -71,6 +71,8 @@ def here(context: Context) -> list[Budget]:
 
 def _in(one: Budget, context: Context) -> bool:
     folder = replace(one, scope="project", key=context.project)
+    if one.lab is not None:
+        return False
     return one.key is not None and bool(applying([folder], None, one.key))
 
 
@@ -99,11 +101,6 @@ def tones(verdicts: Sequence[Verdict]) -> Tones:
     return found
 
 
-def share_said(verdict: Verdict) -> str:
-    """``62 %``; ``—`` where it is not known."""
-    return "—" if verdict.share is None or not isfinite(verdict.share) else percent(verdict.share)
-
-
 def _problems(context: Context) -> list[str]:
     """What is wrong in the budgets' files and the settings: one that cannot be read may have had budgets."""
     declared = context.plans.of(context.project)
@@ -121,7 +118,7 @@ def _line(verdict: Verdict) -> list[str]:
         share_said(verdict),
         _until(verdict),
         "paused" if one.paused else one.hold,
-        f"{one.origin} (the administrator's)" if one.cap else one.origin,
+        f"{one.origin} (the administrator's)" if one.cap and one.lab is None else one.origin,
     ]
 
 
@@ -142,6 +139,8 @@ def _notes(verdict: Verdict, now: float) -> Iterator[str]:
         yield f"{name}: {said(verdict)}."
     elif verdict.spent.incomplete and verdict.state != "paused":
         yield f"{name}: a lower bound: {'; '.join(verdict.spent.reasons)}."
+    if verdict.lab is not None and verdict.state not in ("unknown", "paused"):
+        yield f"{name}: {said(verdict)}."
     if not verdict.current:
         yield f"{name}: it {resets(verdict, now)}."
     if pace := burn_said(verdict, now):

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from . import accounting
 from .anonymous import Names
+from .budget import called
 from .grouping import Counts, Groups, Kind
 from .ledger import DEPTH, Selection
 from .record import BUCKETS, Bucket, BucketTotal, CellRecord, SessionInfo, Stored, Summary
@@ -212,6 +213,8 @@ def _in_scope(record: CellRecord, selection: Selection) -> bool:
     key = selection.key or ""
     if selection.scope == "project":
         return record.project is not None and f"{record.project}{os.sep}".startswith(key.rstrip(os.sep) + os.sep)
+    if selection.scope == "called":
+        return record.project is not None and called(record.project) == key
     return (
         selection.scope == "all" or key == {"session": record.session_id, "notebook": record.notebook}[selection.scope]
     )

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from . import bars
 from .addresses import address_of
-from .errors import UsageError
+from .errors import LedgerError, UsageError
 from .format import about
+from .labs import Snapshot, keep, kept_beside
 from .ledger import Share, open_ledger
 from .ledger.outbox import Waiting
 from .pages import Page
 from .record import Status
+from .shared.planned import snapshot
 from .shared.sending import send
 from .shared.store import SharedLedger
 
@@ -60,11 +62,27 @@ def sync(path: Path, address: str, whole: bool = False, bar: bars.Bar[list[Waiti
         if whole:
             ledger.queue_all()
         sent = send(ledger, there, bar)
+        if sent.problem is None:
+            keep_standing(path, there)
     title = f"{_records(sent.count)} sent to {address}, {sent.waiting or 'none'} waiting."
     notes = [sent.problem] if sent.problem else []
     if begun is None and not whole:
         notes.append("What was written before sharing began stays here, unless you say --all.")
     return Page(title, [], notes, ok=sent.problem is None)
+
+
+def keep_standing(path: Path, there: SharedLedger) -> Snapshot:
+    """Ask the lab's ledger where its budgets stand, and keep that beside the ledger's file.
+
+    Raises:
+        LedgerError: it cannot be asked, or that cannot be written.
+    """
+    found = snapshot(there)
+    try:
+        keep(kept_beside(path), found)
+    except OSError as error:
+        raise LedgerError(f"what the lab's ledger says of budgets cannot be kept beside {path}: {error}") from error
+    return found
 
 
 def standing(path: Path) -> Page:

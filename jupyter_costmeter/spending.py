@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from . import amounts
 from .bins import Bin, Derived, Detail, Window, lies_in, uses_of
-from .budget import Budget, BudgetEvent, Verdict, burn
+from .budget import Budget, BudgetEvent, LabView, Verdict, burn
 from .errors import LedgerError
+from .labs import Kept, Standing, kept_beside
 from .ledger import Selection, open_ledger
 from .record import CellRecord, SessionInfo, Total
 from .uses import WANTED, Use, Using
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 #: A live source's new intensities are looked for so often (seconds).
 LIVE_S = 60.0
+NOT_ASKED = "what was used elsewhere in this period is not known: the lab's database was not asked since it began"
 NO_SESSION = "it is of each session by itself, and here is none"
 #: A process's records, with its session.
 Records = list[tuple[SessionInfo, CellRecord]]
@@ -39,10 +41,12 @@ def budget_selection(budget: Budget, session_id: str | None) -> Selection:
     match budget.scope:
         case "session":
             return Selection("session", session_id)
+        case "project" if budget.lab is not None:
+            return Selection("called", budget.key)
         case "notebook" | "project":
             return Selection(budget.scope, budget.key)
         case _:
-            return Selection("all")
+            return Selection("called", budget.key) if budget.key else Selection("all")
 
 
 class Spending:
@@ -55,7 +59,7 @@ class Spending:
     """
 
     def __init__(self, path: Path, costing: Callable[[], Costing], own: str | None = None) -> None:
-        self._path, self._costing, self._own = path, costing, own
+        self.path, self._costing, self._own = path, costing, own
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._bins: dict[Window, Bin] = {}
@@ -66,6 +70,8 @@ class Spending:
         self._killed: set[str] = set()  # records that may be put right
         self._events: list[BudgetEvent] = []
         self._priced: tuple[tuple[object, ...], Book] | None = None
+        self._lab = Kept(kept_beside(path))
+        self._here: set[str] = set()  # of the sessions that the lab told of, those that this ledger holds
 
     def verdicts(
         self,
@@ -91,10 +97,14 @@ class Spending:
         with self._lock:
             asks = any(amounts.needs_costs(budget.measure) for budget in budgets if not budget.paused)
             book = self._book(now) if asks else None
-            windows = {budget.id: _window(budget, now, session) for budget in budgets if not budget.paused}
+            lab = self._standings(budgets)
+            windows = {
+                budget.id: _window(budget, now, session, lab.get(budget.id)) for budget in budgets if not budget.paused
+            }
             told = [(session, record) for record in own.values()] if session else []
-            look = self._look(_wanted(budgets, windows, book), now, told)
-            return [self._verdict(budget, windows.get(budget.id), now, session, look, book) for budget in budgets]
+            look = self._look(_wanted(budgets, windows, book), now, told, lab.values())
+            found = [self._verdict(budget, windows.get(budget.id), now, session, look, book) for budget in budgets]
+            return [self._with_lab(one, lab[one.budget.id], now) if one.budget.id in lab else one for one in found]
 
     def log(self, event: BudgetEvent, start: float, by_session: bool = False) -> bool:
         """Note what came of a budget; False where somebody gave the same warning since ``start``.
@@ -144,15 +154,23 @@ class Spending:
 
     def _open(self) -> Ledger:
         if self._ledger is None:
-            self._ledger = open_ledger(self._path)
+            self._ledger = open_ledger(self.path)
         return self._ledger
 
-    def _look(self, windows: dict[Window, Detail], now: float, own: Records) -> _Look:
+    def _standings(self, budgets: Sequence[Budget]) -> dict[str, Standing]:
+        """What the lab's ledger said last of those that are the lab's."""
+        snapshot = self._lab.now() if any(budget.lab for budget in budgets) else None
+        known = snapshot.applying if snapshot else {}
+        return {budget.id: known[budget.id] for budget in budgets if budget.lab and budget.id in known}
+
+    def _look(self, windows: dict[Window, Detail], now: float, own: Records, lab: Iterable[Standing] = ()) -> _Look:
         """Bring the bins up to date; tell what is in none of them."""
         if not windows:
             return _Look([])
         try:
             with self._open().at_once():
+                told = {session for one in lab for session, _ in one.mine}
+                self._here = self._open().sessions_here(told) if told else set()
                 return self._read_new(windows, now, own)
         except LedgerError as error:
             came = set[str]().union(*(one.came for one in self._bins.values()))
@@ -171,7 +189,7 @@ class Spending:
     def _catch_up(self, windows: dict[Window, Detail], now: float) -> None:
         from .ledger.file import identity
 
-        found, killed = identity(self._path), self._open().killed()
+        found, killed = identity(self.path), self._open().killed()
         if found != self._identity or self._killed - killed:  # another file; or some are no longer taken for killed
             self._bins.clear()
         self._identity, self._killed = found, killed
@@ -183,7 +201,7 @@ class Spending:
             if there is None or there.stale(now) or there.detail.lacks(detail):
                 self._bins[window] = self._read(window, detail, now)
             self._bins[window].asked = now
-        self._identity = found or identity(self._path)
+        self._identity = found or identity(self.path)
 
     def _add_new(self, mark: int) -> None:
         """What came since that mark, into the bins that have seen all before it."""
@@ -225,8 +243,25 @@ class Spending:
         spent = self._spent(budget, window, look, book if amounts.needs_costs(budget.measure) else None)
         granted = self._granted(budget, start, end, session)
         found = Verdict(budget, start, end, spent, granted)
+        if budget.lab is not None:
+            return replace(found, current=start <= now < end)
         pace = burn(spent.value, found.limit, self._began(window, look), end, now)
         return replace(found, burn=pace, current=start <= now < end)
+
+    def _with_lab(self, verdict: Verdict, standing: Standing, now: float) -> Verdict:
+        """With what was used elsewhere, by what the lab's ledger said last; here only the local records count."""
+        snapshot, budget = self._lab.now(), verdict.budget
+        if snapshot is None or budget.lab is None:
+            return verdict
+        of_now = standing.of_now(now)
+        elsewhere, others = standing.elsewhere(self._here) if of_now else 2 * (_unknown(budget, NOT_ASKED),)
+        mine = amounts.added([verdict.spent, elsewhere])
+        pool = amounts.added([mine, others])
+        view = LabView(snapshot.as_of, now - snapshot.as_of, snapshot.stale(now) or not of_now, mine, pool)
+        spent = pool if budget.lab.whose == "pool" else mine
+        granted = verdict.granted if view.stale and budget.lab.offline == "ask" else 0.0
+        found = replace(verdict, spent=spent, granted=granted, lab=view)
+        return replace(found, burn=burn(spent.value, found.limit, verdict.start, verdict.end, now))
 
     def _spent(self, budget: Budget, window: Window, look: _Look, book: Book | None) -> Total:
         there, running = self._bins.get(window), look.uses(window, book)
@@ -267,10 +302,12 @@ class Spending:
         return min(starts, default=-inf)
 
 
-def _window(budget: Budget, now: float, session: SessionInfo | None) -> Window | None:
+def _window(budget: Budget, now: float, session: SessionInfo | None, standing: Standing | None = None) -> Window | None:
     """``None`` for a budget of a session where there is none."""
     if session is None and budget.by_session:
         return None
+    if standing is not None:
+        return Window(budget_selection(budget, None), *standing.period(now))
     start, end = budget.period.at(now, session.started_at if session else None)
     return Window(budget_selection(budget, session.id if session else None), start, end)
 

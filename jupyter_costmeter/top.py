@@ -9,7 +9,7 @@ from typing import TextIO
 
 from . import accounting, breakdown, layout, money, pages, planning, screen
 from .budget import Verdict
-from .budget_pages import spent_said, title
+from .budget_pages import share_said, spent_said, title
 from .context import Context, title_of
 from .format import MARK, about, percent, quantity, total_text
 from .ledger import Selection
@@ -122,7 +122,7 @@ def _line(one: Running, names: dict[str, str], at: float, old_s: float) -> list[
         total_text(emitted) if emitted else "—",
         ", ".join(bills),
         title(one.verdict.budget) if one.verdict else "",
-        planning.share_said(one.verdict) if one.verdict else "",
+        share_said(one.verdict) if one.verdict else "",
     ]
 
 

@@ -95,14 +95,15 @@ class Watch:
 
     def _paths(self, project: str | None) -> list[str]:
         if self._known is None or self._known[0] != project:
-            self._known = (project, list(map(str, toml_files.of_budgets(project))))
+            lab = self._settings.lab_file
+            self._known = (project, [*map(str, toml_files.of_budgets(project)), *([str(lab)] if lab else [])])
         return self._known[1]
 
     def _read(self, info: SessionInfo) -> tuple[Budget, ...]:
         if self._plans is None and (self._settings.caps or any(map(_mentions, self._paths(info.project)))):
-            from .budgets import Plans
+            from .budgets import plans_of
 
-            self._plans = Plans(self._settings.caps, tuple(self._settings.budget_warn))
+            self._plans = plans_of(self._settings)
         return self._applying(info) if self._plans is not None else ()
 
     def _applying(self, info: SessionInfo) -> tuple[Budget, ...]:
@@ -163,7 +164,7 @@ class Watch:
     def tick(self, running: Iterable[CellRecord]) -> None:
         """While something runs: look, and see to what may go no further."""
         verdicts = self.look(running) or []
-        over = [v for v in verdicts if v.holds and v.budget.hold == "stop"]
+        over = [v for v in verdicts if v.stops]
         if over:
             guard.guarded("stopping a cell at a budget's limit")(self.at_limit)(over)
 
@@ -224,6 +225,8 @@ class Watch:
         from .budget_pages import title
 
         deeds = DEEDS[event.kind] if not verdict.budget.cap else ("dearest",)
+        if event.kind == "refused" and verdict.offline == "ask":
+            deeds = ("dearest", "extend")
         if verdict.budget.hold != "warn":
             deeds = tuple(deed for deed in deeds if deed != "hold")
         self._notices.append(

@@ -25,6 +25,10 @@ BUDGET_KEYS = (
 )
 
 
+LAB_KEYS = (
+    'As lab budget set "200 GPU-h" --per month --each. Of what: GPU-h, busy GPU-h or FLOP; only a head of the lab sets'
+    " one (docs/shared.md)."
+)
 #: What each category means.
 CATEGORY_TEXTS: dict[Category, str] = {
     "train": "training from scratch, for results that may be reported",
@@ -88,6 +92,7 @@ def parser(prog: str) -> Parser:
     plot.add_argument("--force", action="store_true", help="replace a file that is there")
     _about_costs(words, scope)
     _about_budgets(words, scope)
+    _about_the_lab(words)
     _about_statements(words, scope)
     export = words.add_parser("export", parents=[scope], help="write FILE (.json, .csv or .md)", add_help=False)
     export.add_argument("file", metavar="FILE")
@@ -135,6 +140,22 @@ def _about_budgets(words: argparse._SubParsersAction[Parser], scope: Parser) -> 
     spent.add_argument("--budget", metavar="NAME", help="which budget (the tightest)")
     ahead = words.add_parser("forecast", help="what the next run of each cell will cost", add_help=False)
     ahead.add_argument("--notebook", metavar="PATH", help="another notebook")
+
+
+def _about_the_lab(words: argparse._SubParsersAction[Parser]) -> None:
+    """The word for what several people have together."""
+    what = 'your share of the lab\'s budgets, and who is where; budget set "200 GPU-h" sets one, delete NAME'
+    lab = words.add_parser("lab", help=what, epilog=LAB_KEYS, add_help=False)
+    lab.add_argument("said", metavar="[budget [set AMOUNT | delete NAME]]", nargs="*", help="the lab's budgets")
+    lab.add_argument("--each", action="store_true", help="for each person (else for all together)")
+    lab.add_argument("--user", metavar="PERSON", help="for one person, by the name in the database")
+    lab.add_argument("--project", metavar="NAME", help="only what is used in folders of that name")
+    lab.add_argument("--per", metavar="PERIOD", help="day, week, month or total (total)")
+    lab.add_argument("--hold", metavar="HOLD", help="warn, ask or stop (warn)")
+    lab.add_argument("--warn", metavar="PERCENTS", help="when to warn (50,80,100)")
+    lab.add_argument("--zone", metavar="ZONE", help="whose midnights are meant (UTC)")
+    lab.add_argument("--name", metavar="TEXT", help="what it is called")
+    lab.add_argument("--at", metavar="ADDRESS", help="the lab's ledger (the setting ledger_share)")
 
 
 def _about_statements(words: argparse._SubParsersAction[Parser], scope: Parser) -> None:

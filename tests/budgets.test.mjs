@@ -7,6 +7,7 @@ import {
   BudgetFeed,
   digits,
   hoverText,
+  labText,
   merge,
   shortText,
   spokenOf,
@@ -225,4 +226,18 @@ test('nobody is asked while nobody looks', async () => {
   await pause(400);
   assert.equal(asked.length, 0);
   one.stop();
+});
+
+test("a lab's budget says who set it, for whom, and how old what is known of it is", () => {
+  const lab = { set_by: 'cleo', whose: 'pool', as_of: 1e9, away: '', goes_on: false };
+  const away = 'as of 3 h ago: the lab’s database is away';
+  const [one] = parseBudgets(list([verdict({ cap: true, scope: 'lab', lab })])).budgets;
+  assert.equal(labText(one.lab, ENGLISH), 'Lab budget for all together, set by cleo');
+  assert.match(labText({ ...lab, away }, ENGLISH), /set by cleo; as of 3 h ago/);
+  assert.match(
+    hoverText(one, ENGLISH),
+    /A lab budget, set by cleo: only the lab's heads change it/
+  );
+  const { lab: none, ...older } = verdict();
+  assert.equal(parseBudgets(list([older])).budgets[0].lab, none);
 });

@@ -19,8 +19,8 @@ from jupyter_costmeter.words import words_of
 
 WORDS = [
     "summary", "report", "last", "cells", "doctor", "where", "factors", "refresh", "rates", "sci", "what-if",
-    "budget", "spent", "forecast", "tag", "score", "compare", "plot", "export", "help", "run", "demo", "top", "strip",
-    "verify", "merge", "sync", "enable", "disable",
+    "budget", "lab", "spent", "forecast", "tag", "score", "compare", "plot", "export", "help", "run", "demo", "top",
+    "strip", "verify", "merge", "sync", "enable", "disable",
 ]  # fmt: skip
 
 

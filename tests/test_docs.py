@@ -34,6 +34,7 @@ LEFT_OUT = {
     "jupyter costmeter enable": "changes the user's IPython (test_startup.py)",
     "jupyter costmeter tag other --record": "of a record that only its ledger has",
     "jupyter costmeter sync": "asks a database (docs/shared.md)",
+    "jupyter costmeter lab": "asks one, too (test_lab_pages.py)",
     "createdb ": "makes one",
     "psql ": "asks one",
     "./lab": "is what runs the tests",

@@ -171,7 +171,7 @@ def test_a_failure_in_the_middle_keeps_the_rest_in_its_order(local: Ledger, monk
 
 def test_what_was_taken_back_meanwhile_is_passed_over(local: Ledger, lab: SharedLedger) -> None:
     write(local, 0, 1)
-    assert sending.read(local, [Waiting(1, "record", "gone"), Waiting(2, "tag", "gone")]) == Batch([], [], [])
+    assert sending.read(local, [Waiting(1, "record", "gone"), Waiting(2, "tag", "gone")]) == Batch([], [], [], [])
     assert send(local, lab) == Sent(1, 0)
 
 

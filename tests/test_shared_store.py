@@ -16,6 +16,7 @@ from shared_ledgers import Postgres, running
 from jupyter_costmeter.errors import LedgerTooNew
 from jupyter_costmeter.record import BUCKETS, CellRecord, Figure, Usage
 from jupyter_costmeter.shared import tables
+from jupyter_costmeter.shared.migrations import MIGRATIONS
 from jupyter_costmeter.shared.store import Batch, SharedLedger, ShareError
 from jupyter_costmeter.tag import tags_of
 from jupyter_costmeter.uses import HOUR_S, NAMES, WORK, Using
@@ -45,7 +46,7 @@ def lab(postgres: Postgres) -> Iterator[Callable[[str], SharedLedger]]:
         opened.append(SharedLedger(postgres.address(person, name)))
         return opened[-1]
 
-    assert of("head_of_lab").prepare() == 1
+    assert of("head_of_lab").prepare() == len(MIGRATIONS)
     postgres.run(*(f"GRANT {role} TO {person}" for person, role in PEOPLE.items()))
     yield of
     for one in opened:

@@ -42,6 +42,7 @@ export function verdict(more = {}) {
     crossed: 0.5,
     text: '12.4 of 20 GPU-h this week (62 %), 7.6 GPU-h left',
     burn: null,
+    lab: null,
     ...more
   };
 }

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 #: A record lies in so many others at most: a measured block in a trial in a cell, and one more.
 DEPTH = 3
 
-Scope = Literal["session", "notebook", "project", "all"]
+Scope = Literal["session", "notebook", "project", "called", "all"]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which records: a scope, and the session's id, the notebook's or project's path."""
+    """Which records: a scope, and the session's id, the notebook's or project's path, what projects are ``called``."""
 
     scope: Scope
     key: str | None = None

@@ -69,6 +69,16 @@ class Asked:
         with self._reading() as connection:
             return spent.killed(connection) if connection else set()
 
+    def sessions_here(self, ids: Iterable[str]) -> set[str]:
+        """Which of these sessions the file holds."""
+        with self._reading() as connection:
+            return set(spent.sessions(connection, ids)) if connection else set()
+
+    def same_events(self, ids: Sequence[str]) -> list[BudgetEvent]:
+        """The events with these ids that are there."""
+        with self._reading() as connection:
+            return events.of_ids(connection, ids) if connection else []
+
     def events(self, since: float = -inf) -> list[BudgetEvent]:
         """What came of budgets, oldest first."""
         with self._reading() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from math import inf
 
@@ -42,6 +43,13 @@ def _warned(connection: sa.Connection, event: BudgetEvent, start: float, by_sess
     if by_session:
         query = query.where(there.session_id == event.session_id)
     return connection.execute(query.limit(1)).first() is not None
+
+
+def of_ids(connection: sa.Connection, ids: Sequence[str]) -> list[BudgetEvent]:
+    """Those with these ids, oldest first."""
+    columns = [budget_event.c[field.name] for field in fields(BudgetEvent)]
+    query = sa.select(*columns).where(budget_event.c.id.in_(ids)).order_by(budget_event.c.at, budget_event.c.id)
+    return [BudgetEvent(*row) for row in connection.execute(query)] if ids else []
 
 
 def events(connection: sa.Connection, since: float) -> list[BudgetEvent]:

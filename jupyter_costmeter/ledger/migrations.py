@@ -210,6 +210,12 @@ SHARE = (
     CREATE TRIGGER tag_waits AFTER INSERT ON tag WHEN EXISTS (SELECT 1 FROM share)
     BEGIN INSERT INTO outbox (kind, id) VALUES ('tag', new.id); END""",
 )
+# What came of budgets waits, too.
+EVENTS = (
+    """
+    CREATE TRIGGER event_waits AFTER INSERT ON budget_event WHEN EXISTS (SELECT 1 FROM share)
+    BEGIN INSERT INTO outbox (kind, id) VALUES ('event', new.id); END""",
+)
 
 
 def _run(*statements: str) -> Callable[[sa.Connection], None]:
@@ -227,4 +233,5 @@ MIGRATIONS: list[tuple[str, Callable[[sa.Connection], None]]] = [
     ("budgets", _run(*BUDGETS)),
     ("tags", _run(*TAGS)),
     ("share", _run(*SHARE)),
+    ("events", _run(*EVENTS)),
 ]

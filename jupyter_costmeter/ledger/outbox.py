@@ -1,4 +1,5 @@
-"""What waits for the lab's ledger: noted by the file itself, in the transaction that writes a record or a tag.
+"""What waits for the lab's ledger: noted by the file itself, in the transaction that writes a record, a tag or what
+came of a budget.
 
 Triggers note each new row from the moment on that sharing begins, whoever writes it (an append, a merge, the record
 of a cell that was taken for killed), so that nothing is forgotten; what has been sent leaves the queue.
@@ -15,9 +16,9 @@ from typing import Literal, NamedTuple
 import sqlalchemy as sa
 
 from . import Share, file
-from .schema import cell, outbox, share, tag
+from .schema import budget_event, cell, outbox, share, tag
 
-Kind = Literal["record", "tag"]
+Kind = Literal["record", "tag", "event"]
 
 
 class Waiting(NamedTuple):
@@ -74,7 +75,7 @@ class Outbox:
         """Let everything wait that the ledger holds, also what was written before sharing began; how much waits."""
         with self._writing() as connection:
             connection.execute(outbox.delete())
-            for kind, table in (("record", cell), ("tag", tag)):
+            for kind, table in (("record", cell), ("tag", tag), ("event", budget_event)):
                 order = table.c.started_at if table is cell else table.c.at
                 rows = sa.select(sa.literal(kind), table.c.id).order_by(order, table.c.id)
                 connection.execute(outbox.insert().from_select(["kind", "id"], rows))

@@ -25,6 +25,8 @@ def where(table: sa.Table, selection: Selection) -> Where:
     found: Where = []
     if selection.scope == "project":
         found.append(_in_folder(table.c.project, selection.key or ""))
+    elif selection.scope == "called":
+        found.append(_called(table.c.project, selection.key or ""))
     elif selection.scope != "all":
         column = {"session": table.c.session_id, "notebook": table.c.notebook}[selection.scope]
         found.append(column == selection.key)
@@ -35,9 +37,9 @@ def where(table: sa.Table, selection: Selection) -> Where:
 
 def cells(selection: Selection) -> Where:
     """The selected rows of ``cell``, so that an index of one project after the other is read in the order of time."""
-    if selection.scope != "project":
+    if selection.scope not in ("project", "called"):
         return where(cell, selection)
-    inside = sa.select(tally.c.project).where(*where(tally, Selection("project", selection.key))).distinct()
+    inside = sa.select(tally.c.project).where(*where(tally, Selection(selection.scope, selection.key))).distinct()
     return [cell.c.project.in_(inside), *where(cell, Selection("all", label=selection.label))]
 
 
@@ -60,6 +62,12 @@ def _in_folder(column: sa.ColumnElement[Any], folder: str) -> sa.ColumnElement[b
     inside = folder.rstrip(os.sep) + os.sep
     beyond = inside[:-1] + chr(ord(os.sep) + 1)
     return sa.and_(column >= min(folder, inside), column < beyond, sa.or_(column == folder, column >= inside))
+
+
+def _called(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """Projects whose folder has that name, as ``budget.called`` has it; case counts, so no LIKE."""
+    ends = (sa.func.substr(column, -len(name) - 1) == f"{separator}{name}" for separator in "/\\")
+    return sa.or_(column == name, *ends)
 
 
 def fetched(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> list[CellRecord]:

@@ -291,7 +291,7 @@ class Ledger(Asked, Joined, Outbox):
 
     def _each(self, selection: Selection, make: Make[T]) -> Iterator[T]:
         whole, inside = replace(selection, label=None), selecting.inside(selection)
-        parts = self._parts(whole) if selection.scope == "project" else [selecting.where(cell, whole)]
+        parts = self._parts(whole) if selection.scope in ("project", "called") else [selecting.where(cell, whole)]
         size = max(PAGE // max(1, len(parts)), LEAST)
         found = [self._pages([*where, *inside], size, make) for where in parts]
         return found[0] if len(found) == 1 else heapq.merge(*found, key=_start)
@@ -348,7 +348,7 @@ class Ledger(Asked, Joined, Outbox):
 
     def _parts(self, selection: Selection) -> list[Where]:
         """The selection as parts that an index holds in order: a project and those inside it, one by one."""
-        if selection.scope not in ("project", "all"):
+        if selection.scope not in ("project", "called", "all"):
             return [selecting.where(cell, selection)]
         query = sa.select(tally.c.project).where(*selecting.where(tally, selection)).distinct()
         with self._reading() as connection:

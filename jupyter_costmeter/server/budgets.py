@@ -20,7 +20,7 @@ from tornado import web
 from .. import amounts, budget_wire, config, place, wire
 from ..budget import MEASURES, Budget, BudgetEvent, Verdict, applying
 from ..budget_pages import title
-from ..budgets import Declared, Plans
+from ..budgets import Declared, Plans, plans_of
 from ..errors import LedgerError, UsageError
 from ..ledger import Selection, open_ledger
 from ..record import SessionInfo
@@ -72,8 +72,11 @@ class Desk:
     @property
     def declared(self) -> Declared:
         """Those of the project, as the files are now."""
-        caps, warn = self.settings.caps, tuple(self.settings.budget_warn)
-        return _PLANS.setdefault(repr((caps, warn)), Plans(caps, warn)).of(self.project)
+        known = self.settings
+        key = repr((known.caps, tuple(known.budget_warn), known.lab_file, known.ledger_share_offline))
+        if key not in _PLANS:
+            _PLANS[key] = plans_of(known)
+        return _PLANS[key].of(self.project)
 
     @property
     def budgets(self) -> list[Budget]:

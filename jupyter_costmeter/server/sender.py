@@ -5,13 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from .. import guard
 from ..errors import LedgerError
 from ..ledger import open_ledger
+from ..ledger.store import Ledger
 from ..shared.sending import Pace, Sent, send
 from ..shared.store import SharedLedger
+from ..sharing import keep_standing
+
+#: Seconds between two questions where the lab's budgets stand.
+ASK_S = 30.0
 
 
 class Sender:
@@ -21,6 +27,7 @@ class Sender:
         self._path, self._address = path, address
         self._pace = pace or Pace()
         self._stopped = threading.Event()
+        self._next = 0.0  # when the lab's budgets are asked for
         self._thread = threading.Thread(target=self._run, name="costmeter-sender", daemon=True)
 
     def start(self) -> None:
@@ -39,8 +46,22 @@ class Sender:
                 try:
                     ledger.begin_share(self._address, time.time())
                     sent = send(ledger, there)
+                    sent = self._asked(ledger, there, sent)
                 except LedgerError:
                     pass  # told wherever the ledger is looked at
                 except Exception as error:
                     guard.report("sending to the lab's ledger", error)
                 rest_s = self._pace.after(sent)
+
+    def _asked(self, ledger: Ledger, there: SharedLedger, sent: Sent) -> Sent:
+        """Ask where the lab's budgets stand, if it is time; what kept us from it is what came of the sending."""
+        now = time.monotonic()
+        if sent.problem is not None or now < self._next:
+            return sent
+        try:
+            keep_standing(self._path, there)
+        except LedgerError as error:
+            ledger.not_sent(str(error), time.time())
+            return replace(sent, problem=str(error))
+        self._next = now + ASK_S
+        return sent

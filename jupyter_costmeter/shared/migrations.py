@@ -7,6 +7,7 @@ user who was granted one of them. Run by whoever may create roles and a schema: 
 from __future__ import annotations
 
 from ..uses import MEMORY, NAMES, WORK
+from .labs import LABS
 
 ROLES = """
 DO $$
@@ -217,4 +218,5 @@ SECURITY = (
 )
 MIGRATIONS: list[tuple[str, tuple[str, ...]]] = [
     ("first", (ROLES, *TABLES, SPREAD, *TRIGGERS, *GRANTS, *SECURITY)),
+    ("labs", LABS),
 ]

@@ -18,7 +18,7 @@ from ..ledger.outbox import Waiting
 from ..ledger.store import Ledger
 from .store import Batch, Refused, SharedLedger
 
-#: Records and tags of one transaction.
+#: Records, tags and events of one transaction.
 BATCH = 500
 #: Seconds between two looks at the outbox, and the longest rest after a failure.
 EVERY_S, REST_S = 5.0, 300.0
@@ -84,12 +84,12 @@ def _refused(ledger: Ledger, there: SharedLedger, batch: Sequence[Waiting]) -> d
 
 
 def read(ledger: Ledger, batch: Sequence[Waiting]) -> Batch:
-    """The records and tags of a batch as they are now; what has been taken back meanwhile is not there any more."""
+    """The records, tags and events of a batch as they are now; what has been taken back meanwhile is not there."""
     records = list(ledger.of_ids(_ids(batch, "record")).values())
     sessions = {record.session_id for record in records}
     infos = [info for key, info in ledger.every_session().items() if key in sessions] if sessions else []
     tags = ledger.same_tags(_ids(batch, "tag"))
-    return Batch(infos, records, list(tags.values()))
+    return Batch(infos, records, list(tags.values()), ledger.same_events(_ids(batch, "event")))
 
 
 def _ids(batch: Iterable[Waiting], kind: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from ..budget import BudgetEvent
 from ..errors import LedgerError, LedgerTooNew
 from ..ledger import rows
 from ..record import CellRecord, Provenance, SessionInfo
@@ -24,6 +25,8 @@ from .migrations import MIGRATIONS, pieces
 #: Seconds that a connection, and then any one statement, may take: behind it somebody may wait.
 CONNECT_S, STATEMENT_S = 5, 60
 NO_LETTERS = re.compile("[\x00\ud800-\udfff]")
+#: As ``labs.ME``, so that indexes are used.
+ME = sa.cast(sa.func.current_user(), sa.Text).collate("default")
 DEFAULTS = {
     "connect_timeout": CONNECT_S,
     "options": f"-c statement_timeout={STATEMENT_S}s -c idle_in_transaction_session_timeout={STATEMENT_S}s",
@@ -51,6 +54,7 @@ class Batch:
     infos: Sequence[SessionInfo] = ()
     records: Sequence[CellRecord] = ()
     tags: Sequence[Tag] = ()
+    events: Sequence[BudgetEvent] = ()
 
 
 class SharedLedger:
@@ -103,6 +107,7 @@ class SharedLedger:
             _add(connection, tables.cell, map(rows.cell_row, new))
             _add(connection, tables.figure, (row for record in new for row in rows.figure_rows(record)))
             _add(connection, tables.tag, map(asdict, batch.tags))
+            _add(connection, tables.budget_event, map(asdict, batch.events))
 
     # Reading
 
@@ -129,6 +134,22 @@ class SharedLedger:
         ]
 
     # The connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that only reads, all of it as of one moment; the database must be of this version."""
+        with self._begun() as connection:
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection.exec_driver_sql("SET LOCAL jit = off")  # compiling a query takes longer than any of ours
+            self._check(connection)
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction; the database must be of this version."""
+        with self._begun() as connection:
+            self._check(connection)
+            yield connection
 
     @contextmanager
     def _begun(self) -> Iterator[sa.Connection]:
@@ -191,14 +212,12 @@ def _newest(connection: sa.Connection) -> tuple[int, str]:
 def _not_there(connection: sa.Connection, records: Sequence[CellRecord]) -> list[CellRecord]:
     """Those that are not there; one that was taken for killed gives way."""
     wanted = {record.id: record for record in records}
-    mine = tables.cell.c.owner == sa.func.current_user()
+    mine = tables.cell.c.owner == ME
     query = sa.select(tables.cell.c.id, tables.cell.c.outcome).where(mine, tables.cell.c.id.in_(wanted))
     there: dict[str, str] = dict(map(tuple, connection.execute(query)))
     back = [key for key, outcome in there.items() if outcome == "killed" != wanted[key].outcome]
     if back:
-        figures = tables.figure.delete().where(
-            tables.figure.c.owner == sa.func.current_user(), tables.figure.c.cell_id.in_(back)
-        )
+        figures = tables.figure.delete().where(tables.figure.c.owner == ME, tables.figure.c.cell_id.in_(back))
         connection.execute(figures)
         connection.execute(tables.cell.delete().where(mine, tables.cell.c.id.in_(back)))
     return [record for key, record in wanted.items() if key not in there or key in back]

@@ -25,6 +25,18 @@ provenance = _owned(schema.provenance)
 cell = _owned(schema.cell)
 figure = _owned(schema.figure)
 tag = _owned(schema.tag)
+budget_event = _owned(schema.budget_event)
+#: What heads set and members read (``labs``).
+budget = sa.Table(
+    "budget",
+    metadata,
+    *(sa.Column(name, sa.Text) for name in ("id", "set_by", "measure", "whose", "person", "project", "per", "zone")),
+    sa.Column("figures", sa.ARRAY(sa.Text)),
+    *(sa.Column(name, sa.Float) for name in ("limit", "starts", "ends")),
+    sa.Column("hold", sa.Text),
+    sa.Column("warn", sa.ARRAY(sa.Float)),
+    sa.Column("name", sa.Text),
+)
 #: Derived by triggers: what a session used in one hour of one project, by figure, device and provenance.
 used = sa.Table(
     "used",

@@ -68,7 +68,7 @@ export function draftOf(verdict: Verdict): Draft {
     measure,
     limit: typed(String(verdict.limit)),
     currency: verdict.currency ?? '',
-    scope: verdict.scope,
+    scope: verdict.scope === 'lab' ? 'user' : verdict.scope, // which no form changes
     per: period.kind,
     length,
     lengthUnit: unit as Length,

@@ -16,6 +16,18 @@ export type Measure = (typeof MEASURES)[number];
 export const BUDGET_SCOPES = ['session', 'notebook', 'project', 'user'] as const;
 export type BudgetScope = (typeof BUDGET_SCOPES)[number];
 
+/** Of a lab's budget, which is in the lab's ledger and can only be changed there by a head. */
+export interface OfLab {
+  set_by: string;
+  whose: 'pool' | 'each' | 'person';
+  /** When the lab's database said it last, seconds since 1970. */
+  as_of: number | null;
+  /** That it is away, and since when; empty where it is not. */
+  away: string;
+  /** Whether who insists may go on although it is spent: the database is away. */
+  goes_on: boolean;
+}
+
 /** What happens at the limit: a warning only; no cell starts; the running cell is interrupted. */
 export const HOLDS = ['warn', 'ask', 'stop'] as const;
 export type Hold = (typeof HOLDS)[number];
@@ -54,7 +66,7 @@ export interface Verdict {
   /** As it was set; `granted` is what "go on" added to it in this period. */
   limit: number;
   granted: number;
-  scope: BudgetScope;
+  scope: BudgetScope | 'lab';
   key: string | null;
   period: Period;
   from: string | null;
@@ -77,6 +89,7 @@ export interface Verdict {
   crossed: number | null;
   text: string;
   burn: Burn | null;
+  lab: OfLab | null;
 }
 
 export type NoticeKind = 'warned' | 'refused' | 'stopped' | 'extended';
@@ -196,7 +209,7 @@ const verdict = object<Verdict>({
   currency: orNull(text),
   limit: number,
   granted: number,
-  scope: oneOf(...BUDGET_SCOPES),
+  scope: oneOf(...BUDGET_SCOPES, 'lab' as const),
   key: orNull(text),
   period,
   from: orNull(text),
@@ -214,7 +227,19 @@ const verdict = object<Verdict>({
   current: orElse(flag, true),
   crossed: orNull(number),
   text,
-  burn: orNull(burn)
+  burn: orNull(burn),
+  lab: orElse(
+    orNull(
+      object<OfLab>({
+        set_by: text,
+        whose: oneOf('pool', 'each', 'person'),
+        as_of: orNull(number),
+        away: text,
+        goes_on: flag
+      })
+    ),
+    null
+  )
 });
 
 /** An older kernel sends none, and a newer one has not looked yet: null. */

@@ -1,5 +1,5 @@
 /** Where budgets stand, in words and as the server and the kernel last told it: pure. */
-import type { BudgetList, Hold, Period, Verdict } from './budget.js';
+import type { BudgetList, Hold, OfLab, Period, Verdict } from './budget.js';
 import { reason, Refresher } from './feed.js';
 import { CO2E, DASH, howKnown, percent, prefixOf } from './format.js';
 import { fixed, weekdayMoment, written as localised } from './locale.js';
@@ -337,9 +337,26 @@ export function holdText(hold: Hold, words: Words): string {
   }[hold];
 }
 
+/** Why a budget cannot be changed here. */
+export function fixedText(lab: OfLab | null, words: Words): string {
+  return lab === null
+    ? words.__('Set by the administrator: it cannot be changed here.')
+    : words.__("A lab budget, set by %1: only the lab's heads change it.", lab.set_by);
+}
+
+/** Whose a lab's budget is, and that what is known of it is old. */
+export function labText({ set_by, whose, away }: OfLab, words: Words): string {
+  const said = {
+    pool: words.__('Lab budget for all together, set by %1', set_by),
+    each: words.__('Lab budget for each person, set by %1', set_by),
+    person: words.__('Lab budget for you, set by %1', set_by)
+  }[whose];
+  return away ? `${said}; ${away}` : said;
+}
+
 /** What a budget's row says on hover. */
 export function hoverText(verdict: Verdict, words: Words): string {
-  const { text, spent, period, hold, cap, origin, granted, limit } = verdict;
+  const { text, spent, period, hold, cap, lab, origin, granted, limit } = verdict;
   const lines = [
     text,
     spent.value === null
@@ -351,7 +368,7 @@ export function hoverText(verdict: Verdict, words: Words): string {
     granted > 0
       ? words.__('%1 of it were granted to go on.', amountText(verdict, granted, limit))
       : '',
-    cap ? words.__('Set by the administrator: it cannot be changed here.') : '',
+    cap ? fixedText(lab, words) : '',
     origin && words.__('From %1', origin)
   ];
   return lines.filter(line => line !== '').join('\n');

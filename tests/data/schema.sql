@@ -11,6 +11,7 @@ CREATE INDEX cell_of_session ON cell (session_id, seq);
 CREATE INDEX cell_of_start ON cell (started_at);
 CREATE INDEX dearest_of_notebook ON cell (notebook, energy_j DESC, wall_s DESC) WHERE parent_id IS NULL AND bucket = 'cell';
 CREATE INDEX dearest_of_project ON cell (project, energy_j DESC, wall_s DESC) WHERE parent_id IS NULL AND bucket = 'cell';
+CREATE TRIGGER event_waits AFTER INSERT ON budget_event WHEN EXISTS (SELECT 1 FROM share) BEGIN INSERT INTO outbox (kind, id) VALUES ('event', new.id); END;
 CREATE TABLE figure ( cell_id TEXT NOT NULL, name TEXT NOT NULL, device TEXT DEFAULT '' NOT NULL, value FLOAT, provenance_id TEXT NOT NULL, PRIMARY KEY (cell_id, name, device), FOREIGN KEY(cell_id) REFERENCES cell (id), FOREIGN KEY(provenance_id) REFERENCES provenance (id) ) WITHOUT ROWID;
 CREATE TABLE migration ( number INTEGER NOT NULL, name TEXT NOT NULL, applied_at FLOAT NOT NULL, version TEXT NOT NULL, PRIMARY KEY (number) );
 CREATE TABLE open_window ( id TEXT NOT NULL, session_id TEXT NOT NULL, updated_at FLOAT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (id) );

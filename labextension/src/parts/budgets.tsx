@@ -11,7 +11,9 @@ import type { LabIcon } from '@jupyterlab/ui-components';
 import React, { useEffect } from 'react';
 import type { Verdict } from '../budget.js';
 import {
+  fixedText,
   hoverText,
+  labText,
   MARKS,
   shortText,
   spokenOf,
@@ -125,7 +127,7 @@ function Row(props: BudgetsProps & { verdict: Verdict }): React.JSX.Element {
   const { budgets, verdict } = props;
   const { words } = useView();
   const { desk, spent } = budgets;
-  const { id, state, cap, burn } = verdict;
+  const { id, state, cap, burn, lab } = verdict;
   const failed = desk.failed.get(id);
   return (
     <li
@@ -142,6 +144,11 @@ function Row(props: BudgetsProps & { verdict: Verdict }): React.JSX.Element {
       </div>
       <Figures verdict={verdict} />
       {burn && state !== 'paused' && <p className="jp-Costmeter-burn">{burn.text}</p>}
+      {lab && (
+        <p className="jp-Costmeter-quiet" data-lab={lab.whose}>
+          {labText(lab, words)}
+        </p>
+      )}
       <Actions budgets={budgets} verdict={verdict} />
       {failed && (
         <p className="jp-Costmeter-error" role="alert">
@@ -156,9 +163,9 @@ function Row(props: BudgetsProps & { verdict: Verdict }): React.JSX.Element {
 
 function Head({ verdict }: { verdict: Verdict }): React.JSX.Element {
   const { words } = useView();
-  const { title, cap, state } = verdict;
+  const { title, cap, lab, state } = verdict;
   const said = stateText(verdict, words);
-  const admin = words.__('Set by the administrator');
+  const admin = lab ? fixedText(lab, words) : words.__('Set by the administrator');
   return (
     <div className="jp-Costmeter-budgetHead">
       <span className="jp-Costmeter-budgetTitle" title={hoverText(verdict, words)}>
@@ -241,7 +248,7 @@ function Actions(props: { budgets: NotebookBudgets; verdict: Verdict }): React.J
   const { budgets, verdict } = props;
   const { words } = useView();
   const { spent, desk } = budgets;
-  const { id, cap, hold, state } = verdict;
+  const { id, cap, hold, lab, state } = verdict;
   const opened = spent.budget === id;
   const why = words.__('A tenth of the limit more, until the period ends');
   return (
@@ -255,7 +262,7 @@ function Actions(props: { budgets: NotebookBudgets; verdict: Verdict }): React.J
       >
         {words.__('What spent it?')}
       </button>
-      {!cap && hold !== 'warn' && state === 'over' && (
+      {(lab?.goes_on ?? !cap) && hold !== 'warn' && state === 'over' && (
         <button
           type="button"
           className="jp-Costmeter-button"
