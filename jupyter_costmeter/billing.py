@@ -6,8 +6,6 @@ its cell's number, its cell's id begins its own, and more may follow, as the led
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
 
 from .record import CellRecord, Usage
@@ -46,18 +44,7 @@ def remote_record(session: Session, run: Run, number: int, started_at: float, us
         record_of(run, usage, info, session.cells_only),
         id=record_id,
         started_at=started_at,
-        outcome="ok",
-        error_type=None,
         parent_id=None,
         bucket="remote",
         tags=tags_of(record_id, said, started_at, "run", info.user, info.host),
     )
-
-
-def name_devices(session: Session, names: Mapping[str, str]) -> None:
-    """Other machines' devices, by what figures call them: what a reader of the ledger needs to know of them."""
-    known = session.info.device_names
-    if new := {device: name for device, name in names.items() if device not in known}:
-        held = {device: name for device, name in known.items() if device != "CPU"}
-        environment = {**session.info.environment, "devices": json.dumps({**held, **new})}
-        session.info = session.writer.info = replace(session.info, environment=environment)

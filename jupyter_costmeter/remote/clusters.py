@@ -18,7 +18,7 @@ from math import inf
 from typing import Any
 
 from .. import guard
-from ..billing import bill, name_devices
+from ..billing import bill
 from ..flops.imports import Imports
 from ..reading import WAIT_S
 from ..record import CellRecord, Usage
@@ -34,6 +34,8 @@ LOOK_S, RECORD_S = 1.0, 60.0
 BEATS, QUIET_S = 3, 2.0
 #: Seconds that the kernel's end waits for what is told last.
 LAST_S = 6.0
+#: So much longer where a worker has not told all of its figures.
+OWED_S = 15.0
 #: A scheduler that is gone for so long (seconds) does not come back.
 GONE_S = 30.0
 
@@ -62,8 +64,10 @@ class Cell:
         """Whether all that it sent has ended, and been told."""
         while self._pending and self._pending[-1].status != "pending":
             self._pending.pop()
-        quiet_s = time.monotonic() - self.changed_at
-        return not self._pending and quiet_s > max(QUIET_S, BEATS * self.cluster.every_s)
+        quiet_s = max(QUIET_S, BEATS * self.cluster.every_s)
+        if self.told.of("settled") < self.told.of("pieces"):  # a busy worker owes us figures, or was lost with them
+            quiet_s += OWED_S
+        return not self._pending and time.monotonic() - self.changed_at > quiet_s
 
     def note(self, numbers: dict[told.Name, float]) -> None:
         if numbers != self.told.numbers:
@@ -218,10 +222,10 @@ class Clusters:
             cluster.forget(done)
 
     def _note_lost(self, cell: Cell, gone: Iterable[tuple[str, float, bool, dict[str, list[int]]]]) -> None:
-        """Workers that went while they worked for the cell, or with results of it."""
+        """Workers that went while they worked for the cell, or with results of it, or owing figures."""
         for worker, _, expected, cells in gone:
-            if cell.id in cells and not (expected and not sum(cells[cell.id])):
-                cell.told.lost.setdefault(worker, cells[cell.id])
+            if cell.id in cells or (not expected and worker in cell.told.workers):
+                cell.told.lost.setdefault(worker, cells.get(cell.id, [0, 0]))
 
     def _unanswered(self, cells: list[Cell], why: str, last: bool) -> None:
         now = time.monotonic()
@@ -239,16 +243,11 @@ class Clusters:
         if why := why or cell.unknown:
             figures.append(told.unknown(why, cell.cluster.address))
         if figures:
-            self._name_devices(cell.told)
             cell.records += 1
             wall_s = max(0.0, cell.told_at - cell.recorded_at)
             bill(self.session, cell.run, cell.records, cell.recorded_at, Usage(wall_s, tuple(figures)))
         cell.recorded, cell.lost_recorded = dict(cell.told.numbers), set(cell.told.lost)
         cell.recorded_at = time.time()
-
-    def _name_devices(self, known: told.Told) -> None:
-        for worker in known.workers:
-            name_devices(self.session, known.facts(worker).get("devices") or {})
 
     # Reading
 

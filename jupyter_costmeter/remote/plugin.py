@@ -83,14 +83,17 @@ class TaskMeter(WorkerPlugin):  # type: ignore[misc]  # of no known type
         threading.Thread(target=self._settle, name="costmeter-tasks", daemon=True).start()
 
     async def teardown(self, worker: Any) -> None:
-        """The worker leaves: what it did last is told at once, as no heartbeat follows."""
+        """The worker leaves: as no heartbeat follows, what it did last is told as an event."""
         self._cut()
         done = asyncio.Event()
         self.ended.put(lambda: self.loop.call_soon_threadsafe(done.set))
         self.ended.put(None)
-        with suppress(Exception):  # the scheduler may be gone, too
+        with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(done.wait(), LEAVING_S)
-            await asyncio.wait_for(worker.heartbeat(), LEAVING_S)
+        waiting = worker.digests_total_since_heartbeat
+        ours = [name for name in waiting if isinstance(name, str) and name.startswith(f"{NAME}|")]
+        if ours:
+            worker.log_event(NAME, {"numbers": {name: waiting.pop(name) for name in ours}})
 
     # On the worker's event loop, at each task
 
@@ -154,8 +157,21 @@ class TaskMeter(WorkerPlugin):  # type: ignore[misc]  # of no known type
         self.piece, self.work = None, {}
         if window is not None:
             self.meter.end(window)
-        if any(work):
-            self.ended.put((window, why, work))
+        ours = {mark: one for mark, one in work.items() if mark is not None and self._count(mark, one)}
+        if ours:
+            self.ended.put((window, why, {mark: one.seconds for mark, one in work.items()}, list(ours)))
+
+    def _count(self, mark: str, work: Work) -> bool:
+        """Tell what can be told at once; whether figures follow."""
+        cell, where, pid = mark.split("|")
+        if mark not in self.inside:
+            self.inside[mark] = is_inside(where, int(pid))
+        if self.inside[mark]:
+            self._add(cell, "inside", "", work.done + work.failed)
+            return False
+        for name, value in {"task_s": work.seconds, "done": work.done, "failed": work.failed, "pieces": 1}.items():
+            self._add(cell, name, "", value)
+        return True
 
     # On a thread of ours
 
@@ -166,7 +182,8 @@ class TaskMeter(WorkerPlugin):  # type: ignore[misc]  # of no known type
             if callable(one):
                 one()
             else:
-                self.loop.call_soon_threadsafe(self._send, *self._figures(*one))
+                figures, ours = self._figures(*one[:3]), one[3]
+                self.loop.call_soon_threadsafe(self._send, {mark: figures[mark] for mark in ours})
 
     def _start(self) -> None:
         try:
@@ -177,39 +194,26 @@ class TaskMeter(WorkerPlugin):  # type: ignore[misc]  # of no known type
         except Exception as error:
             self.why = f"the meter on {self.worker.address} failed: {type(error).__name__}: {error}"
 
-    def _figures(self, window: Any, why: str, work: Any) -> tuple[Any, Any]:
+    def _figures(self, window: Any, why: str, seconds: dict[str | None, float]) -> Any:
         """What each cell's part of the piece is; a failure costs the figures, not the counts."""
-        shares = {cell: one.seconds for cell, one in work.items()}
         if window is None:
-            return work, {cell: [_missing(why)] for cell in shares}
+            return {mark: _missing(why) for mark in seconds}
         try:
-            return work, self.meter.divided(window, shares)
+            return self.meter.divided(window, seconds)
         except Exception as error:
-            return work, {cell: [_missing(f"{type(error).__name__}: {error}")] for cell in shares}
+            return {mark: _missing(f"{type(error).__name__}: {error}") for mark in seconds}
 
     # On the event loop again
 
-    def _send(self, work: Any, figures: Any) -> None:
-        for mark, one in work.items():
-            if mark is None:  # nobody's cell
-                continue
-            cell, where, pid = mark.split("|")
-            counts = {"task_s": one.seconds, "done": one.done, "failed": one.failed}
-            if self._is_inside(mark, where, int(pid)):
-                counts = {"inside": one.done + one.failed}
-            elif cell not in self.told:
+    def _send(self, figures: dict[str, Any]) -> None:
+        for mark, told in figures.items():
+            cell = mark.partition("|")[0]
+            if cell not in self.told:
                 self.told.add(cell)
-                self._add(cell, "is", json.dumps(self._what_we_are()), 1.0)
-            for name, value in counts.items():
-                if value:
-                    self._add(cell, name, "", value)
-            for text, kind, value in () if "inside" in counts else figures.get(mark, ()):
+                self._add(cell, "is", json.dumps(self._what_we_are()), 1)
+            for text, kind, value in told:
                 self._add(cell, kind, text, self._grown(cell, text, value) if kind == "peak" else value)
-
-    def _is_inside(self, mark: str, where: str, pid: int) -> bool:
-        if mark not in self.inside:
-            self.inside[mark] = is_inside(where, pid)
-        return self.inside[mark]
+            self._add(cell, "settled", "", 1)
 
     def _what_we_are(self) -> dict[str, Any]:
         known = self.meter.facts() if self.meter else {}
@@ -222,15 +226,18 @@ class TaskMeter(WorkerPlugin):  # type: ignore[misc]  # of no known type
         return max(0.0, value - before)
 
     def _add(self, cell: str, kind: str, text: str, value: float) -> None:
+        if not value:
+            return
         name = f"{NAME}|{cell}|{self.worker.address}|{kind}|{text}"
         self.worker.digest_metric(name, value)
         for kept in (self.worker.digests_total, self.worker.digests_max):  # nobody here reads them
             kept.pop(name, None)
 
 
-def _missing(why: str) -> tuple[str, str, float]:
-    """Energy that was not measured, and why."""
-    return json.dumps(["cpu_energy_j", None, None, None, why]), "missing", 1.0
+def _missing(why: str) -> list[tuple[str, str, float]]:
+    """What was not measured, and why."""
+    names = ("cpu_energy_j", "cpu_s", "flops_uncounted")
+    return [(json.dumps([name, None, None, None, why]), "missing", 1.0) for name in names]
 
 
 def _new_meter() -> Any:

@@ -45,6 +45,14 @@ class Told:
     def host(self, worker: str) -> str:
         return str(self.facts(worker).get("host") or worker)
 
+    def where(self, worker: str, device: str | None) -> str:
+        """What a figure of a worker is of: a GPU's model (all of one are one), else the host.
+
+        A session's own devices are named in its row, which was written before anybody knew of these.
+        """
+        names = self.facts(worker).get("devices") or {}
+        return str(names.get(device, device)) if device else self.host(worker)
+
 
 def by_cell(numbers: Mapping[str, float]) -> dict[str, dict[Name, float]]:
     """A scheduler's numbers, by the cells that they are about."""
@@ -63,7 +71,7 @@ def grown(before: Mapping[Name, float], now: Mapping[Name, float]) -> dict[Name,
 
 
 def figures(more: Mapping[Name, float], told: Told, lost: Iterable[str] = ()) -> tuple[Figure, ...]:
-    """The figures of what has come, by host and device.
+    """The figures of what has come, by host or model of GPU.
 
     Args:
         more: that.
@@ -85,7 +93,7 @@ def _sums(more: Mapping[Name, float], told: Told) -> Iterator[Figure]:
             name, device, method, source, _ = json.loads(text)
             width = more.get((worker, "width", text))
             uncertainty = width / value if width is not None else None
-            yield Figure(name, value, Provenance(method, source, uncertainty), device or told.host(worker))
+            yield Figure(name, value, Provenance(method, source, uncertainty), told.where(worker, device))
 
 
 def _peaks(more: Mapping[Name, float], told: Told) -> Iterator[Figure]:
@@ -94,7 +102,7 @@ def _peaks(more: Mapping[Name, float], told: Told) -> Iterator[Figure]:
         if kind == "peak":
             name, device, method, source, _ = json.loads(text)
             highest = told.numbers.get((worker, kind, text), more[worker, kind, text])
-            yield Figure(name, highest, Provenance(method, source, 0.05), device or told.host(worker))
+            yield Figure(name, highest, Provenance(method, source, 0.05), told.where(worker, device))
 
 
 def _missing(more: Mapping[Name, float], told: Told) -> Iterator[Figure]:
@@ -102,7 +110,7 @@ def _missing(more: Mapping[Name, float], told: Told) -> Iterator[Figure]:
         if kind == "missing":
             name, device, _, source, reason = json.loads(text)
             origin = missing(Provenance(None, source or WORKER.source), reason)
-            yield Figure(name, None, origin, device or told.host(worker))
+            yield Figure(name, None, origin, told.where(worker, device))
 
 
 def _lost(worker: str) -> Figure:

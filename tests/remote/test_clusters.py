@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from clusters import Cluster, cluster, connect, settled, until
 from kernels import ALL, Kernel, cells
+from nvml.sim import SimulatedNvml, build
 
 from jupyter_costmeter import accounting
 from jupyter_costmeter.ledger.store import Ledger
@@ -251,3 +252,23 @@ def test_unloading_leaves_the_client_as_it_was(start_kernel: Start) -> None:
     kernel.run("%unload_ext jupyter_costmeter")
     assert kernel.value("type(Client.__dict__['_graph_to_futures']).__name__") == "function"
     assert kernel.value("type(ours).__name__") == "_Method"
+
+
+def test_a_workers_gpu_is_billed_to_the_cell(start_kernel: Start, home: Path, ledger: Ledger) -> None:
+    sim = SimulatedNvml(build(home), home / "nvml")
+    sim.set(power_w=300.0, utilization=80.0)
+    with cluster(home) as made:
+        worker = made.worker("gpu", "--nthreads", "1", **sim.env())
+        sim.process(0, worker.pid, 3 << 30)
+        kernel = start_kernel()
+        connect(kernel, made)
+        kernel.run("import time\nclient.submit(time.sleep, 3).result()", "gpu")
+        (record,) = settled(kernel, ledger)
+    energy = record.usage.figure("gpu_energy_j")
+    assert energy is not None
+    assert energy.method == "measured"
+    assert energy.value == pytest.approx(300 * value(record, "task_s"), rel=0.2)
+    assert value(record, "gpu_reserved_s") == pytest.approx(value(record, "task_s"), rel=0.1)
+    assert value(record, "gpu_busy_s") > 0
+    assert value(record, "peak_gpu_bytes") == 3 << 30
+    assert energy.device == "NVIDIA A100-SXM4-40GB"  # by which prices and what is embodied are found
