@@ -46,8 +46,9 @@ class CostMeter(Configurable):
     ).tag(config=True)
     ledger_share = Unicode(
         "",
-        help="The lab's ledger, to which what is metered from now on is sent: postgresql://db.lab.example/costmeter."
-        " Without a password (docs/shared.md). Empty: nothing leaves this machine.",
+        help="The lab's ledger, to which what is metered from now on is sent: postgresql://db.lab.example/costmeter,"
+        " or https://hub.lab.example/services/costmeter. Without a password"
+        " (docs/shared.md, docs/hub.md). Empty: nothing leaves this machine.",
     ).tag(config=True)
     ledger_share_offline = Enum(
         ("allow", "ask", "hold"),

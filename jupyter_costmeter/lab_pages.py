@@ -25,8 +25,9 @@ from .labs import MEASURES, Snapshot, Terms
 from .pages import Page, Table, counted
 from .record import Total
 from .shared import planned
+from .shared.opening import opened
 from .shared.store import SharedLedger
-from .sharing import keep_standing, shared_address
+from .sharing import database, keep_standing, shared_address
 from .words import Parser
 
 COLUMNS = ("budget", "mine", "all together", "limit", "%", "hold", "set by")
@@ -49,7 +50,7 @@ def answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
         return _standing(context, address)
     if words[0] not in ("budget", "budgets"):
         raise UsageError(f"there is no lab {words[0]!r}; there is lab, and lab budget. {EXAMPLE}")
-    with closing(SharedLedger(address)) as there:
+    with closing(database(address)) as there:
         return _budget(words[1:], asked, context, there)
 
 
@@ -59,10 +60,10 @@ def answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
 def _standing(context: Context, address: str) -> Page:
     """By the lab's ledger as of now; by what it said last, and so labelled, where it is away."""
     path, problem, people = context.spending.path, None, None
-    with closing(SharedLedger(address)) as there:
+    with closing(opened(address)) as there:
         try:
             keep_standing(path, there)
-            people = planned.people(there)
+            people = planned.people(there) if isinstance(there, SharedLedger) else None
         except LedgerError as error:
             problem = str(error)
     verdicts = _verdicts(context)

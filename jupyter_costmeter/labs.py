@@ -207,6 +207,15 @@ def read(path: Path) -> Snapshot | None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    return snapshot_of(found)
+
+
+def snapshot_of(found: Any) -> Snapshot:
+    """Of what its JSON held.
+
+    Raises:
+        ValueError: it is not what we wrote.
+    """
     try:
         return Snapshot(str(found["person"]), float(found["as_of"]), tuple(map(_standing, found["standings"])))
     except (KeyError, TypeError, AttributeError) as error:

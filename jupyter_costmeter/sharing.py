@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from . import bars
-from .addresses import address_of
+from .addresses import address_of, of_a_hub
 from .errors import LedgerError, UsageError
 from .format import about
 from .labs import Snapshot, keep, kept_beside
@@ -16,7 +16,7 @@ from .ledger import Share, open_ledger
 from .ledger.outbox import Waiting
 from .pages import Page
 from .record import Status
-from .shared.planned import snapshot
+from .shared.opening import Taker, opened, standing_of
 from .shared.sending import send
 from .shared.store import SharedLedger
 
@@ -41,9 +41,24 @@ def shared_address(setting: str, named: str | None = None) -> str:
         raise UsageError(f"the lab's ledger's address: {error}") from None
 
 
+def database(address: str) -> SharedLedger:
+    """The database at an address.
+
+    Raises:
+        UsageError: it is a Hub's service, behind which one only adds to it.
+    """
+    if of_a_hub(address):
+        raise UsageError(f"{address} is a Hub's service: name the database itself, postgresql://…, or look at its page")
+    return SharedLedger(address)
+
+
 def prepare(address: str) -> Page:
-    """Make its tables and roles, or bring them up to date."""
-    with closing(SharedLedger(address)) as there:
+    """Make its tables and roles, or bring them up to date.
+
+    Raises:
+        UsageError: it is a Hub's service.
+    """
+    with closing(database(address)) as there:
         steps = there.prepare()
     done = "is prepared" if steps else "was up to date already"
     grant = "Grant each person costmeter_member, and the lab's head costmeter_head (docs/shared.md)."
@@ -56,7 +71,7 @@ def sync(path: Path, address: str, whole: bool = False, bar: bars.Bar[list[Waiti
     Raises:
         LedgerError: the file cannot be read or written.
     """
-    with closing(open_ledger(path)) as ledger, closing(SharedLedger(address)) as there:
+    with closing(open_ledger(path)) as ledger, closing(opened(address)) as there:
         begun = ledger.share()
         ledger.begin_share(address, time.time())
         if whole:
@@ -71,13 +86,13 @@ def sync(path: Path, address: str, whole: bool = False, bar: bars.Bar[list[Waiti
     return Page(title, [], notes, ok=sent.problem is None)
 
 
-def keep_standing(path: Path, there: SharedLedger) -> Snapshot:
+def keep_standing(path: Path, there: Taker) -> Snapshot:
     """Ask the lab's ledger where its budgets stand, and keep that beside the ledger's file.
 
     Raises:
         LedgerError: it cannot be asked, or that cannot be written.
     """
-    found = snapshot(there)
+    found = standing_of(there)
     try:
         keep(kept_beside(path), found)
     except OSError as error:

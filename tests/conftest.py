@@ -42,10 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
 LIVE = {"start_kernel", "page", "server", "one_server"}
 ALONE = (
     "test_demo.py", "test_examples.py", "test_gpu_faults.py", "test_guide.py", "test_headless.py",
-    "test_headless_budget.py", "test_interrupts.py", "test_ledger_faults.py", "test_measuring.py", "test_meter.py",
-    "test_packaging.py",
-    "test_speed.py",
-    "test_startup.py",
+    "test_headless_budget.py", "test_hub.py", "test_interrupts.py", "test_ledger_faults.py", "test_measuring.py",
+    "test_meter.py", "test_packaging.py", "test_speed.py", "test_startup.py",
 )  # fmt: skip
 
 

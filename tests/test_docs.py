@@ -70,6 +70,7 @@ AT_HAND = [
 TORCH = "import torch\nmodel, x = torch.nn.Linear(8, 1), torch.ones(4, 8)"
 #: What else a page speaks of.
 SPOKEN_OF = {
+    "hub.md": "from traitlets.config import Config\nc = Config()",
     "compare.md": """
 from pathlib import Path
 from kernels import ALL

@@ -12,8 +12,8 @@ from .. import guard
 from ..errors import LedgerError
 from ..ledger import open_ledger
 from ..ledger.store import Ledger
+from ..shared.opening import Taker, opened
 from ..shared.sending import Pace, Sent, send
-from ..shared.store import SharedLedger
 from ..sharing import keep_standing
 
 #: Seconds between two questions where the lab's budgets stand.
@@ -39,7 +39,7 @@ class Sender:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        with closing(open_ledger(self._path)) as ledger, closing(SharedLedger(self._address)) as there:
+        with closing(open_ledger(self._path)) as ledger, closing(opened(self._address)) as there:
             rest_s = 0.0
             while not self._stopped.wait(rest_s):
                 sent = Sent(0, 0, "the local ledger could not be used")
@@ -53,7 +53,7 @@ class Sender:
                     guard.report("sending to the lab's ledger", error)
                 rest_s = self._pace.after(sent)
 
-    def _asked(self, ledger: Ledger, there: SharedLedger, sent: Sent) -> Sent:
+    def _asked(self, ledger: Ledger, there: Taker, sent: Sent) -> Sent:
         """Ask where the lab's budgets stand, if it is time; what kept us from it is what came of the sending."""
         now = time.monotonic()
         if sent.problem is not None or now < self._next:

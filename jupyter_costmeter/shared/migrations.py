@@ -7,6 +7,7 @@ user who was granted one of them. Run by whoever may create roles and a schema: 
 from __future__ import annotations
 
 from ..uses import MEMORY, NAMES, WORK
+from . import acting
 from .labs import LABS
 
 ROLES = """
@@ -219,4 +220,5 @@ SECURITY = (
 MIGRATIONS: list[tuple[str, tuple[str, ...]]] = [
     ("first", (ROLES, *TABLES, SPREAD, *TRIGGERS, *GRANTS, *SECURITY)),
     ("labs", LABS),
+    ("a service acts for others", acting.MIGRATION),
 ]

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from ..labs import Snapshot, Standing, Sum, Terms, figures_of
 from ..record import Total
 from . import tables
-from .labs import ME
+from .acting import ME
 from .store import SharedLedger
 
 PERIODS = """
@@ -38,7 +38,7 @@ WHERE (b.project IS NULL OR costmeter.called(s.project) = b.project) AND (b.pers
 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3"""
 MINE = USED.format(session="u.session_id", where=f"AND u.owner = {ME}")
 ALL = USED.format(session="''", where="")
-OTHERS = "SELECT * FROM costmeter.elsewhere(current_user) ORDER BY budget_id"
+OTHERS = "SELECT * FROM costmeter.elsewhere(costmeter.me()) ORDER BY budget_id"
 LAST = """
 SELECT o.owner, l.hour, l.project, s.host
 FROM (SELECT DISTINCT owner FROM costmeter.session) AS o
@@ -74,7 +74,7 @@ def snapshot(there: SharedLedger) -> Snapshot:
     """
     now = time.time()
     with there.reading() as connection:
-        me = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
+        me = str(connection.exec_driver_sql("SELECT costmeter.me()").scalar_one())
         found = connection.exec_driver_sql(PERIODS).all()
         mine = connection.exec_driver_sql(MINE).all() if found else []
         others = connection.exec_driver_sql(OTHERS).all() if found else []
@@ -96,15 +96,31 @@ def people(there: SharedLedger) -> list[Person] | None:
     with there.reading() as connection:
         if not connection.exec_driver_sql(IS_HEAD).scalar_one():
             return None
-        terms = {row.id: _terms(row) for row in connection.exec_driver_sql(PERIODS)}
-        used = connection.exec_driver_sql(ALL).all()
+        terms, totals = _used(connection)
         last = {row.owner: row for row in connection.exec_driver_sql(LAST)}
+    named = {one.person for one in terms.values() if one.person}
+    return [_person(name, last.get(name), totals.get(name, {})) for name in sorted({*last, *totals, *named})]
+
+
+def of_group(there: SharedLedger) -> tuple[list[Terms], dict[str, dict[str, Total]]]:
+    """The budgets that may be seen, and by person what was used of each, by its id: of those whose sums may be read.
+
+    Raises:
+        ShareError: the lab's ledger cannot be used.
+    """
+    with there.reading() as connection:
+        terms, totals = _used(connection)
+    return list(terms.values()), totals
+
+
+def _used(connection: sa.Connection) -> tuple[dict[str, Terms], dict[str, dict[str, Total]]]:
+    terms = {row.id: _terms(row) for row in connection.exec_driver_sql(PERIODS)}
+    used = connection.exec_driver_sql(ALL).all()
     totals: dict[str, dict[str, Total]] = {}
     for (budget_id, owner), rows in groupby(used, lambda row: (row.budget_id, row.owner)):
         standing = Standing(terms[budget_id], None, None, tuple(map(_sum, rows)))
         totals.setdefault(owner, {})[budget_id] = standing.elsewhere(())[1]
-    named = {one.person for one in terms.values() if one.person}
-    return [_person(name, last.get(name), totals.get(name, {})) for name in sorted({*last, *totals, *named})]
+    return terms, totals
 
 
 def _person(name: str, last: Any, used: Mapping[str, Total]) -> Person:

@@ -2,7 +2,7 @@
 
 Passwords come from ``PGPASSWORD`` in the environment, or a line of ``~/.pgpass`` (``PGPASSFILE``) that only its owner
 may read (https://www.postgresql.org/docs/current/libpq-pgpass.html). Where neither is there, the package ``keyring``
-is asked, if it is there.
+is asked, if it is there. A Hub's service is opened by the token that the Hub gives each user's server.
 """
 
 from __future__ import annotations
@@ -14,12 +14,29 @@ from pathlib import Path
 
 #: In the keyring: the name of the service; the user's name there is the address.
 SERVICE = "jupyter_costmeter"
+NO_TOKEN = (
+    "there is no token: a server that a Hub has started has JUPYTERHUB_API_TOKEN, any other may keep one in the keyring"
+)
 
 
 def kept(address: str) -> str | None:
     """The keyring's; ``None`` where libpq has one to look for, or where there is no keyring."""
     if os.environ.get("PGPASSWORD") or pass_file().exists():
         return None
+    return _in_keyring(address)
+
+
+def token(address: str) -> str | None:
+    """What lets a user's server in at the Hub's service: the server's own token, else the keyring's."""
+    return os.environ.get("JUPYTERHUB_API_TOKEN") or _in_keyring(address)
+
+
+def hub_user() -> str | None:
+    """Whose server this is, as the Hub has told it."""
+    return os.environ.get("JUPYTERHUB_USER") or None
+
+
+def _in_keyring(address: str) -> str | None:
     try:
         import keyring
     except ImportError:

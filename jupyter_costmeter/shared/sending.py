@@ -16,7 +16,8 @@ from .. import bars
 from ..errors import LedgerError
 from ..ledger.outbox import Waiting
 from ..ledger.store import Ledger
-from .store import Batch, Refused, SharedLedger
+from .opening import Taker
+from .store import Batch, Refused
 
 #: Records, tags and events of one transaction.
 BATCH = 500
@@ -33,7 +34,7 @@ class Sent:
     problem: str | None = None
 
 
-def send(ledger: Ledger, there: SharedLedger, bar: bars.Bar[list[Waiting]] = bars.none) -> Sent:
+def send(ledger: Ledger, there: Taker, bar: bars.Bar[list[Waiting]] = bars.none) -> Sent:
     """Send what waits now, until the lab's ledger fails.
 
     Raises:
@@ -65,7 +66,7 @@ def _batches(ledger: Ledger) -> Iterator[list[Waiting]]:
         yield batch
 
 
-def _refused(ledger: Ledger, there: SharedLedger, batch: Sequence[Waiting]) -> dict[Waiting, str]:
+def _refused(ledger: Ledger, there: Taker, batch: Sequence[Waiting]) -> dict[Waiting, str]:
     """What of a batch the database refuses, and why; the rest is there.
 
     Raises:

@@ -19,14 +19,17 @@ from ..ledger import rows
 from ..record import CellRecord, Provenance, SessionInfo
 from ..tag import Tag
 from ..version import __version__
-from . import secret, tables
+from . import acting, secret, tables
+from .acting import Acting
 from .migrations import MIGRATIONS, pieces
 
 #: Seconds that a connection, and then any one statement, may take: behind it somebody may wait.
 CONNECT_S, STATEMENT_S = 5, 60
+SERVICE = "whoever runs it grants that user costmeter_service, and nothing more"
 NO_LETTERS = re.compile("[\x00\ud800-\udfff]")
-#: As ``labs.ME``, so that indexes are used.
-ME = sa.cast(sa.func.current_user(), sa.Text).collate("default")
+#: Whose rows these are; read once, so that indexes are used.
+ME = sa.select(sa.func.costmeter.me()).scalar_subquery()
+NO_JIT = "SET LOCAL jit = off"  # compiling a query takes longer than any of ours
 DEFAULTS = {
     "connect_timeout": CONNECT_S,
     "options": f"-c statement_timeout={STATEMENT_S}s -c idle_in_transaction_session_timeout={STATEMENT_S}s",
@@ -58,7 +61,7 @@ class Batch:
 
 
 class SharedLedger:
-    """The lab's ledger at an address (``addresses.address_of``).
+    """The lab's ledger at an address (``addresses.address_of``), as the database's user there, or as whom it acts for.
 
     Raises (every method):
         ShareError: it cannot be reached, refuses us, or is not prepared.
@@ -68,6 +71,13 @@ class SharedLedger:
     def __init__(self, address: str) -> None:
         self.address = address
         self._engine: sa.Engine | None = None
+        self._acting: Acting | None = None
+
+    def acting(self, whom: Acting) -> SharedLedger:
+        """The same, through the same connections, for one of the people for whom a service acts."""
+        found = SharedLedger(self.address)
+        found._engine, found._acting = self._opened(), whom
+        return found
 
     def close(self) -> None:
         if self._engine is not None:
@@ -102,12 +112,19 @@ class SharedLedger:
         with self._begun() as connection:
             self._check(connection)
             new = _not_there(connection, batch.records)
-            _add(connection, tables.session, map(_session_row, batch.infos))
-            _add(connection, tables.provenance, _origins(new))
-            _add(connection, tables.cell, map(rows.cell_row, new))
-            _add(connection, tables.figure, (row for record in new for row in rows.figure_rows(record)))
-            _add(connection, tables.tag, map(asdict, batch.tags))
-            _add(connection, tables.budget_event, map(asdict, batch.events))
+            self._add(connection, tables.session, map(_session_row, batch.infos))
+            self._add(connection, tables.provenance, _origins(new))
+            self._add(connection, tables.cell, map(rows.cell_row, new))
+            self._add(connection, tables.figure, (row for record in new for row in rows.figure_rows(record)))
+            self._add(connection, tables.tag, map(asdict, batch.tags))
+            self._add(connection, tables.budget_event, map(asdict, batch.events))
+
+    def _add(self, connection: sa.Connection, table: sa.Table, found: Iterable[Mapping[str, Any]]) -> None:
+        """Rows that are not there, of this user or of whom it acts for."""
+        owner = {} if self._acting is None else {"owner": self._acting.owner}
+        values = [{**owner, **{name: _letters(value) for name, value in row.items()}} for row in found]
+        if values:
+            connection.execute(insert(table).on_conflict_do_nothing(), values)
 
     # Reading
 
@@ -138,9 +155,8 @@ class SharedLedger:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A connection that only reads, all of it as of one moment; the database must be of this version."""
-        with self._begun() as connection:
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            connection.exec_driver_sql("SET LOCAL jit = off")  # compiling a query takes longer than any of ours
+        first = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", NO_JIT)
+        with self._begun(*first) as connection:
             self._check(connection)
             yield connection
 
@@ -152,10 +168,14 @@ class SharedLedger:
             yield connection
 
     @contextmanager
-    def _begun(self) -> Iterator[sa.Connection]:
-        """A connection in a transaction."""
+    def _begun(self, *first: str) -> Iterator[sa.Connection]:
+        """A connection in a transaction that begins with these statements."""
         try:
             with self._opened().begin() as connection:
+                for statement in first:
+                    connection.exec_driver_sql(statement)
+                if self._acting is not None and not acting.say(connection, self._acting):
+                    raise ShareError(f"the database's user in {self.address} may not act for others: {SERVICE}")
                 yield connection
         except sa.exc.DBAPIError as error:
             raise self._told(error) from None  # what it has of the connection is not for a log
@@ -221,13 +241,6 @@ def _not_there(connection: sa.Connection, records: Sequence[CellRecord]) -> list
         connection.execute(figures)
         connection.execute(tables.cell.delete().where(mine, tables.cell.c.id.in_(back)))
     return [record for key, record in wanted.items() if key not in there or key in back]
-
-
-def _add(connection: sa.Connection, table: sa.Table, found: Iterable[Mapping[str, Any]]) -> None:
-    """Rows that are not there, of this user."""
-    values = [{name: _letters(value) for name, value in row.items()} for row in found]
-    if values:
-        connection.execute(insert(table).on_conflict_do_nothing(), values)
 
 
 def _letters(value: Any) -> Any:

@@ -18,7 +18,7 @@ from .. import accounting
 from ..accounting import Part
 from ..record import Provenance, Total
 from ..uses import HOUR_S
-from .labs import ME
+from .acting import ME
 from .store import SharedLedger
 
 #: What sums over several people say of where they come from.
@@ -96,7 +96,7 @@ def member_view(there: SharedLedger, months: int = 1) -> MemberView:
         ShareError: the lab's ledger cannot be used.
     """
     with there.reading() as connection:
-        me = str(connection.exec_driver_sql("SELECT current_user").scalar_one())
+        me = str(connection.exec_driver_sql("SELECT costmeter.me()").scalar_one())
         mine = tuple(_used(_asked(connection, MINE, months)))
         pool = tuple(_pooled(_asked(connection, POOL, months)))
     return MemberView(me, mine, pool)

@@ -29,6 +29,8 @@ GUIDE = {
     "export.png": ("export-menu", ""),
     "notebook7.png": ("notebook7", ""),
     "widget.png": ("widget-notebook7-running", ".jp-Notebook"),
+    "hub.png": ("hub-mine", ""),
+    "hub-lab.png": ("hub-lab", ""),
 }
 #: How much of the words must be the same: a row more or less is no other picture.
 ALIKE = 0.6
