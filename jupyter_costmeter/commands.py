@@ -78,7 +78,7 @@ def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page
     inside = {"energy_j": cost_pages.rows(costs)}
     if session is not None and selection == context.selection:
         page = pages.summary_page("This session", session.summary(), inside)
-        page = noted(page, held_pages.held_notes(session.held()))
+        page = noted(page, [*held_pages.held_notes(session.held()), *session.elsewhere(None)])
     else:
         page = pages.summary_page(title_of(selection), context.ledger.summary(selection), inside)
         page = _hinted(page, selection, context)
@@ -146,7 +146,8 @@ def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
         return _hinted(Page("The last cell", notes=["Nothing was metered yet."]), selection, context)
     costs = context.costs_of([last]).get(last.id)
     page = pages.cell_page(last, _speed(last, context), {"energy_j": cost_pages.rows(costs)})
-    page = noted(page, cost_pages.notes(costs, context.costing.assumptions.problems))
+    elsewhere = context.session.elsewhere(last) if context.session else ()
+    page = noted(page, [*elsewhere, *cost_pages.notes(costs, context.costing.assumptions.problems)])
     return _with_blocks(page, last, context)
 
 

@@ -93,6 +93,11 @@ class CostMeter(Configurable):
         help="Count the FLOPs of what torch runs (and JAX, where a notebook asks for it). False: no FLOPs, and torch is"
         " left as it is.",
     ).tag(config=True)
+    dask = Bool(
+        True,
+        help="Bill what a Dask cluster's workers do for a cell to that cell: a plugin is put on the workers of each"
+        " cluster that the notebook's client sends tasks to (docs/dask.md). False: clusters are left as they are.",
+    ).tag(config=True)
     peak_flops = Dict(
         value_trait=Dict(value_trait=Float(min=0.0), key_trait=Unicode()),
         key_trait=Unicode(),

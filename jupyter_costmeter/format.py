@@ -47,6 +47,7 @@ NAMES = {
     "gpu_share": "GPU share",
     "gpu_reserved_s": "GPU time, reserved",
     "gpu_busy_s": "GPU time, busy",
+    "task_s": "tasks elsewhere",
     "peak_rss_bytes": "peak memory",
     "peak_gpu_bytes": "peak GPU memory",
     "flops": "FLOPs",
@@ -57,7 +58,12 @@ NAMES = {
     "embodied_g": "embodied in the GPUs",
     "water_l": "water",
 }
-BUCKETS: dict[Bucket, str] = {"cell": "in cells", "held_idle": "held idle", "background": "in the background"}
+BUCKETS: dict[Bucket, str] = {
+    "cell": "in cells",
+    "held_idle": "held idle",
+    "background": "in the background",
+    "remote": "elsewhere, for cells",
+}
 #: From this relative half-width on an uncertainty is a factor: 2.0 is ×/÷ 3 (FACTS §4).
 FACTOR = 1.0
 #: Grams: nobody says Mg.

@@ -269,8 +269,8 @@ class Groups:
         kind = kind_of(record.bucket, record.outcome, what, record.label, record.notebook)
         owns, whole = said.owns(record.id), part is None or not part.cut
         # of its trial a cell of %cost alone is a score at most, and a part inside a trial is no run of it
-        groups = self.of(kind, None if what.meter else trial)
-        for group, is_run in zip(groups, (not what.meter and (whole or owns), owns), strict=False):
+        groups, none = self.of(kind, None if what.meter else trial), what.meter or record.bucket == "remote"
+        for group, is_run in zip(groups, (not none and (whole or owns), owns), strict=False):
             _count(group, record, kind, None if what.meter else trial, part, is_run)
             using = group.using(self.alike.get(record.session_id, record.session_id))
             for device, one in parts_of(record) if part is None else part.parts:
@@ -286,11 +286,11 @@ def _count(
     group: Group, record: CellRecord, kind: Kind, trial: TrialKey | None, part: Taken | None, is_run: bool
 ) -> None:
     """A record, or what is left of it beside others."""
-    wall_s, lengths = record.wall_s, Lengths()
+    wall_s, lengths = record.wall_s if record.bucket != "remote" else 0.0, Lengths()  # beside its cell's seconds
     if is_run:
         lengths.one(wall_s, kind.has_failed)
     group.count(trial, lengths, wall_s if part is None else part.wall_s, not kind.has_failed)
-    group.reach(record.started_at, record.started_at + wall_s)
+    group.reach(record.started_at, record.started_at + record.wall_s)
     for figure in record.usage.figures:
         if figure.name in HIGHEST:
             group.peak(figure.name, figure.value)
@@ -320,12 +320,12 @@ def parts_of(record: CellRecord) -> Iterator[tuple[str, Part]]:
 
 
 def kind_of(bucket: Bucket, outcome: Outcome, said: Tagged, label: str | None, notebook: str | None) -> Kind:
-    """What such a record is; nothing is said of what lies between cells."""
-    if bucket != "cell":
+    """What such a record is; nothing is said of what lies between cells, and what was done elsewhere is its cell's."""
+    if bucket not in ("cell", "remote"):
         return Kind(bucket)
     category, method = category_of(outcome, said), said.method
     name = None if category or method else label or (os.path.basename(notebook) if notebook else "no notebook")
-    return Kind(bucket, category, method, name, said.in_paper)
+    return Kind("cell", category, method, name, said.in_paper)
 
 
 def trial_of(record_id: str, said: Tagged) -> TrialKey | None:

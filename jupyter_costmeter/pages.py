@@ -294,13 +294,17 @@ def short(device: str) -> str:
 
 def called(record: CellRecord) -> str:
     """A cell's label, else its prompt; a block's label, else what its trial tried; between cells, what was before."""
+    if record.bucket == "remote":
+        return f"elsewhere, for {_prompt(record)}"
     if record.bucket != "cell":
         return f"{BUCKETS[record.bucket]}, after run {record.seq}" if record.seq else BUCKETS[record.bucket]
     if record.label:
         return record.label
-    if record.execution_count is not None:
-        return f"In [{record.execution_count}]"
-    return _block(record)
+    return _prompt(record)
+
+
+def _prompt(record: CellRecord) -> str:
+    return f"In [{record.execution_count}]" if record.execution_count is not None else _block(record)
 
 
 def _block(record: CellRecord) -> str:

@@ -17,8 +17,9 @@ Method = Literal["measured", "modelled", "assumed", "declared"]
 Outcome = Literal["ok", "error", "interrupted", "killed"]
 Kind = Literal["counter", "peak", "gauge"]
 #: Where a joule or a GPU-second of a session belongs: exactly one of these.
-Bucket = Literal["cell", "held_idle", "background"]
-BUCKETS: tuple[Bucket, ...] = ("cell", "held_idle", "background")
+#: ``remote`` is what others did for a cell outside of this process tree: a cluster's workers, a batch job.
+Bucket = Literal["cell", "held_idle", "background", "remote"]
+BUCKETS: tuple[Bucket, ...] = ("cell", "held_idle", "background", "remote")
 
 #: Of the operands that are multiplied; ``int`` is any integer but the 8-bit ones.
 Precision = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp4", "int8", "int"]
@@ -43,6 +44,7 @@ SUMMED = (
     "gpu_device_energy_j",
     "gpu_reserved_s",
     "gpu_busy_s",
+    "task_s",
     *COUNTED,
     *LEADING,
     "flops_hardware",
@@ -55,6 +57,7 @@ UNITS = {
     "cpu_s": "s",
     "gpu_reserved_s": "s",
     "gpu_busy_s": "s",
+    "task_s": "s",  # of tasks that others run for a cell, each thread by itself
     "gpu_share": "1",
     "cpu_energy_j": "J",
     "cpu_idle_energy_j": "J",
@@ -231,7 +234,7 @@ class CellRecord:
     label: str | None = None
     error_type: str | None = None
     parent_id: str | None = None
-    #: What is no cell's is a record, too: its ``seq`` is that of the cell before it.
+    #: What is no cell's is a record, too: its ``seq`` is that of the cell before it; of ``remote``, of its cell.
     bucket: Bucket = "cell"
     #: What was said of it, oldest first (of one that is no record yet: while it was made).
     tags: tuple[Tag, ...] = ()

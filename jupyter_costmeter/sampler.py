@@ -159,5 +159,7 @@ class Sampler:
         if not self._running():
             self._tick_at = None
         elif self._tick_at is None or time.monotonic() >= self._tick_at:
-            self._tick()
-            self._tick_at = time.monotonic() + self.interval_s
+            due = (self._tick_at or time.monotonic()) + self.interval_s
+            self._tick()  # however long that takes: the panel's clock goes on with it
+            now = time.monotonic()
+            self._tick_at = due if due > now else now + self.interval_s

@@ -59,9 +59,9 @@ class Session:
         self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
         self.problems += parts.problems
         self.forked = False  # set in a forked child, which begins a session of its own
-        self.in_child = False
-        self.cells_only = False  # in a kernel, where a block outside of every cell is background work
+        self.in_child = self.cells_only = False  # the latter in a kernel: a block outside of cells is background work
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
+        self.elsewhere: Callable[[CellRecord | None], Iterable[str]] = lambda _: ()  # said of others' work for cells
         self.at_rest: list[Callable[[], None]] = []  # what may be done while nothing runs
         self.audit: Any = None  # of the next cell's FLOPs (audit.Audit), where one was asked for
         self.span: dict[str, Any] = {}  # what the cells from here on are said to be (tag.KEYS)
@@ -84,7 +84,7 @@ class Session:
         self.derived = Deriving(lambda: self.info, settings, self.tally, self.overhead.working)
         self.watch = Watch(settings, lambda: self.info, lambda: self.derived.costing, lambda: self.writer.waiting)
         self.gaps = Gaps(self.meter, self.tally.add)
-        self._settling = threading.Lock()
+        self.settling = threading.Lock()
         self.sampler = Sampler(
             settings.tick_s,
             first=self._get_ready,
@@ -215,13 +215,13 @@ class Session:
         Args:
             follow: read on, up to half a second, until the counters show how these runs ended.
         """
-        if not self._settling.acquire(timeout=SETTLING_S):
+        if not self.settling.acquire(timeout=SETTLING_S):
             return
         try:
             if self._closed or self.gaps:
                 self._settle(follow)
         finally:
-            self._settling.release()
+            self.settling.release()
 
     def _settle(self, follow: bool) -> None:
         closed = list(self._closed)  # what ends from here on is not looked at yet
@@ -233,7 +233,7 @@ class Session:
             self._closed.popleft()
         running = self._running(self.meter.sample())
         self.watch.look([*(record for record, _ in running), *self.unsettled_records()])
-        self._tell(Event(running, tuple(records)))
+        self.tell(Event(running, tuple(records)))
 
     @guard.guarded("reading on after a cell")  # what fails here costs figures, never records
     def _read_on(self, closed: list[Run], follow: bool) -> None:
@@ -292,7 +292,7 @@ class Session:
         records = [record for record, _ in running]
         self.writer.journal(records)
         self.watch.tick([*records, *self.unsettled_records()])
-        self._tell(Event(running, ()))
+        self.tell(Event(running, ()))
 
     def _running(self, now: Sample, since_last: bool = False) -> tuple[tuple[CellRecord, Total | None], ...]:
         """The open runs as of now, oldest first, with their power since the last tick."""
@@ -306,7 +306,7 @@ class Session:
             found.append((self._record(run, usage), power))
         return tuple(found)
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
         for listener in list(self.listeners):
             try:
                 listener(event)
@@ -366,7 +366,7 @@ class Session:
         self.tally.tag(tags)
         about = {tag.record_id for tag in tags}
         if self.listeners:
-            self._tell(Event(self.running(), tuple(record for record in self.cells() if record.id in about)))
+            self.tell(Event(self.running(), tuple(record for record in self.cells() if record.id in about)))
 
     def count_jax(self, on: bool) -> Status:
         """Count JAX's FLOPs from now on, or no longer; the status says what that costs, or why it cannot be."""

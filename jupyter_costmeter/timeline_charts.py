@@ -25,8 +25,13 @@ HEIGHT, LIVE, LANE, BELOW, AXIS, WIDTH = 260, 220, 20, 110, 58, 900
 NAN = float("nan")
 #: They can be seen on white and on black; what lies between cells has its own lane, too.
 RAN, FAILED, RUNNING = "#3b82c4", "#d9553f", "#4f9d55"
-LANES: dict[Bucket, str] = {"cell": "cells", "held_idle": "held idle", "background": "background"}
-FILLS: dict[Bucket, str] = {"cell": RAN, "held_idle": "#c4973b", "background": "#8a8a8a"}
+LANES: dict[Bucket, str] = {
+    "cell": "cells",
+    "held_idle": "held idle",
+    "background": "background",
+    "remote": "elsewhere",
+}
+FILLS: dict[Bucket, str] = {"cell": RAN, "held_idle": "#c4973b", "background": "#8a8a8a", "remote": "#3b8ac4"}
 ENDED = {"ok": "ended well", "error": "error", "interrupted": "interrupted", "killed": "killed"}
 #: Points of the energy's line at most, characters of a device's name, and how wide one is drawn at most (pixels).
 POINTS, LEGEND, LETTER = 1000, 34, 6

@@ -91,10 +91,28 @@ test('elapsed time goes on between messages, and each message sets it right', ()
   model.learn(reply({ running: golden('message').running }));
   const [running] = model.running;
   assert.equal(model.elapsed(running), 4);
+  assert.equal(model.nextTick(running), 1.25); // with the next message, unless it is late
   clock.now += 2500;
   assert.equal(model.elapsed(running), 6.5);
+  assert.equal(model.nextTick(running), 0.5); // not heard of for long: by itself, at whole seconds
   model.hear(message({ seq: 8, running: [{ ...golden('message').running[0], wall_s: 7 }] }));
   assert.equal(model.elapsed(model.running[0]), 7);
+});
+
+test('what only runs on is told apart from what is new', () => {
+  const told = [];
+  const model = new SessionModel(ticked => told.push(ticked));
+  model.learn(reply({ running: golden('message').running }));
+  const on = (seq, more = {}) =>
+    model.hear(message({ seq, closed: [], running: golden('message').running, ...more }));
+  const [first] = [model.summary];
+  on(8, { summary: first, held: [], ledger: model.ledger, budgets: null });
+  const ran = golden('message').running.map(one => ({ ...one, wall_s: 9 }));
+  on(9, { summary: first, held: [], ledger: model.ledger, budgets: null, running: ran });
+  assert.equal(model.running[0].wall_s, 9);
+  on(10, { summary: first, held: [], ledger: model.ledger, budgets: null, running: [] });
+  on(11, { summary: { ...first, cells: 7 }, held: [], ledger: model.ledger, running: [] });
+  assert.deepEqual(told.slice(-3), [true, false, false]);
 });
 
 test('a restart forgets the session; the next kernel begins anew', () => {

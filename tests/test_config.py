@@ -107,7 +107,8 @@ def test_an_unknown_setting_is_named(write: Write) -> None:
     assert settings.tick_s == 2.0
     (problem,) = problems
     assert (
-        "CostMeter.ledger: there is no such setting; there are budget_lines, budget_warn, caps, cupti, flops" in problem
+        "CostMeter.ledger: there is no such setting; there are budget_lines, budget_warn, caps, cupti, dask, "
+        in problem
     )
 
 

@@ -148,3 +148,26 @@ def test_sessions_of_one_machine_are_one_where_no_hour_is_asked_for() -> None:
     other = replace(TRAIN, id="other", environment={**TRAIN.environment, "partition": "gpu-large"})
     assert alike([TRAIN, again, other], -inf) == {TRAIN.id: TRAIN.id, "again": TRAIN.id, "other": "other"}
     assert alike([TRAIN, again], again.started_at) == {TRAIN.id: TRAIN.id, "again": "again"}
+
+
+def test_what_was_done_elsewhere_is_its_cells_and_no_run(tmp_path: Path) -> None:
+    """Its energy is in its cell's category; its seconds lie beside the cell's, and it is no run of anything."""
+    ledger = open_ledger(tmp_path / "l.sqlite")
+    made = [
+        record(TRAIN, 1, 0.0, usage(60.0, ("GPU-1",)), {"category": "train"}),
+        record(TRAIN, 1, 0.0, usage(600.0), {"category": "train"}, bucket="remote"),
+        record(TRAIN, 2, 5.0, usage(30.0)),
+        record(TRAIN, 2, 5.0, usage(10.0), {"category": "hpo"}, "error", bucket="remote"),
+    ]
+    ledger.append(TRAIN, made)
+    found, wanted = ledger.grouped(ALL), one_by_one(made, ALL)
+    ledger.close()
+    for groups in (found, wanted):
+        assert {kind.category: (group.lengths.count, group.wall_s) for kind, group in groups.cells()} == {
+            "train": (1, 60.0), None: (1, 30.0), "failed": (0, 0.0),
+        }  # fmt: skip
+        assert groups.whole().runs == 2
+    for kind, group in found.kinds.items():
+        alike_groups(group, wanted.kinds[kind], found, -inf)
+    (train,) = [group for kind, group in found.kinds.items() if kind.category == "train"]
+    assert summed(train.uses({TRAIN.id: TRAIN}, -inf))["cpu_s"][0] == pytest.approx(660.0)

@@ -13,11 +13,13 @@ import pytest
 from shared_ledgers import Postgres, running
 
 from jupyter_costmeter import cli, config, sharing
-from jupyter_costmeter.errors import UsageError
+from jupyter_costmeter.errors import LedgerError, UsageError
+from jupyter_costmeter.labs import Terms, kept_beside, read
 from jupyter_costmeter.ledger import Share, open_ledger
 from jupyter_costmeter.ledger.writer import Writer
 from jupyter_costmeter.overhead import Overhead
 from jupyter_costmeter.server.sender import Sender
+from jupyter_costmeter.shared.planned import put
 from jupyter_costmeter.shared.sending import Pace
 from jupyter_costmeter.shared.store import SharedLedger
 
@@ -188,3 +190,30 @@ def until(holds: object, timeout_s: float = 60.0) -> None:
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def test_the_servers_thread_asks_where_the_labs_budgets_stand(ledger_path: Path, address: str) -> None:
+    terms = Terms("b", "", "gpu_hours", 5.0, "each", None, None, "month", "UTC", None, None, "ask", (1.0,), "")
+    with closing(SharedLedger(address)) as shared:
+        shared.prepare()
+        put(shared, terms)
+    metered(ledger_path, 1, share=address)
+    sender = Sender(ledger_path, address, Pace(0.05))
+    sender.start()
+    try:
+        until(lambda: kept_beside(ledger_path).exists())
+    finally:
+        sender.stop()
+    found = read(kept_beside(ledger_path))
+    assert found is not None
+    assert found.person == "head_of_lab"
+    assert [(one.terms.id, one.terms.limit) for one in found.standings] == [("b", 5.0)]
+
+
+def test_what_cannot_be_kept_is_said(ledger_path: Path, address: str) -> None:
+    with closing(SharedLedger(address)) as shared:
+        shared.prepare()
+    metered(ledger_path, 1, share=address)
+    kept_beside(ledger_path).mkdir()
+    with pytest.raises(LedgerError, match="cannot be kept"):
+        sharing.sync(ledger_path, address)

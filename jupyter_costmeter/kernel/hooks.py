@@ -21,6 +21,7 @@ from IPython.display import display
 
 from .. import current, guard
 from ..record import Outcome
+from ..remote.clusters import Clusters
 from ..runs import Run
 from .hold import Hold
 from .label import take_label
@@ -52,6 +53,7 @@ class Hooks:
         self.live = Live(ip, self.session)
         self.hold = Hold(ip, self.session)
         self.magics = CostMagics(ip, self.session, self.live)
+        self.clusters = Clusters(self.session)
         self._auditing: Audit | None = None  # the cell that runs
         self._ready = False  # whether the first cell has come
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
@@ -68,6 +70,8 @@ class Hooks:
         self.session.namespace = lambda: self.ip.user_ns
         self.session.meter.resume_tracing()
         self.live.start()
+        if self.session.settings.dask:
+            self.clusters.open()
         self._enter_running_cell()
 
     def unregister(self) -> None:
@@ -80,6 +84,7 @@ class Hooks:
         for kind in ("line", "cell"):
             self.ip.magics_manager.magics[kind].pop("cost", None)
         self._leave_running_cells()
+        self.clusters.close()
         self.session.meter.pause_tracing()
         self.magics.stop()
         self.live.stop()
@@ -161,6 +166,8 @@ class Hooks:
             self._close(result)
             if self._auditing is not None:
                 self._end_audit()
+            if self.session.settings.dask:
+                self.clusters.greet()
         except Exception as error:
             guard.report("the hook after a cell", error)
         except KeyboardInterrupt:  # the cell that it was meant for has ended

@@ -106,13 +106,13 @@ def told(text: str | None) -> Tagged:
 def what(
     own: str | None, said: str | None, bucket: Bucket, outcome: Outcome, label: str | None, notebook: str | None
 ) -> tuple[Kind, TrialKey | None, bool]:
-    """What a record is, and whether of ``%cost`` alone.
+    """What a record is, and whether it is no run: of ``%cost`` alone, or done elsewhere for a cell.
 
     Its id (``own``) is needed where it may be a trial by itself.
     """
     found = told(said)
     trial = trial_of(own or "", found) if bucket == "cell" else None
-    return kind_of(bucket, outcome, found, label, notebook), trial, found.meter
+    return kind_of(bucket, outcome, found, label, notebook), trial, found.meter or bucket == "remote"
 
 
 # Places
@@ -163,7 +163,8 @@ class _Place:
     def _add(self, group: Group) -> None:
         lengths = Lengths() if self.meter else self.lengths
         trial = None if self.meter else self.trial
-        group.count(trial, lengths, self.lengths.sum_s, not self.kind.has_failed, self.lengths.count)
+        wall_s = 0.0 if self.row.bucket == "remote" else self.lengths.sum_s  # it lies beside its cell's
+        group.count(trial, lengths, wall_s, not self.kind.has_failed, self.lengths.count)
         group.reach(self.first, self.last)
 
 
@@ -211,7 +212,7 @@ class _Places:
 
     def _of(self, row: _Row, own: str | None, hour: int | None) -> _Place:
         kind, trial, meter = what(own, row.said, row.bucket, row.outcome, row.label, row.notebook)
-        key = (own, kind, trial, meter, row.outcome, self.groups.alike[row.session_id], hour)
+        key = (own, kind, trial, meter, row.bucket, row.outcome, self.groups.alike[row.session_id], hour)
         place = self._known.get(key)
         if place is None:
             place = self._known[key] = _Place(len(self._known), row, kind, trial, meter, hour)

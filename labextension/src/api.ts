@@ -66,8 +66,11 @@ export const LOAD = '%load_ext jupyter_costmeter';
 
 export type Outcome = 'ok' | 'error' | 'interrupted' | 'killed';
 
-/** Where what is used belongs: to a cell, to a GPU held while none runs, to threads and children that go on. */
-export const BUCKETS = ['cell', 'held_idle', 'background'] as const;
+/**
+ * Where what is used belongs: to a cell, to a GPU held while none runs, to threads and children that go on, to others
+ * (a cluster's workers) that do a cell's tasks.
+ */
+export const BUCKETS = ['cell', 'held_idle', 'background', 'remote'] as const;
 export type Bucket = (typeof BUCKETS)[number];
 
 /** Of the operands that are multiplied: totals are named `flops_bf16`, and `flops_fp32_leading`. */

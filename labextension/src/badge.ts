@@ -2,7 +2,7 @@
 import { totalOf, type Cell, type Running, type Total } from './api.js';
 import { billHover, billParts } from './carbon.js';
 import { figureOf, marksSaid } from './carried.js';
-import { duration, explain, plain, show, ticking, tickStep, type EnergyUnit } from './format.js';
+import { duration, explain, plain, show, ticking, type EnergyUnit } from './format.js';
 import { peakSaid, work } from './flops.js';
 import type { Line, State } from './lines.js';
 import { moment } from './locale.js';
@@ -229,11 +229,10 @@ export function liveBadge(
 }
 
 /** In how many seconds the line of a running cell changes next by itself; null: not before the kernel's next word. */
-export function changesIn(seconds: number, calm: boolean, wanted: Wanted): number | null {
+export function changesIn(seconds: number, nextTick: number, wanted: Wanted): number | null {
   const { cellLineFrom, cellLineFigures } = wanted;
   if (seconds < cellLineFrom) {
     return cellLineFrom - seconds;
   }
-  const step = calm ? 1 : tickStep(seconds);
-  return cellLineFigures.includes('time') ? step - (seconds % step) : null;
+  return cellLineFigures.includes('time') ? nextTick : null;
 }

@@ -3,7 +3,6 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import type { Cell, Running } from './api.js';
 import { badgeOf, changesIn, FIGURES, liveBadge } from './badge.js';
-import { isCalm } from './calm.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { Asked, LastRuns } from './last-runs.js';
 import { codeCells, onCells, type CellWidget, type Line, type Lines } from './lines.js';
@@ -65,6 +64,9 @@ class Board implements IDisposable {
 
   /** The kernel has told more. */
   hear(): void {
+    if (this.isDisposed) {
+      return;
+    }
     const { model } = this.meter;
     const ended = [...model.known()].filter(run => !this.seen.has(run));
     const ran = this.running;
@@ -163,13 +165,8 @@ class Board implements IDisposable {
     const { lines, settings, words } = this.shared;
     const run = this.running.get(id);
     const last = this.runs.of(id);
-    const now = run && liveBadge(run, this.elapsed(run), last, settings, words);
+    const now = run && liveBadge(run, this.meter.model.elapsed(run), last, settings, words);
     lines.put(cell, 'badge', settings.cellLine ? (now ?? badgeOf(last, settings, words)) : null);
-  }
-
-  private elapsed(run: Running): number {
-    const elapsed = this.meter.model.elapsed(run);
-    return isCalm() ? Math.floor(elapsed) : elapsed;
   }
 
   /** Tick while something runs and somebody looks; a hidden notebook is looked at with the kernel's next message. */
@@ -181,7 +178,7 @@ class Board implements IDisposable {
     const { settings } = this.shared;
     const { model } = this.meter;
     const waits = [...this.running.values()].flatMap(
-      run => changesIn(model.elapsed(run), isCalm(), settings) ?? []
+      run => changesIn(model.elapsed(run), model.nextTick(run), settings) ?? []
     );
     if (waits.length > 0 && !model.lost) {
       this.timer = setTimeout(() => this.tick(), 1000 * Math.min(...waits) + 1);
@@ -216,7 +213,10 @@ export class Badges {
     onCells(tracker, panel => this.of(panel)?.drawAll());
     settings.changed.connect(() => tracker.forEach(panel => this.of(panel)?.drawAll()));
     follower.repriced.connect(() => tracker.forEach(panel => this.of(panel)?.reprice()));
-    follower.heard.connect((_, { panel }) => this.of(panel)?.hear());
+    follower.heard.connect((_, { panel }) => {
+      const board = this.of(panel);
+      setTimeout(() => board?.hear(), 0); // behind the panel, which React draws: the page is painted once
+    });
   }
 
   /** How to write what is known of a cell's last runs, null where none is: for a reader, or plainly. */

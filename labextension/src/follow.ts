@@ -24,6 +24,7 @@ interface Following {
   words: Words;
   wanted: (meter: NotebookMeter) => boolean;
   changed: () => void;
+  ticked: () => void;
   noticed: (meter: NotebookMeter, notices: readonly Notice[]) => void;
   ended: (meter: NotebookMeter, cells: readonly Cell[]) => void;
   priced: (meter: NotebookMeter, cells: readonly Cell[]) => void;
@@ -54,7 +55,7 @@ export class NotebookMeter implements IDisposable {
   ) {
     const { get, words, changed } = following;
     const wanted = (): boolean => following.wanted(this);
-    this.model = new SessionModel(() => this.onModel());
+    this.model = new SessionModel(ticked => this.onModel(ticked));
     this.feed = new LedgerFeed(
       get,
       path,
@@ -156,14 +157,14 @@ export class NotebookMeter implements IDisposable {
     }
   }
 
-  private onModel(): void {
+  private onModel(ticked: boolean): void {
     if (this.model.phase !== 'unmetered') {
       this.loadError = null; // it has been loaded after all, or the kernel is another
     }
     this.forecast.resume(); // it may have become worth asking
     this.following.heard(this);
     this.latecomers.check();
-    this.following.changed();
+    this.following[ticked ? 'ticked' : 'changed']();
   }
 
   private onSelected(): void {
@@ -210,6 +211,8 @@ export class NotebookMeter implements IDisposable {
 export class Follower {
   private readonly meters = new WeakMap<NotebookPanel, NotebookMeter>();
   private readonly signal = new Signal<this, void>(this);
+  /** The cells that run in the current notebook have run on, and nothing else is new. */
+  readonly ticked = new Signal<this, void>(this);
   /** Something has happened to a budget, in whichever notebook. */
   readonly noticed = new Signal<this, { meter: NotebookMeter; notices: readonly Notice[] }>(this);
   /** Cells have ended, in whichever notebook. */
@@ -273,11 +276,13 @@ export class Follower {
   }
 
   private add(panel: NotebookPanel): void {
-    const changed = (): void => {
+    const tell = (signal: Signal<this, void>) => (): void => {
       if (this.tracker.currentWidget === panel) {
-        this.signal.emit();
+        signal.emit();
       }
     };
+    const changed = tell(this.signal);
+    const ticked = tell(this.ticked);
     const path = (): string => this.contents.localPath(panel.context.path);
     const wanted = (meter: NotebookMeter): boolean => this.shown && this.current === meter;
     const { get, words } = this;
@@ -288,7 +293,7 @@ export class Follower {
     const priced = (from: NotebookMeter, cells: readonly Cell[]): void =>
       this.priced.emit({ meter: from, cells });
     const heard = (from: NotebookMeter): void => this.heard.emit(from);
-    const following = { get, words, wanted, changed, noticed, ended, priced, heard };
+    const following = { get, words, wanted, changed, ticked, noticed, ended, priced, heard };
     const meter = new NotebookMeter(panel, path, following);
     this.meters.set(panel, meter);
     panel.disposed.connect(() => {

@@ -89,18 +89,10 @@ export function duration(seconds: number): string {
   return hours < 100 ? `${hours} h ${two(minutes % 60)} min` : `${hours} h`;
 }
 
-/** Seconds between two changes of a ticking time: tenths at first, then whole ones, which suffice. */
-export function tickStep(seconds: number): number {
-  return seconds < 10 ? 0.2 : 1;
-}
-
-/** Time that ticks before the reader's eyes: rounded down, so that it never says too much. */
+/** Time that ticks before the reader's eyes, in whole seconds: rounded down, so that it never says too much. */
 export function ticking(seconds: number): string {
-  const shown = Math.max(0, seconds);
-  if (shown < 10) {
-    return `${fixed(Math.floor(shown * 10) / 10, 1)} s`;
-  }
-  return shown < 60 ? `${fixed(Math.floor(shown), 0)} s` : duration(Math.floor(shown));
+  const whole = Math.max(0, Math.floor(seconds));
+  return whole < 60 ? `${fixed(whole, 0)} s` : duration(whole);
 }
 
 /** A time that goes on for long, rounded down: `40 s`, `3 min 20 s`, `50 min`, `1 h 05 min`. */

@@ -44,6 +44,8 @@ export interface Ranked {
   share: number;
 }
 
+/** A kernel that says nothing for so long (seconds) is not waited for: it speaks each second. */
+const SPEAKS_S = 1.25;
 /** So many cells are kept at most: the newest, and the dearest of all. */
 const NEWEST = 200;
 const DEAREST = 100;
@@ -140,6 +142,9 @@ export function lookOf(idle_s: number): number {
   return idle_s < FORGOTTEN_S ? 0 : 1 + Math.floor(Math.log2(idle_s / FORGOTTEN_S));
 }
 
+/** Something is known now; `ticked`: only of the cells that run, which are the same as before. */
+type Changed = (ticked: boolean) => void;
+
 export class SessionModel {
   phase: Phase = 'looking';
   running: readonly Running[] = [];
@@ -165,7 +170,7 @@ export class SessionModel {
   private outdated = false;
 
   constructor(
-    private readonly changed: () => void = () => undefined,
+    private readonly changed: Changed = () => undefined,
     private readonly clock: Clock = () => performance.now()
   ) {}
 
@@ -173,27 +178,27 @@ export class SessionModel {
   reset(phase: Phase): void {
     this.forget();
     this.phase = phase;
-    this.changed();
+    this.changed(false);
   }
 
   /** Another phase, with what is known so far kept. */
   enter(phase: Phase): void {
     if (phase !== this.phase) {
       this.phase = phase;
-      this.changed();
+      this.changed(false);
     }
   }
 
   fail(problem: Problem): void {
     this.problem = problem;
-    this.changed();
+    this.changed(false);
   }
 
   /** The connection to the kernel is gone, or is back. */
   lose(lost: boolean): void {
     if (lost !== this.lost) {
       this.lost = lost;
-      this.changed();
+      this.changed(false);
     }
   }
 
@@ -206,12 +211,20 @@ export class SessionModel {
     if (message.session_id !== this.sessionId) {
       this.forget();
     }
+    const before = this.said();
     this.take(message.session_id, message.seq, message);
     message.closed.forEach(cell => this.cells.set(cell.id, cell));
     this.prune();
     this.phase = message.event === 'unloaded' ? 'unmetered' : 'metered';
-    this.changed();
+    this.changed(message.closed.length === 0 && this.said() === before);
     return heard;
+  }
+
+  /** All that is known but how far the running cells are. */
+  private said(): string {
+    const { phase, sessionId, running, summary, held, ledger, budgets, problem, lost } = this;
+    const ids = running.map(({ id }) => id);
+    return JSON.stringify([phase, sessionId, ids, summary, held, ledger, budgets, problem, lost]);
   }
 
   /** The kernel's answer: all that it remembers. Returns which of it has ended since we knew all of this session. */
@@ -230,7 +243,7 @@ export class SessionModel {
     this.session = reply.session;
     this.sensors = reply.sensors;
     this.phase = 'metered';
-    this.changed();
+    this.changed(false);
     return ended;
   }
 
@@ -261,6 +274,11 @@ export class SessionModel {
   /** Seconds since the kernel last spoke, as far as it is known to have gone on. */
   private get since(): number {
     return this.lost ? 0 : Math.max(0, this.clock() - this.heardAt) / 1000;
+  }
+
+  /** Seconds until a cell's clock goes on by itself: it goes on with the kernel's words, unless they fail to come. */
+  nextTick(cell: Running): number {
+    return Math.max(SPEAKS_S - this.since, 1 - (this.elapsed(cell) % 1));
   }
 
   /** Seconds that a cell has run by now: what the kernel last said, and the time since then. */

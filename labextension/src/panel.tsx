@@ -1,5 +1,6 @@
 /** The sidebar's panel: React widgets over the Follower's state. */
 import { ReactWidget } from '@jupyterlab/ui-components';
+import type { ISignal } from '@lumino/signaling';
 import React from 'react';
 import type { Forecast } from './budget.js';
 import { firstLine, reveal } from './cells.js';
@@ -19,6 +20,7 @@ import { More } from './parts/more.js';
 import { Running } from './parts/running.js';
 import { FoldsContext, type Folds } from './parts/section.js';
 import { Load, Stand, type Commands } from './parts/state.js';
+import { useSignal } from './parts/tick.js';
 import { TimelineButton } from './parts/timeline-button.js';
 import { useView, ViewContext } from './parts/view.js';
 import type { Places } from './places.js';
@@ -126,6 +128,7 @@ export class CostPanel extends ReactWidget {
               meter={meter}
               {...{ places, settings, supposing, charts, deeds }}
               ticks={this.follower.visible}
+              ticked={this.follower.ticked}
             />
           )}
         </FoldsContext.Provider>
@@ -147,6 +150,7 @@ interface NotebookProps {
   charts: Charts;
   deeds: Deeds;
   ticks: boolean;
+  ticked: ISignal<unknown, void>;
 }
 
 function Notebook(props: NotebookProps): React.JSX.Element {
@@ -247,13 +251,16 @@ function Sections(props: {
   );
 }
 
-function MeterRunning({ meter, ticks }: NotebookProps): React.JSX.Element {
+/** What each second changes is here alone. */
+function MeterRunning({ meter, ticks, ticked }: NotebookProps): React.JSX.Element {
   const { model, panel } = meter;
+  useSignal(ticked);
   return (
     <Running
       cells={model.running}
       source={cell => firstLine(panel, cell.cell_id)}
       elapsed={cell => model.elapsed(cell)}
+      nextTick={cell => model.nextTick(cell)}
       watts={cell => model.sparks.of(cell.id)}
       ticks={ticks && !model.lost}
       lost={model.lost}

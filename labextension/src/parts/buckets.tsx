@@ -10,7 +10,8 @@ export function bucketName(bucket: Bucket, words: Words): string {
   return {
     cell: words.__('in cells'),
     held_idle: words.__('held idle'),
-    background: words.__('in the background')
+    background: words.__('in the background'),
+    remote: words.__('elsewhere, for cells')
   }[bucket];
 }
 

@@ -1,14 +1,13 @@
 import React from 'react';
 import { totalOf, type Running as RunningCell } from '../api.js';
-import { isCalm } from '../calm.js';
-import { ticking, tickStep } from '../format.js';
+import { ticking } from '../format.js';
 import { Figure, Least } from './figure.js';
 import { Ahead } from './forecast.js';
 import { Name } from './name.js';
 import { TaggedMark } from './tagged.js';
 import { GistParts, Section } from './section.js';
 import { Spark } from './spark.js';
-import { useTick } from './tick.js';
+import { useClock } from './tick.js';
 import { Busy } from './used.js';
 import { useView } from './view.js';
 import { CellLine } from './work.js';
@@ -17,16 +16,20 @@ interface RowProps {
   cell: RunningCell;
   source: string | null;
   elapsed: (cell: RunningCell) => number;
+  /** Seconds until that is drawn anew, if nothing else is. */
+  nextTick: (cell: RunningCell) => number;
   watts: (cell: RunningCell) => readonly number[];
   ticks: boolean;
   /** The kernel is not heard any more: it has run for so long at least. */
   lost: boolean;
 }
 
-/** The only part that redraws by itself; between two messages its time goes on from the last one. */
-function Clock(props: Pick<RowProps, 'cell' | 'elapsed' | 'ticks' | 'lost'>): React.JSX.Element {
+type ClockProps = Pick<RowProps, 'elapsed' | 'nextTick' | 'ticks' | 'lost'>;
+
+/** The only part that redraws by itself; without a message its time goes on from the last one. */
+function Clock(props: ClockProps & Pick<RowProps, 'cell'>): React.JSX.Element {
   const now = props.elapsed(props.cell);
-  useTick(props.ticks, now, isCalm() ? 1 : tickStep(now));
+  useClock(props.ticks ? () => props.nextTick(props.cell) : null);
   return (
     <span
       className="jp-Costmeter-elapsed"
@@ -35,12 +38,12 @@ function Clock(props: Pick<RowProps, 'cell' | 'elapsed' | 'ticks' | 'lost'>): Re
       aria-live="off"
     >
       {props.lost && <Least />}
-      {ticking(isCalm() ? Math.floor(now) : now)}
+      {ticking(now)}
     </span>
   );
 }
 
-function Row({ cell, source, elapsed, watts, ticks, lost }: RowProps): React.JSX.Element {
+function Row({ cell, source, watts, ...clock }: RowProps): React.JSX.Element {
   const { words } = useView();
   return (
     <div
@@ -52,7 +55,7 @@ function Row({ cell, source, elapsed, watts, ticks, lost }: RowProps): React.JSX
         <Name cell={cell} source={source} />
         <TaggedMark said={cell} />
       </span>
-      <Clock {...{ cell, elapsed, ticks, lost }} />
+      <Clock cell={cell} {...clock} />
       <span className="jp-Costmeter-power">
         {cell.power && <Figure title={words.__('Power')} name="power_w" total={cell.power} />}
         <Spark watts={watts(cell)} />
@@ -65,7 +68,7 @@ function Row({ cell, source, elapsed, watts, ticks, lost }: RowProps): React.JSX
   );
 }
 
-export interface RunningProps extends Pick<RowProps, 'elapsed' | 'watts' | 'ticks' | 'lost'> {
+export interface RunningProps extends ClockProps, Pick<RowProps, 'watts'> {
   cells: readonly RunningCell[];
   source: (cell: RunningCell) => string | null;
   /** Above the cells. */
@@ -87,11 +90,10 @@ export function Running(props: RunningProps): React.JSX.Element {
 }
 
 /** Of what runs the outermost cell: its time and its energy so far. */
-function Gist({ cells, elapsed, ticks, lost }: RunningProps): React.JSX.Element {
+function Gist({ cells, elapsed, nextTick, ticks, lost }: RunningProps): React.JSX.Element {
   const { words } = useView();
   const [cell] = cells;
-  const now = cell === undefined ? 0 : elapsed(cell);
-  useTick(ticks && cell !== undefined, now, 1);
+  useClock(ticks && cell !== undefined ? () => nextTick(cell) : null);
   if (cell === undefined) {
     return <>{words.__('Nothing runs')}</>;
   }
@@ -99,7 +101,7 @@ function Gist({ cells, elapsed, ticks, lost }: RunningProps): React.JSX.Element 
     <Figure title={words.__('Energy so far')} name="energy_j" total={totalOf(cell, 'energy_j')} />,
     <span role="timer" aria-live="off">
       {lost && <Least />}
-      {ticking(Math.floor(now))}
+      {ticking(elapsed(cell))}
     </span>
   ];
   return <GistParts parts={parts} />;
