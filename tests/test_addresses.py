@@ -14,6 +14,10 @@ from jupyter_costmeter.errors import UsageError
         ("postgresql://db.lab.example/costmeter", "postgresql://db.lab.example/costmeter"),
         (" postgres://ada@db.lab.example:5433/x ", "postgresql://ada@db.lab.example:5433/x"),
         ("postgresql+psycopg:///?service=lab", "postgresql:///?service=lab"),
+        ("https://hub.lab.example/services/costmeter/", "https://hub.lab.example/services/costmeter"),
+        ("http://127.0.0.1:8000/services/costmeter", "http://127.0.0.1:8000/services/costmeter"),
+        ("http://[::1]:8000/hub/services/costmeter", "http://[::1]:8000/hub/services/costmeter"),
+        ("http://localhost/services/costmeter", "http://localhost/services/costmeter"),
         ("postgresql://[::1]/x?sslmode=verify-full", "postgresql://[::1]/x?sslmode=verify-full"),
     ],
 )
@@ -27,6 +31,7 @@ def test_addresses_are_spelled_in_one_way(said: str, address: str) -> None:
     [
         "postgresql://ada:hunter2@db.lab.example/x", "postgresql://db/x?password=hunter2",
         "postgresql://ada:@db/x", "mysql://ada:hunter2@db/x", "postgresql://db/x?sslpassword=hunter2",
+        "https://hub/services/costmeter?token=hunter2", "https://ada:hunter2@hub/services/costmeter",
     ],
 )  # fmt: skip
 def test_a_secret_is_refused_and_not_repeated(said: str) -> None:
@@ -37,10 +42,18 @@ def test_a_secret_is_refused_and_not_repeated(said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["db.lab.example", "mysql://db/x", "sqlite:///x", "postgresql://db:port/x", "http://["]
-)
+    "said",
+    ["db.lab.example", "mysql://db/x", "sqlite:///x", "postgresql://db:port/x", "http://[", "https://", "https://a@hub/x",
+     "https://hub/x?a=b", "https://hub/x#a"],
+)  # fmt: skip
 def test_what_is_no_address_says_what_one_is(said: str) -> None:
     with pytest.raises(UsageError, match=r"postgresql://db\.lab\.example/costmeter"):
+        address_of(said)
+
+
+@pytest.mark.parametrize("said", ["http://hub.lab.example/services/costmeter", "http://10.0.0.7/x", "http://localhost.x/"])
+def test_a_token_goes_over_no_network_in_the_clear(said: str) -> None:
+    with pytest.raises(UsageError, match="it wants https"):
         address_of(said)
 
 

@@ -57,3 +57,15 @@ def test_a_file_that_others_may_read_is_named(tmp_path: Path) -> None:
     assert f"chmod 600 {tmp_path / 'pass'}" in (secret.open_to_others() or "")
     (tmp_path / "pass").chmod(0o600)
     assert secret.open_to_others() is None
+
+
+def test_a_hubs_service_is_opened_by_the_servers_token_else_the_keyrings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUPYTERHUB_API_TOKEN", raising=False)
+    monkeypatch.setenv("PGPASSWORD", "of a database")
+    assert secret.token(ADDRESS) == "hunter2"
+    assert secret.token("https://elsewhere/services/costmeter") is None
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "the server's")
+    assert secret.token(ADDRESS) == "the server's"
+    for name, found in (("ada", "ada"), ("", None)):
+        monkeypatch.setenv("JUPYTERHUB_USER", name)
+        assert secret.hub_user() == found
