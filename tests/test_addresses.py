@@ -51,7 +51,9 @@ def test_what_is_no_address_says_what_one_is(said: str) -> None:
         address_of(said)
 
 
-@pytest.mark.parametrize("said", ["http://hub.lab.example/services/costmeter", "http://10.0.0.7/x", "http://localhost.x/"])
+@pytest.mark.parametrize(
+    "said", ["http://hub.lab.example/services/costmeter", "http://10.0.0.7/x", "http://localhost.x/"]
+)
 def test_a_token_goes_over_no_network_in_the_clear(said: str) -> None:
     with pytest.raises(UsageError, match="it wants https"):
         address_of(said)
