@@ -109,6 +109,8 @@ def test_the_wheel_holds_both_halves(wheel: Path) -> None:
     for name in (
         "jupyter_costmeter/py.typed",
         "jupyter_costmeter/demo.ipynb",
+        "jupyter_costmeter/hub/style.css",
+        "jupyter_costmeter/hub/templates/frame.html",
         "jupyter_costmeter/sensors/nvml/sensor.py",
         f"{data}/etc/jupyter/jupyter_server_config.d/jupyter_costmeter.json",
         f"{lab}/install.json",
