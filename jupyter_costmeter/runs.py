@@ -33,6 +33,7 @@ class Run:
     outcome: Outcome = "ok"
     error_type: str | None = None
     parent: Run | None = None
+    around: str | None = None  # in a child process: the record of the parent's that it lies in
     seen: Usage | None = None  # at the last tick
     record: CellRecord | None = None  # once settled
     reach: Code | None = None  # what code ran, where that is not a cell's
@@ -67,7 +68,7 @@ def clean(text: str | None) -> str | None:
 
 def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> CellRecord:
     """A run's record, of a session in which (``cells_only``) a block outside of every cell is background work."""
-    parent = record_id_of(run.parent, info) if run.parent is not None else None
+    parent = record_id_of(run.parent, info) if run.parent is not None else run.around
     if parent is None and cells_only and run.code is None:
         parent = f"{info.id}-background"
     record_id, started_at = record_id_of(run, info), run.window.started_at
