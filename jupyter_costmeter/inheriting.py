@@ -72,8 +72,12 @@ class Folder:
     @property
     def around(self) -> str | None:
         """The record that what begins now in a child lies in, by its id; ``None`` if in none."""
-        session, cell = self._map[SESSION].decode().strip(), self._numbers[CELL]
+        session, cell = self.session_id, self._numbers[CELL]
         return None if cell == NOTHING else f"{session}-{'background' if cell == BETWEEN_CELLS else cell}"
+
+    @property
+    def session_id(self) -> str:
+        return self._map[SESSION].decode().strip()
 
 
 #: What this process has made, and what it was started in. A forked child takes the first for the second.
@@ -194,6 +198,11 @@ def started() -> None:
     sys.meta_path.insert(0, Waiting())
     _at_fork()
     atexit.register(ending)
+
+
+def within() -> str | None:
+    """The parent's session; ``None`` in a process of its own."""
+    return parent.session_id if parent is not None else None
 
 
 def _publish() -> None:

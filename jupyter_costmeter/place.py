@@ -55,8 +55,8 @@ def project_of(notebook: str | None, declared: str = "") -> str | None:
     return str(folder)
 
 
-def session_info(notebook: str | None, declared_project: str = "") -> SessionInfo:
-    """This process, as a session that starts now."""
+def session_info(notebook: str | None, declared_project: str = "", within: str | None = None) -> SessionInfo:
+    """This process, as a session that starts now; ``within`` another one, whose process has started this one."""
     return SessionInfo(
         id=uuid.uuid4().hex,
         started_at=time.time(),
@@ -66,7 +66,7 @@ def session_info(notebook: str | None, declared_project: str = "") -> SessionInf
         pid_started_at=process_started(os.getpid()),
         notebook=notebook,
         project=project_of(notebook, declared_project),
-        environment=environment(),
+        environment={**environment(), **({"within": within} if within else {})},
     )
 
 

@@ -67,7 +67,7 @@ class Session:
         self.audit: Any = None  # of the next cell's FLOPs (audit.Audit), where one was asked for
         self.span: dict[str, Any] = {}  # what the cells from here on are said to be (tag.KEYS)
         self.counted: set[str] = set()  # packages whose FLOPs are counted, though they are not everywhere
-        self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
+        self.info = self._placed(place.session_info(place.notebook_path(script), settings.project, inheriting.within()))
         self.overhead = Overhead()
         for tracer in parts.tracers:
             tracer.working = self.overhead.working
