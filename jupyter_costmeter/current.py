@@ -46,7 +46,7 @@ def inherit(session: Session) -> None:
     """Child processes that start from now on are metered; those of a child are its parent's."""
     if session.settings.children and session.settings.flops and inheriting.parent is None:
         inheriting.begin(session.info.id)
-        session.show_rest()
+        inheriting.show_rest(session.cells_only)
 
 
 def _at_exit(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""What a cell's child processes did, each as a record inside the cell's; pure.
+"""What a cell's child processes did, each as a record inside the cell's.
 
 The cell's record has all of it already: its FLOPs are counted in both, its CPU time and energy are seen from outside.
 So these are in no total (a record with a parent is not), and tell what each process did by itself.
@@ -7,9 +7,10 @@ So these are in no total (a record with a parent is not), and tell what each pro
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from .meter import Window
+from . import guard
+from .meter import Meter, Window
 from .record import COUNTED, LEADING, CellRecord, Figure, Usage
 
 LABEL = "child process"
@@ -26,6 +27,15 @@ class Part(Protocol):
     began_s: float
     ended_s: float | None
     figures: tuple[Figure, ...]
+
+
+@guard.guarded("the records of child processes")
+def inside(meter: Meter, record: CellRecord, window: Window) -> list[CellRecord]:
+    """What each child process did in an outermost run, as far as it counted that itself."""
+    tracer: Any = meter.tracer("children")
+    if tracer is None or record.parent_id is not None:
+        return []
+    return records_of(record, window, tracer.parts(window.start.marks, (window.end or window.start).marks))
 
 
 def records_of(record: CellRecord, window: Window, parts: Iterable[Part]) -> list[CellRecord]:

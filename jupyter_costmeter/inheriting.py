@@ -34,8 +34,7 @@ CHANGES, CELL, SESSION = 0, 1, slice(16, 48)
 #: Instead of a cell's number: none runs. What a child measures then is its kernel's background work, or a script's own.
 BETWEEN_CELLS, NOTHING = -1, 0
 PREFIX = "costmeter-"
-TORCH, POOLS = "torch", "multiprocessing.util"
-COUNTERS, COUNTING = "jupyter_costmeter.flops.torch_flops", "jupyter_costmeter.flops.publishing"
+TORCH, POOLS, COUNTING = "torch", "multiprocessing.util", "jupyter_costmeter.flops.publishing"
 #: After all other things that a process of ``multiprocessing`` does at its end.
 LAST = -1000
 
@@ -175,6 +174,17 @@ def leave() -> None:
     os.environ.pop(PARENT, None)
 
 
+def show(run: int) -> None:
+    """To children: what they measure from now on lies in the run of that number."""
+    if own is not None:
+        own.show(run)
+
+
+def show_rest(cells_only: bool) -> None:
+    """To children: no run is open, in a kernel (``cells_only``) or in a script."""
+    show(BETWEEN_CELLS if cells_only else NOTHING)
+
+
 # A child
 
 
@@ -228,9 +238,7 @@ def _forked() -> None:
     own, parent = None, own or parent
     with suppress(OSError, ValueError):
         _publish()
-    with suppress(Exception):
-        if COUNTERS in sys.modules:
-            import_module(COUNTING).forked()
+    _counting("forked")
     atexit.register(ending)
     if POOLS in sys.modules:
         _end_with_pools(sys.modules[POOLS])

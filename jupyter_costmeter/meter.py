@@ -256,11 +256,6 @@ class Meter:
         """The tracer of that name, if it is one of the meter's."""
         return next((tracer for tracer in self._tracers if tracer.name == name), None)
 
-    def marks(self, tracer: Tracer, window: Window) -> tuple[object, object]:
-        """A tracer's marks at a window's edges, ``None`` where it had not begun."""
-        at, end = self._marked.index(tracer), window.end or window.start
-        return tuple(s.marks[at] if at < len(s.marks) else None for s in (window.start, end))  # type: ignore[return-value]
-
     @property
     def states(self) -> list[Status]:
         """Of all sensors, as they are now: those that owe an answer, too."""

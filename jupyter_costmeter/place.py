@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from . import slurm
 from .record import SessionInfo
 
 #: What makes a folder a project's, nearest first.
@@ -96,6 +97,7 @@ def environment() -> dict[str, str]:
     partition = os.environ.get("SLURM_JOB_PARTITION")  # tariffs may be by partition
     return {
         **({"partition": partition} if partition else {}),
+        **slurm.facts(os.environ),
         "python": platform.python_version(),
         "system": platform.system(),
         "os": _os_name(),

@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any
 
 from . import accounting, config, descendants, guard, inheriting, place
-from .between import Pending
 from .deriving import Deriving
 from .gaps import Gaps
 from .ledger import LedgerState, Selection
@@ -24,8 +23,8 @@ from .meter import Meter, Window
 from .overhead import Overhead
 from .parts import Parts, built_in
 from .reading import WAIT_S, Sample
-from .record import Bucket, CellRecord, Held, Outcome, SessionInfo, Status, Summary, Total, Usage
-from .runs import Event, Run, clean, gap_record, record_of
+from .record import CellRecord, Held, Outcome, SessionInfo, Status, Summary, Total, Usage
+from .runs import Event, Run, clean, gap_records, record_of
 from .sampler import Sampler
 from .tag import Tag
 from .tally import Tally
@@ -57,10 +56,10 @@ class Session:
     ) -> None:
         parts = parts or built_in(settings.sensors, settings.tracers)
         self.settings = settings
-        self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
-        self.problems += parts.problems
-        self.forked = False  # set in a forked child, which begins a session of its own
-        self.in_child = self.cells_only = False  # the latter in a kernel: a block outside of cells is background work
+        wrong = (Status("setting", False, text, "correct it and start the kernel again") for text in problems)
+        self.problems = [*wrong, *parts.problems]
+        self.forked = self.in_child = False  # forked: set in a child, which begins a session of its own
+        self.cells_only = False  # in a kernel, where a block outside of every cell is background work
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
         self.elsewhere: Callable[[CellRecord | None], Iterable[str]] = lambda _: ()  # said of others' work for cells
         self.at_rest: list[Callable[[], None]] = []  # what may be done while nothing runs
@@ -106,8 +105,6 @@ class Session:
     def _get_ready(self) -> None:
         self._asked.wait(REPLY_S)  # a thread that works slows the cell that loads us
         self.meter.join()
-        if (children := self.meter.tracer("children")) is not None:
-            children.prepare()  # type: ignore[attr-defined]
         self._name_devices()
         self.meter.observe()
         self.meter.counters.calibrate()
@@ -147,16 +144,14 @@ class Session:
         first = counts and self._top is None  # whatever of earlier ones is still open
         parent = None if alone or first else self._parent(stack, code is not None)
         window = self.meter.open_window()
-        run = Run(window, next(self._seq), thread, code, cell_id, label=label, parent=parent)
-        if parent is None:
-            run.around = inheriting.around()
+        run = Run(window, next(self._seq), thread, code, cell_id, label, parent, inheriting.around())
         if parent is None and counts:
             run.said.update(self.span)
         stack.append(run)
         if parent is None and counts:
             self.gaps.ended(window)
             self._top = run
-            self._show(run.seq)
+            inheriting.show(run.seq)
         self.sampler.opened()
         return run
 
@@ -185,19 +180,10 @@ class Session:
         self.meter.close_window(run.window)
         if run is self._top:
             self._top = None
-            self.show_rest()
+            inheriting.show_rest(self.cells_only)
             self.gaps.began(run.window, run.seq)
         self._closed.append(run)
         self.sampler.closed()
-
-    def show_rest(self) -> None:
-        """To child processes: nothing runs."""
-        self._show(inheriting.BETWEEN_CELLS if self.cells_only else inheriting.NOTHING)
-
-    def _show(self, number: int) -> None:
-        """To child processes: what they measure lies in the run of that number."""
-        if (folder := inheriting.own) is not None:
-            folder.show(number)
 
     def close_all(self) -> None:
         """The process ends: what is still open is metered up to here."""
@@ -242,9 +228,10 @@ class Session:
     def _settle(self, follow: bool) -> None:
         closed = list(self._closed)  # what ends from here on is not looked at yet
         self._read_on(closed, follow)
-        self.writer.append(self._gap_records(self.gaps.settled(self._usage)))
+        self.writer.append(gap_records(self.gaps.settled(self._usage), self.info))
         records = [r for run in closed if (r := run.record or self._settled(run)) is not None]
-        self.writer.append([*records, *(r for run in closed for r in self._inside(run) or ())])
+        inside = (descendants.inside(self.meter, run.record, run.window) for run in closed if run.record is not None)
+        self.writer.append([*records, *(record for found in inside for record in found or ())])
         for _ in closed:  # only now: an interrupt until here leaves them to the next settling
             self._closed.popleft()
         running = self._running(self.meter.sample())
@@ -295,19 +282,6 @@ class Session:
             guard.report("the figures of a cell", error)
             return Usage(end.t_s - window.start.t_s)
 
-    @guard.guarded("the records of child processes")
-    def _inside(self, run: Run) -> list[CellRecord]:
-        """What each child process did in an outermost run, as far as it counted that itself."""
-        tracer: Any = self.meter.tracer("children")
-        if tracer is None or run.record is None or run.record.parent_id is not None:
-            return []
-        return descendants.records_of(run.record, run.window, tracer.parts(*self.meter.marks(tracer, run.window)))
-
-    def _gap_records(self, found: Iterable[tuple[Bucket, Pending]]) -> list[CellRecord]:
-        """None of a child process: what lies between its blocks lies in its parent's."""
-        inside = inheriting.parent is not None
-        return [] if inside else [gap_record(*each, self.info) for each in found]
-
     def _record(self, run: Run, usage: Usage) -> CellRecord:
         return record_of(run, usage, self.info, self.cells_only)
 
@@ -346,7 +320,7 @@ class Session:
 
     def _rest(self) -> None:
         """Nothing runs any more: what is short of a record becomes one, so that the ledger lags by nothing."""
-        if rest := self._gap_records(self.gaps.rest()):
+        if rest := gap_records(self.gaps.rest(), self.info):
             self.writer.append(rest)
 
     def _resting(self) -> None:
@@ -375,7 +349,7 @@ class Session:
     def unsettled_records(self) -> list[CellRecord]:
         """What they used, as far as it is known before they are settled; and of gaps that are no records yet."""
         ended = [run for run in list(self._closed) if run.window.end is not None]
-        gaps = self._gap_records(self.gaps.pending())
+        gaps = gap_records(self.gaps.pending(), self.info)
         return [*gaps, *(self._record(run, self._usage(run.window)) for run in ended)]
 
     def running(self) -> tuple[tuple[CellRecord, Total | None], ...]:

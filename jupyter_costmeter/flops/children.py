@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -134,10 +134,6 @@ class ChildrenFlops:
             return Status(self.name, True, "child processes are not metered from inside")
         return Status(self.name, True, "child processes that run Python count their own FLOPs")
 
-    def prepare(self) -> None:
-        """Load what a forked child counts with, so that it need not."""
-        from . import publishing as publishing
-
     def mark(self) -> Reading:
         """What all of them have counted so far: each that lives costs some microseconds."""
         folder = inheriting.own
@@ -159,10 +155,10 @@ class ChildrenFlops:
         known = (REPORTED, end.cpu_s - before.cpu_s), (SILENT, float(end.silent - before.silent))
         return (*found, *(Figure(name, value, CLOCK) for name, value in known if value > 0))
 
-    def parts(self, start: object, end: object) -> list[Part]:
-        """What each child did in a window that lived in it, the oldest first."""
-        before = start if isinstance(start, Reading) else NONE
-        if not isinstance(end, Reading) or end is before:
+    def parts(self, starts: Iterable[object], ends: Iterable[object]) -> list[Part]:
+        """What each child did in a window that lived in it, the oldest first; ours is among the marks at its edges."""
+        before, end = (next((m for m in marks if isinstance(m, Reading)), NONE) for marks in (starts, ends))
+        if end is before:
             return []
         then = {id(child): (values, cpu_s) for child, values, cpu_s in before.living}
         with self._lock:

@@ -6,6 +6,7 @@ of a pool's worker that is ended by a signal, and nobody has to ask. Loaded when
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -59,13 +60,12 @@ class Names:
 
 def find(name: str, counting: Counting = COUNTS) -> Any:
     """A child imports torch: it is counted from its first operator on, as in the metered process itself."""
-    publish(counting)
     return counting.watching(name)
 
 
 def publish(counting: Counting = COUNTS) -> None:
     """Write what is counted from now on to this process's file, if it has one."""
-    if inheriting.publisher is None:
+    if inheriting.publisher is None or inheriting.publisher.pid != os.getpid():
         return
     counts, names = counting.counts, Names(counting)
     _by_thread(counting)

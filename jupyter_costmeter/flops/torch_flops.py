@@ -110,7 +110,9 @@ class Counting:
         from .aten.kernels import Kernels
         from .aten.replays import Replays
         from .aten.triton import Triton
+        from .publishing import publish
 
+        publish(self)  # in a child process
         kernels = Kernels(self.counts)
         kernels.acquire(torch)
         self.kernels, self.why, self.begun = kernels, None, True

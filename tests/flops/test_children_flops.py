@@ -109,7 +109,7 @@ def test_the_windows_parts_add_up_to_what_was_counted(start: Start, data: st.Dat
     marks.append(tracer.mark())
     parts = [value(tracer.figures(a, b), "flops_fp32") or 0.0 for a, b in zip(marks, marks[1:], strict=False)]
     assert sum(parts) == total == (value(tracer.figures(first, marks[-1]), "flops_fp32") or 0.0)
-    one_by_one = [value(p.figures, "flops_fp32") or 0.0 for p in tracer.parts(first, marks[-1])]
+    one_by_one = [value(p.figures, "flops_fp32") or 0.0 for p in tracer.parts((first,), (marks[-1],))]
     assert sum(one_by_one) == total
 
 
