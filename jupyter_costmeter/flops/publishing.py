@@ -20,28 +20,27 @@ from .torch_flops import COUNTS, Counting, TorchFlops
 SET = dict.__setitem__
 
 
-class Seen(Sums):
-    """Sums that are written to a file, too."""
+def _seen(names: Names, publisher: Publisher) -> type[Sums]:
+    """A class of sums that are written to a file, too. Written out: it is on the path of the user's operators."""
+    numbers, at = publisher.numbers, dict[Any, tuple[int, int]]()
 
-    names: Names
-    publisher: Publisher
-    at: dict[Any, tuple[int, int]]  # by key: where in the file, and how many of those numbers one of these is
-
-    def __setitem__(self, key: Any, value: int) -> None:
-        SET(self, key, value)
-        found = self.at.get(key) or self._place(key)
-        self.publisher.numbers[found[0]] = value * found[1]
-
-    def _place(self, key: Any) -> tuple[int, int]:
-        """A new number; it raises nothing, since the user's operator is around it."""
+    def place(key: Any) -> tuple[int, int]:
+        """Where a new number goes, and how many of those one of these is; it raises nothing."""
         try:
-            name, factor = self.names(key)
-            found = self.publisher.place(name), factor
+            name, factor = names(key)
+            at[key] = publisher.place(name), factor
         except Exception:
-            self.publisher.numbers[FULL] = 1.0
-            found = VOID, 0
-        self.at[key] = found
-        return found
+            numbers[FULL] = 1.0
+            at[key] = VOID, 0
+        return at[key]
+
+    class Seen(Sums):
+        def __setitem__(self, key: Any, value: int) -> None:
+            SET(self, key, value)
+            where, factor = at.get(key) or place(key)
+            numbers[where] = value * factor
+
+    return Seen
 
 
 class Names:
@@ -67,13 +66,11 @@ def publish(counting: Counting = COUNTS) -> None:
     """Write what is counted from now on to this process's file, if it has one."""
     if inheriting.publisher is None or inheriting.publisher.pid != os.getpid():
         return
-    counts, names = counting.counts, Names(counting)
+    counts, seen = counting.counts, _seen(Names(counting), inheriting.publisher)
     _by_thread(counting)
     for sums in (counts.flops, counts.notes):
         sums.clear()
-        sums.__class__ = Seen
-        seen: Any = sums
-        seen.names, seen.publisher, seen.at = names, inheriting.publisher, {}
+        sums.__class__ = seen
 
 
 def _by_thread(counting: Counting) -> None:
