@@ -59,7 +59,7 @@ class Session:
         wrong = (Status("setting", False, text, "correct it and start the kernel again") for text in problems)
         self.problems = [*wrong, *parts.problems]
         self.forked = self.in_child = False  # forked: set in a child, which begins a session of its own
-        self.cells_only = False  # in a kernel, where a block outside of every cell is background work
+        self.cells_only = False  # in a kernel: a block outside of cells is background work
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
         self.elsewhere: Callable[[CellRecord | None], Iterable[str]] = lambda _: ()  # said of others' work for cells
         self.at_rest: list[Callable[[], None]] = []  # what may be done while nothing runs
