@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeVar, cast
 from unicodedata import normalize
 
+from . import slurm
 from .derived import Content, Costs, Evidence
 from .record import CellRecord, Figure, Provenance, SessionInfo, Usage
 from .scrubbing import Scrubber, home_of, variants
@@ -39,7 +40,7 @@ KEPT = frozenset({
     "name", "provider", "cpu", "gpu", "gpus", "gpu_bytes", "gpu_kg", "model", "signal",
 })  # fmt: skip
 #: Facts of a session that are no texts of anybody's, and those that are JSON by the devices' names.
-FACTS, BY_DEVICE = frozenset({"cpu", "cpus", "machine", "memory_bytes", "storage_bytes", "python"}), "devices"
+FACTS, BY_DEVICE = frozenset({"cpu", "cpus", "machine", "memory_bytes", "storage_bytes", "python", "within"}), "devices"
 #: What stands for a name: a text without any is the author's own, and no other one reads like it.
 ALIAS = re.compile(
     r"(?:machine|person|notebook|project|partition|folder|path|link|address|e-mail) \d|(?:GPU|MIG)-\d"
@@ -225,6 +226,8 @@ class Veil:
         facts = {key: value if key in FACTS else self._fact(key, value) for key, value in info.environment.items()}
         if info.environment.get("partition"):
             facts["partition"] = self._called("partition", info.environment["partition"])
+        if slurm.FACT in facts:
+            facts |= slurm.sizes(info)
         return replace(
             info, host=self.host(info.host), user=self.user(info.user), notebook=self.notebook(info.notebook),
             project=self.project(info.project), environment=facts, pid=0, pid_started_at=info.started_at,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import hypot
 
 from .accounting import missing
-from .record import UNCOUNTED, DeviceUse, Figure, Provenance, Usage
+from .record import FLOPS, UNCOUNTED, DeviceUse, Figure, Provenance, Usage
 
 #: What sensors say of GPUs before it is known whose it is.
 GPU = ("gpu_energy_j", "gpu_busy_s", "peak_gpu_bytes")
@@ -111,11 +111,42 @@ IN_CHILDREN = Provenance(
 
 
 def with_children(usage: Usage) -> Usage:
-    """FLOPs are counted in this process: a child that worked makes their total a lower bound."""
+    """FLOPs of this process and of the children that count theirs, as one; of others that worked a word.
+
+    What children used of whom nothing is heard is what all of them used less what those told, who count. One that was
+    ended by a signal tells nothing: then what is left is taken to be its.
+    """
+    own = _summed(usage)
     compiling = bool(_value(usage, "compiled_graphs"))  # torch's compilers are children, and multiply nothing
-    if (_value(usage, "children_cpu_s") or 0.0) < COMPUTING_S or compiling:
+    silent = bool(_value(usage, "silent_children"))
+    left = (_value(usage, "children_cpu_s") or 0.0) - (_value(usage, "reported_cpu_s") or 0.0)
+    if left < COMPUTING_S or compiling or silent:
+        return own
+    if any(f.name == UNCOUNTED and f.device == IN_CHILDREN.source for f in own.figures):
+        return own
+    return replace(own, figures=(*own.figures, Figure(UNCOUNTED, None, IN_CHILDREN, IN_CHILDREN.source)))
+
+
+def _summed(usage: Usage) -> Usage:
+    """Each figure of FLOPs once for each device: this process's and its children's added up."""
+    found: dict[tuple[str, str | None], Figure] = {}
+    for figure in usage.figures:
+        if figure.name in FLOPS:
+            key = figure.name, figure.device
+            found[key] = _both(found[key], figure) if key in found else figure
+    if sum(f.name in FLOPS for f in usage.figures) == len(found):
         return usage
-    return replace(usage, figures=(*usage.figures, Figure(UNCOUNTED, None, IN_CHILDREN, "child processes")))
+    return replace(usage, figures=(*(f for f in usage.figures if f.name not in FLOPS), *found.values()))
+
+
+def _both(one: Figure, other: Figure) -> Figure:
+    """Two figures of FLOPs of one precision and device; of what was not counted, all the reasons."""
+    if one.value is None or other.value is None:
+        reasons = dict.fromkeys(r for r in (one.reason, other.reason) if r)
+        return replace(one, provenance=replace(one.provenance, reason="; ".join(reasons)))
+    source = f"{one.source}; {other.source}"
+    origin = one.provenance if one.source == other.source else replace(one.provenance, source=source)
+    return replace(one, value=one.value + other.value, provenance=origin)
 
 
 def _with_cpu(usage: Usage) -> Usage:

@@ -113,11 +113,13 @@ class Budget:
 class Burn:
     """How fast a budget is spent: ``per_day`` in its unit at the period's pace so far, ``ends_at`` when it is spent.
 
-    ``ends_at`` (seconds since 1970) is ``None`` where the period ends first, or nothing was spent.
+    ``ends_at`` (seconds since 1970) is ``None`` where the period ends first, or nothing was spent. ``now_ends_at`` is
+    when what runs now will have spent it if it goes on as it does, where that is sooner.
     """
 
     per_day: float
     ends_at: float | None
+    now_ends_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +311,10 @@ def tightest(verdicts: Iterable[Verdict]) -> Verdict | None:
     return max(known, key=lambda v: v.share or 0.0, default=None)
 
 
-def burn(spent: float | None, limit: float, start: float, end: float, now: float) -> Burn | None:
-    """At this period's pace so far.
+def burn(
+    spent: float | None, limit: float, start: float, end: float, now: float, rate: float = 0.0
+) -> Burn | None:  # fmt: skip
+    """At this period's pace so far, and at the ``rate`` of what runs now (per second).
 
     ``spent`` and ``limit`` are in one unit. The period's ``start`` (seconds since 1970) is the first record's where it
     has no beginning.
@@ -320,7 +324,8 @@ def burn(spent: float | None, limit: float, start: float, end: float, now: float
         return None
     pace = spent / elapsed
     ends_at = now + max(0.0, limit - spent) / pace if pace > 0 else inf
-    return Burn(pace * 86400.0, ends_at if ends_at < end else None)
+    sooner = now + max(0.0, limit - spent) / rate if rate > pace else inf
+    return Burn(pace * 86400.0, ends_at if ends_at < end else None, sooner if sooner < min(end, ends_at) else None)
 
 
 def applying(budgets: Sequence[Budget], notebook: str | None, project: str | None) -> list[Budget]:

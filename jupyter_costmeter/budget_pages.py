@@ -153,13 +153,14 @@ def burn_said(verdict: Verdict, now: float) -> str:
     burn, budget = verdict.burn, verdict.budget
     if burn is None or burn.per_day <= 0 or not verdict.has_pace:
         return ""
-    pace = f"at {PACE.get(budget.period.kind, 'its pace so far')}"
+    pace, zone = f"at {PACE.get(budget.period.kind, 'its pace so far')}", budget.period.zone
+    sooner = "" if burn.now_ends_at is None else f"{_on(burn.now_ends_at, now, zone)} if what runs now goes on"
     if burn.ends_at is not None:
-        return f"{pace} it is spent {_on(burn.ends_at, now, budget.period.zone)}"
+        return f"{pace} it is spent {_on(burn.ends_at, now, zone)}" + (f"; {sooner}" if sooner else "")
     if verdict.end == inf or verdict.limit <= 0:
-        return ""
+        return f"it is spent {sooner}" if sooner else ""
     by_then = (verdict.spent.value or 0.0) + burn.per_day * (verdict.end - now) / DAY_S
-    return f"{pace} {percent(by_then / verdict.limit)} is spent by its end"
+    return f"{pace} {percent(by_then / verdict.limit)} is spent by its end" + (f"; all of it {sooner}" if sooner else "")
 
 
 def _on(at: float, now: float, zone: str) -> str:

@@ -239,3 +239,10 @@ def colour(plot: Any, ink: str) -> None:
     plot.axis.axis_line_alpha = plot.axis.major_tick_line_alpha = 0.4
     plot.axis.minor_tick_line_color = None
     plot.axis.major_label_text_font_size = "10px"
+
+
+def frame(plot: Any, ink: str, name: str) -> None:
+    """Around what the keyboard has come to; not seen until then."""
+    from bokeh.models import BoxAnnotation
+
+    plot.add_layout(BoxAnnotation(fill_color=None, line_color=ink, line_width=2, visible=False, name=name))

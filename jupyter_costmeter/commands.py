@@ -16,9 +16,11 @@ from . import (
     digests,
     held_pages,
     pages,
+    place,
     planning,
     report,
     reporting,
+    slurm_pages,
     spending_pages,
     tag_pages,
     timeline_pages,
@@ -83,7 +85,14 @@ def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page
         page = pages.summary_page(title_of(selection), context.ledger.summary(selection), inside)
         page = _hinted(page, selection, context)
     notes = cost_pages.notes(costs, context.costing.assumptions.problems)
-    return noted(page, [*planning.reached(context), *notes, *_caveats(context)])
+    return noted(page, [*planning.reached(context), *notes, *_in_a_job(selection, context), *_caveats(context)])
+
+
+def _in_a_job(selection: Selection, context: Context) -> list[str]:
+    """What SLURM gave a session's job; of a ledger that cannot be read nothing is known."""
+    with suppress(LedgerError, UsageError):
+        return slurm_pages.notes(selection, context)
+    return []
 
 
 def _caveats(context: Context) -> list[str]:
@@ -247,7 +256,8 @@ def _doctor(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     remedy = None if state.ok else "do as it says; what waits in memory is written then"
     ledger = Status("ledger", state.ok, state.message or state.path, remedy)
     session = context.session
-    found = [*context.statuses(), ledger, *_shared(Path(state.path))]
+    info = session.info if session else place.session_info(None)
+    found = [*context.statuses(), ledger, *_shared(Path(state.path)), *slurm_pages.status(info)]
     return pages.doctor_page(found, _own_cost(session) if session else [])
 
 
@@ -334,6 +344,7 @@ COMMANDS: dict[str, Command] = {
     "tag": tag_pages.tag,
     "score": tag_pages.score,
     "doctor": _doctor,
+    "slurm": slurm_pages.slurm,
     "export": _export,
     "help": _help,
 }

@@ -98,6 +98,11 @@ class CostMeter(Configurable):
         help="Bill what a Dask cluster's workers do for a cell to that cell: a plugin is put on the workers of each"
         " cluster that the notebook's client sends tasks to (docs/dask.md). False: clusters are left as they are.",
     ).tag(config=True)
+    children = Bool(
+        True,
+        help="Child processes that run Python count their own FLOPs, which are their cell's (docs/processes.md). For"
+        " that JUPYTER_COSTMETER_PARENT and PYTHONPATH are set in their environment. False: it is left as it is.",
+    ).tag(config=True)
     peak_flops = Dict(
         value_trait=Dict(value_trait=Float(min=0.0), key_trait=Unicode()),
         key_trait=Unicode(),
@@ -149,7 +154,10 @@ class CostMeter(Configurable):
     @property
     def tracers(self) -> list[str]:
         """Those that are wanted."""
-        wanted = {"cupti": self.cupti, "torch_flops": self.flops, "jax_flops": self.flops, "gpm": self.gpm}
+        wanted = {
+            "cupti": self.cupti, "torch_flops": self.flops, "jax_flops": self.flops, "gpm": self.gpm,
+            "children": self.flops and self.children,
+        }  # fmt: skip
         return [name for name, on in wanted.items() if on]
 
     @property

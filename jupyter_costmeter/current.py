@@ -8,7 +8,7 @@ from functools import partial
 
 from traitlets.config import Config
 
-from . import config, guard
+from . import config, guard, inheriting
 from .session import Session
 
 #: Seconds that a process's end waits for a ledger that is locked or slow.
@@ -28,21 +28,37 @@ def current(own: Config | None = None, script: bool = True) -> Session:
     if _current is None or _current.forked:
         settings, problems = config.load(own)
         forked = _current is not None
+        inheriting.started() if script else inheriting.leave()
         _current = Session(settings, problems, script)
         if script:  # no reply waits for it, and a script may end before a thread has loaded it
             _current.meter.complete()
         _current.in_child = forked
         for problem in problems:
             guard.log.warning("jupyter_costmeter: %s", problem)
+        inherit(_current)
         atexit.register(_at_exit, _current)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(setattr, _current, "forked", True))
     return _current
 
 
+def inherit(session: Session) -> None:
+    """Child processes that start from now on are metered; those of a child are its parent's."""
+    if session.settings.children and session.settings.flops and inheriting.parent is None:
+        inheriting.begin(session.info.id)
+        inheriting.show_rest(session.cells_only)
+
+
 def _at_exit(session: Session) -> None:
     if session.forked:
         return
+    try:
+        _flushed(session)
+    finally:
+        inheriting.end()
+
+
+def _flushed(session: Session) -> None:
     session.close_all()
     if (flops := session.meter.tracer("torch_flops")) is not None:
         flops.close()  # a thread of torch's must not come into Python when it has ended

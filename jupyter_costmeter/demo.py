@@ -7,6 +7,7 @@ folder of the demo's, which goes with it unless the user named one.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -42,8 +43,9 @@ def run_demo(folder: str | None, options: Sequence[str], ledger: str | None, say
     if find_spec("jupyterlab") is None:
         raise CostMeterError("the demo needs JupyterLab: pip install jupyterlab")
     with _folder(folder) as place:
-        say(_greeting(place, folder is None))
-        code = _lab(place, environment(place, ledger), options)
+        env = environment(place, ledger)
+        say(_greeting(place, folder is None, env[config.LEDGER]))
+        code = _lab(place, env, options)
     say("The demo has ended. " + (f"Its notebook stays in {place}." if folder else "Nothing is left of it."))
     return code
 
@@ -85,12 +87,13 @@ def _explained(place: Path) -> Iterator[None]:
         raise UsageError(f"the demo cannot be put into {place}: {error.strerror or error}") from error
 
 
-def _greeting(place: Path, temporary: bool) -> str:
+def _greeting(place: Path, temporary: bool, ledger: str) -> str:
     stays = "a temporary folder" if temporary else "a folder of yours"
     return (
         f"JupyterLab opens {place / NOTEBOOK.name} ({stays}).\n"
         "The GPU is simulated: it follows what the notebook's Python does; the panel and each figure's source say so.\n"
-        "Nothing of this gets into your own ledger or settings. Ctrl-C ends it."
+        "Nothing of this gets into your own ledger or settings. Ctrl-C ends it.\n"
+        f"In another terminal: {config.LEDGER}={shlex.quote(ledger)} jupyter costmeter top"
     )
 
 

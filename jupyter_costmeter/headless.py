@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import os
 import signal
+import time
 from ast import literal_eval
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from nbclient.util import ensure_async
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
-from . import config, place
+from . import allocations, config, guard, place
 from .errors import CostMeterError, LedgerError, UsageError
 from .ledger import Selection, open_ledger
 
@@ -62,7 +63,23 @@ def run_notebook(
     finally:
         if run.began:
             _write(notebook, output)
-    return _with_killed(done, ledger) if run.died else done
+    done = _with_killed(done, ledger) if run.died else done
+    _note_allocation(done.session_id, ledger)
+    return done
+
+
+@guard.guarded("the record of a SLURM allocation")
+def _note_allocation(session_id: str, ledger: str | None) -> None:
+    """In a job of SLURM: how long it has had what it was given, up to here."""
+    if "SLURM_JOB_ID" not in os.environ:
+        return
+    found = open_ledger(Path(ledger) if ledger else config.load()[0].ledger_file)
+    try:
+        for info in found.sessions(Selection("session", session_id)):
+            if (record := allocations.record_of(info, time.time())) is not None:
+                found.append(info, [record])
+    finally:
+        found.close()
 
 
 def _with_killed(done: Done, ledger: str | None) -> Done:

@@ -55,7 +55,9 @@ def may_go_on(over: Sequence[Verdict], headless: bool) -> bool:
 
 def refusal(over: Sequence[Verdict], now: float, headless: bool, project: str | None) -> str:
     """What is printed instead of the cell's output: which budget, and the way on."""
-    return printable(f"This cell was not started: {_all_spent(over, now)}. {_way_on(over, headless, project)}")
+    told = f"This cell was not started: {_all_spent(over, now)}. {_way_on(over, headless, project)}"
+    known = any(verdict.budget.origin in told for verdict in over)
+    return printable(told if known else f"{told}  # set in {_files(over)}")  # a comment, so that the line can be copied
 
 
 def _all_spent(over: Sequence[Verdict], now: float) -> str:
@@ -63,13 +65,22 @@ def _all_spent(over: Sequence[Verdict], now: float) -> str:
 
 
 def _spent(verdict: Verdict, now: float) -> str:
-    """Which budget, how much, where it is set, until when."""
+    """Which budget, how much, until when."""
     if verdict.offline == "hold":
         name = title(verdict.budget)
         return f"the lab's database is away, and its budget {name} holds until it is back: {said(verdict)}"
     anew = resets(verdict, now)
-    origin = f" ({verdict.budget.origin})" if verdict.budget.origin else ""
-    return f"the budget {title(verdict.budget)} is spent, {said(verdict)}{origin}" + (f"; it {anew}" if anew else "")
+    return f"the budget {title(verdict.budget)} is spent, {said(verdict)}" + (f"; it {anew}" if anew else "")
+
+
+def _files(over: Sequence[Verdict]) -> str:
+    """Said last, since a notification has room for the beginning only, and a path is long."""
+    return ", ".join(dict.fromkeys(verdict.budget.origin for verdict in over))
+
+
+def _set_in(over: Sequence[Verdict]) -> str:
+    files = _files(over)
+    return f" (Set in {files}.)" if files else ""
 
 
 def _way_on(over: Sequence[Verdict], headless: bool, project: str | None) -> str:
@@ -151,12 +162,14 @@ def _period_words(period: str) -> str:
 
 def stopped(over: Sequence[Verdict], now: float) -> str:
     """Why a cell was interrupted."""
-    return printable(f"This cell was interrupted: {_all_spent(over, now)}. What it cost and printed so far is kept.")
+    kept = "What it cost and printed so far is kept."
+    return printable(f"This cell was interrupted: {_all_spent(over, now)}. {kept}{_set_in(over)}")
 
 
 def not_stopped(over: Sequence[Verdict], now: float) -> str:
     """Why one was not: it runs beside the kernel's main thread."""
-    return printable(f"This cell goes on, since a subshell's cannot be interrupted: {_all_spent(over, now)}.")
+    why = "since a subshell's cannot be interrupted"
+    return printable(f"This cell goes on, {why}: {_all_spent(over, now)}.{_set_in(over)}")
 
 
 def went_on(over: Sequence[Verdict]) -> str:

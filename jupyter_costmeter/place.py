@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from . import slurm
 from .record import SessionInfo
 
 #: What makes a folder a project's, nearest first.
@@ -55,8 +56,8 @@ def project_of(notebook: str | None, declared: str = "") -> str | None:
     return str(folder)
 
 
-def session_info(notebook: str | None, declared_project: str = "") -> SessionInfo:
-    """This process, as a session that starts now."""
+def session_info(notebook: str | None, declared_project: str = "", within: str | None = None) -> SessionInfo:
+    """This process, as a session that starts now; ``within`` another one, whose process has started this one."""
     return SessionInfo(
         id=uuid.uuid4().hex,
         started_at=time.time(),
@@ -66,7 +67,7 @@ def session_info(notebook: str | None, declared_project: str = "") -> SessionInf
         pid_started_at=process_started(os.getpid()),
         notebook=notebook,
         project=project_of(notebook, declared_project),
-        environment=environment(),
+        environment={**environment(), **({"within": within} if within else {})},
     )
 
 
@@ -96,6 +97,7 @@ def environment() -> dict[str, str]:
     partition = os.environ.get("SLURM_JOB_PARTITION")  # tariffs may be by partition
     return {
         **({"partition": partition} if partition else {}),
+        **slurm.facts(os.environ),
         "python": platform.python_version(),
         "system": platform.system(),
         "os": _os_name(),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import inheriting
 from .between import Pending
 from .meter import Window
 from .record import Bucket, CellRecord, Outcome, SessionInfo, Total, Usage
@@ -28,11 +30,12 @@ class Run:
     thread: int
     code: str | None = None
     cell_id: str | None = None
-    execution_count: int | None = None
     label: str | None = None
+    parent: Run | None = None
+    around: str | None = None  # in a child process: the record of its parent's that it lies in, if in no run here
+    execution_count: int | None = None
     outcome: Outcome = "ok"
     error_type: str | None = None
-    parent: Run | None = None
     seen: Usage | None = None  # at the last tick
     record: CellRecord | None = None  # once settled
     reach: Code | None = None  # what code ran, where that is not a cell's
@@ -67,7 +70,7 @@ def clean(text: str | None) -> str | None:
 
 def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> CellRecord:
     """A run's record, of a session in which (``cells_only``) a block outside of every cell is background work."""
-    parent = record_id_of(run.parent, info) if run.parent is not None else None
+    parent = record_id_of(run.parent, info) if run.parent is not None else run.around
     if parent is None and cells_only and run.code is None:
         parent = f"{info.id}-background"
     record_id, started_at = record_id_of(run, info), run.window.started_at
@@ -94,6 +97,11 @@ def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> Ce
 def record_id_of(run: Run, info: SessionInfo) -> str:
     """The id that its record has, or will have."""
     return f"{info.id}-{run.seq}"
+
+
+def gap_records(found: Iterable[tuple[Bucket, Pending]], info: SessionInfo) -> list[CellRecord]:
+    """Of what lay between runs; none in a child process, whose gaps lie in what its parent runs."""
+    return [] if inheriting.parent is not None else [gap_record(*each, info) for each in found]
 
 
 def gap_record(bucket: Bucket, gap: Pending, info: SessionInfo) -> CellRecord:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from . import accounting, config, guard, place
+from . import accounting, config, descendants, guard, inheriting, place
 from .deriving import Deriving
 from .gaps import Gaps
 from .ledger import LedgerState, Selection
@@ -24,7 +24,7 @@ from .overhead import Overhead
 from .parts import Parts, built_in
 from .reading import WAIT_S, Sample
 from .record import CellRecord, Held, Outcome, SessionInfo, Status, Summary, Total, Usage
-from .runs import Event, Run, clean, gap_record, record_of
+from .runs import Event, Run, clean, gap_records, record_of
 from .sampler import Sampler
 from .tag import Tag
 from .tally import Tally
@@ -56,17 +56,17 @@ class Session:
     ) -> None:
         parts = parts or built_in(settings.sensors, settings.tracers)
         self.settings = settings
-        self.problems = [Status("setting", False, text, "correct it and start the kernel again") for text in problems]
-        self.problems += parts.problems
-        self.forked = False  # set in a forked child, which begins a session of its own
-        self.in_child = self.cells_only = False  # the latter in a kernel: a block outside of cells is background work
+        wrong = (Status("setting", False, text, "correct it and start the kernel again") for text in problems)
+        self.problems = [*wrong, *parts.problems]
+        self.forked = self.in_child = False  # forked: set in a child, which begins a session of its own
+        self.cells_only = False  # in a kernel: a block outside of cells is background work
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
         self.elsewhere: Callable[[CellRecord | None], Iterable[str]] = lambda _: ()  # said of others' work for cells
         self.at_rest: list[Callable[[], None]] = []  # what may be done while nothing runs
         self.audit: Any = None  # of the next cell's FLOPs (audit.Audit), where one was asked for
         self.span: dict[str, Any] = {}  # what the cells from here on are said to be (tag.KEYS)
         self.counted: set[str] = set()  # packages whose FLOPs are counted, though they are not everywhere
-        self.info = self._placed(place.session_info(place.notebook_path(script), settings.project))
+        self.info = self._placed(place.session_info(place.notebook_path(script), settings.project, inheriting.within()))
         self.overhead = Overhead()
         for tracer in parts.tracers:
             tracer.working = self.overhead.working
@@ -144,13 +144,14 @@ class Session:
         first = counts and self._top is None  # whatever of earlier ones is still open
         parent = None if alone or first else self._parent(stack, code is not None)
         window = self.meter.open_window()
-        run = Run(window, next(self._seq), thread, code, cell_id, label=label, parent=parent)
+        run = Run(window, next(self._seq), thread, code, cell_id, label, parent, inheriting.around())
         if parent is None and counts:
             run.said.update(self.span)
         stack.append(run)
         if parent is None and counts:
             self.gaps.ended(window)
             self._top = run
+            inheriting.show(run.seq)
         self.sampler.opened()
         return run
 
@@ -179,6 +180,7 @@ class Session:
         self.meter.close_window(run.window)
         if run is self._top:
             self._top = None
+            inheriting.show_rest(self.cells_only)
             self.gaps.began(run.window, run.seq)
         self._closed.append(run)
         self.sampler.closed()
@@ -226,9 +228,10 @@ class Session:
     def _settle(self, follow: bool) -> None:
         closed = list(self._closed)  # what ends from here on is not looked at yet
         self._read_on(closed, follow)
-        self.writer.append([gap_record(*found, self.info) for found in self.gaps.settled(self._usage)])
+        self.writer.append(gap_records(self.gaps.settled(self._usage), self.info))
         records = [r for run in closed if (r := run.record or self._settled(run)) is not None]
-        self.writer.append(records)
+        inside = (descendants.inside(self.meter, run.record, run.window) for run in closed if run.record is not None)
+        self.writer.append([*records, *(record for found in inside for record in found or ())])
         for _ in closed:  # only now: an interrupt until here leaves them to the next settling
             self._closed.popleft()
         running = self._running(self.meter.sample())
@@ -317,8 +320,7 @@ class Session:
 
     def _rest(self) -> None:
         """Nothing runs any more: what is short of a record becomes one, so that the ledger lags by nothing."""
-        rest = [gap_record(*found, self.info) for found in self.gaps.rest()]
-        if rest:
+        if rest := gap_records(self.gaps.rest(), self.info):
             self.writer.append(rest)
 
     def _resting(self) -> None:
@@ -347,7 +349,7 @@ class Session:
     def unsettled_records(self) -> list[CellRecord]:
         """What they used, as far as it is known before they are settled; and of gaps that are no records yet."""
         ended = [run for run in list(self._closed) if run.window.end is not None]
-        gaps = [gap_record(*found, self.info) for found in self.gaps.pending()]
+        gaps = gap_records(self.gaps.pending(), self.info)
         return [*gaps, *(self._record(run, self._usage(run.window)) for run in ended)]
 
     def running(self) -> tuple[tuple[CellRecord, Total | None], ...]:

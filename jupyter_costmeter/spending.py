@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .costing import Costing
     from .ledger.store import Ledger
 
+#: What has run for less (seconds) says little of how fast it spends.
+WHILE_S = 20.0
 #: A live source's new intensities are looked for so often (seconds).
 LIVE_S = 60.0
 NOT_ASKED = "what was used elsewhere in this period is not known: the lab's database was not asked since it began"
@@ -103,6 +105,7 @@ class Spending:
             }
             told = [(session, record) for record in own.values()] if session else []
             look = self._look(_wanted(budgets, windows, book), now, told, lab.values())
+            look = replace(look, ended=frozenset(record.id for record in waiting))
             found = [self._verdict(budget, windows.get(budget.id), now, session, look, book) for budget in budgets]
             return [self._with_lab(one, lab[one.budget.id], now) if one.budget.id in lab else one for one in found]
 
@@ -240,12 +243,13 @@ class Spending:
             start, end = budget.period.at(now, session.started_at if session else None)
             return Verdict(budget, start, end, _unknown(budget, "it is paused" if budget.paused else NO_SESSION))
         _, start, end = window
-        spent = self._spent(budget, window, look, book if amounts.needs_costs(budget.measure) else None)
+        priced = book if amounts.needs_costs(budget.measure) else None
+        spent = self._spent(budget, window, look, priced)
         granted = self._granted(budget, start, end, session)
         found = Verdict(budget, start, end, spent, granted)
         if budget.lab is not None:
             return replace(found, current=start <= now < end)
-        pace = burn(spent.value, found.limit, self._began(window, look), end, now)
+        pace = burn(spent.value, found.limit, self._began(window, look), end, now, look.rate(budget, window, priced))
         return replace(found, burn=pace, current=start <= now < end)
 
     def _with_lab(self, verdict: Verdict, standing: Standing, now: float) -> Verdict:
@@ -345,6 +349,7 @@ class _Look:
 
     records: Records
     trouble: str | None = None
+    ended: frozenset[str] = frozenset()
 
     def of(self, window: Window) -> Records:
         """Those that count in a window."""
@@ -357,3 +362,9 @@ class _Look:
             using = found.setdefault(info.id, (info, Using(window.start, window.end, WANTED)))[1]
             using.add(record.started_at, record.usage)
         return list(uses_of(found.values(), book))
+
+    def rate(self, budget: Budget, window: Window, book: Book | None) -> float:
+        """What the running ones take of a budget each second, by what they took so far."""
+        running = [one for one in self.of(window) if one[1].id not in self.ended and one[1].wall_s >= WHILE_S]
+        found = ((record.wall_s, _Look([(info, record)]).uses(window, book)) for info, record in running)
+        return sum((Derived(uses, book).amount(budget).value or 0.0) / wall_s for wall_s, uses in found)

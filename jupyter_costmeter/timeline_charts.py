@@ -13,7 +13,7 @@ from math import inf
 from typing import Any
 
 from . import pages, scales
-from .charts import colour, mark
+from .charts import colour, frame, mark
 from .format import MARK, quantity, total_text
 from .periods import local
 from .record import Bucket, Total
@@ -194,10 +194,7 @@ def energy(found: Timeline, limit: Limit, shift: float) -> Columns:
     before, factor = max(0.0, limit.spent - whole), limit.factor * min(1.0, limit.spent / whole if whole else 1.0)
     step = max(1, len(points) // POINTS)
     kept = [*points[:-1:step], *points[-1:]]
-    return {
-        "at": [_ms(at, shift) for at, _ in kept],
-        "kwh": [before + kwh * factor for _, kwh in kept],
-    }
+    return {"at": [_ms(at, shift) for at, _ in kept], "kwh": [before + kwh * factor for _, kwh in kept]}
 
 
 def _added_up(found: Timeline, since: float) -> Iterator[tuple[float, float]]:
@@ -389,6 +386,8 @@ def _energy(found: Timeline, limit: Limit, shift: float, x_range: Any) -> Any:
 def _finish(plot: Any, ink: str, live: bool, name: str) -> None:
     """In the page's own colours; a legend says below which width it would be cut off."""
     colour(plot, ink)
+    if live:
+        frame(plot, ink, f"{name}-mark")
     plot.axis.axis_label_text_color = ink
     plot.axis.axis_label_text_font_style = "normal"
     plot.axis.axis_label_text_font_size = "11px"
@@ -396,9 +395,10 @@ def _finish(plot: Any, ink: str, live: bool, name: str) -> None:
         legend.label_text_color = ink
         legend.background_fill_color = legend.border_line_color = None
         legend.label_text_font_size = "11px"
-        legend.spacing, legend.padding, legend.margin, legend.label_height, legend.glyph_height = 1, 2, 0, 14, 14
+        legend.padding, legend.margin, legend.label_height, legend.glyph_height = 2, 0, 14, 14
         legend.click_policy = "hide"
         legend.ncols = 1 if len(legend.items) <= (1 if live else 4) else 2
+        legend.spacing = 1 if legend.ncols == 1 else 10  # beside each other they must not touch
         longest = max(len(item.label.value) for item in legend.items)
         legend.name, legend.tags = f"{name}-legend", [legend.ncols * (longest * LETTER + 30) + 70]
         plot.add_layout(legend, "above")

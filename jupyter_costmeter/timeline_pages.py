@@ -188,9 +188,14 @@ def _between(found: Timeline) -> str:
 
 
 def _highest(steps: Sequence[Step], method: str | None) -> str:
-    known = [step.watts for step in steps if step.watts is not None]
+    """With how long it lasted: where records stand together it is the mean of a longer time, and lower."""
+    known = [step for step in steps if step.watts is not None]
+    if not known:
+        return "—"
+    most = max(known, key=lambda step: step.watts or 0.0)
     bound = "≥ " if any(step.reason for step in steps) else ""
-    return f"{bound}{'' if method == 'measured' else '~'}{quantity(max(known), 'W')}" if known else "—"
+    power = f"{bound}{'' if method == 'measured' else '~'}{quantity(most.watts, 'W')}"
+    return f"{power} for {quantity(most.end - most.start, 's')}"
 
 
 def _notes(along: Along) -> Iterator[str]:

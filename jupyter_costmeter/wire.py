@@ -57,18 +57,23 @@ def costs(one: Costs | None, whole: bool = True) -> Json | None:
 
 
 def summary(one: Summary, cost: Costs | None = None) -> Json:
-    """A scope's totals, what of them lies in which bucket, and what they cost."""
+    """A scope's totals, what of them lies in which bucket, and what they cost.
+
+    A whole device's energy is of its cell only: of kernels that shared one the sum would count it once for each.
+    """
     return {
         "costs": costs(cost),
         "cells": one.cells,
         "failed": one.failed,
         "sessions": one.sessions,
         "wall_s": one.wall_s,
-        "totals": [total(t) for t in one.totals],
-        "buckets": [
-            {"bucket": b.bucket, "wall_s": b.wall_s, "totals": [total(t) for t in b.totals]} for b in one.buckets
-        ],
+        "totals": _ours(one.totals),
+        "buckets": [{"bucket": b.bucket, "wall_s": b.wall_s, "totals": _ours(b.totals)} for b in one.buckets],
     }
+
+
+def _ours(totals: Iterable[Total]) -> list[Json]:
+    return [total(one) for one in totals if one.name != "gpu_device_energy_j"]
 
 
 @dataclass(frozen=True, slots=True)

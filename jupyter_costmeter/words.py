@@ -90,6 +90,9 @@ def parser(prog: str) -> Parser:
     plot.add_argument("file", metavar="[FILE]", nargs="?", help="write it (.html), to be opened anywhere")
     plot.add_argument("--last", type=_count, metavar="N", help="from the N-th last cell on (all)")
     plot.add_argument("--force", action="store_true", help="replace a file that is there")
+    what = "what SLURM gave jobs, what was used of it, and what sacct says"
+    slurm = words.add_parser("slurm", parents=[scope], help=what, add_help=False)
+    slurm.add_argument("jobs", metavar="[JOB …]", nargs="*", help="these alone: 4242, 4200_7, or a whole array's 4200")
     _about_costs(words, scope)
     _about_budgets(words, scope)
     _about_the_lab(words)

@@ -26,6 +26,16 @@ const spent = (value, limit = 20) => ({
 const told = (at, ...budgets) => ({ budgets, at });
 const NEVER = { budgets: null, at: -Infinity };
 
+test('of each session by itself, without a session nothing is told', () => {
+  const over = verdict({ scope: 'session', spent: total(30), share: 1.5, state: 'over', left: 0 });
+  const [one] = merge(told(1, over), NEVER, 'no session');
+  assert.deepEqual([one.state, one.spent.value, one.share], ['unknown', null, null]);
+  assert.deepEqual(one.spent.reasons, ['no session']);
+  assert.equal(tightest([one]), null);
+  const [mine] = merge(told(1, over), told(2, { ...over, spent: total(0), share: 0, state: 'ok' }));
+  assert.equal(mine.state, 'ok');
+});
+
 test('a list is read, and a mistake in it is told with its place', () => {
   const [one] = parseBudgets(list([verdict()])).budgets;
   assert.equal(one.period.end, 1e9 + 604800);

@@ -149,3 +149,36 @@ test('a connection that stays away is said, and so is that it is back', async t 
   await pass(30);
   assert.equal(known.asked, before + 1); // the totals may have changed meanwhile
 });
+
+test('a kernel that does not answer is asked again by itself, over a connection of our own', async t => {
+  const { kernel, model, pass } = setup(t, 2);
+  const lines = { own: 0 };
+  kernel.sendControlMessage = () => ({
+    done: new Promise(() => undefined),
+    dispose: () => undefined
+  });
+  kernel.clone = () => {
+    lines.own += 1;
+    const own = Object.assign(new Kernel(), { dispose: () => undefined });
+    if (lines.own < 4) {
+      own.sendControlMessage = kernel.sendControlMessage; // it starts still
+    }
+    return own;
+  };
+  await pass(24);
+  assert.equal(model.phase, 'silent');
+  await pass(120);
+  assert.equal(model.phase, 'metered');
+  assert.equal(lines.own, 4);
+});
+
+test('a meter that is not understood is a meter, and which of the two is newer is said', async t => {
+  const { kernel, context, model, pass } = setup(t, 2);
+  kernel.answer = type =>
+    type === 'kernel_info_request' ? { implementation: 'ipython' } : { status: 'ok', comms: {} };
+  await pass(3);
+  assert.equal(model.phase, 'unmetered');
+  context.iopubMessage.emit(message({ schema: 2 }));
+  assert.equal(model.phase, 'metered');
+  assert.deepEqual([model.problem.who, model.problem.newer], ['kernel', true]);
+});

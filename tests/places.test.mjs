@@ -117,6 +117,24 @@ test('what the user says is told to the server, and all is asked for again', asy
   stop();
 });
 
+test('where somebody else says that it stands, all is asked for again', async () => {
+  let [now, placed, there] = [0, 0, golden.unplaced];
+  const { get } = server({ place: () => answer(there) });
+  const places = new Places(
+    get,
+    () => (placed += 1),
+    () => now
+  );
+  await places.want(HERE);
+  now = 30_000;
+  await places.want(HERE);
+  assert.equal(placed, 0);
+  [now, there] = [60_000, golden.placed]; // %cost where FR, in a shell
+  await places.want(HERE);
+  assert.equal(placed, 1);
+  assert.equal(places.placeOf(HERE).name, 'France');
+});
+
 test('an answer that was under way when the user spoke is of no worth', async () => {
   let late;
   const { get } = server({

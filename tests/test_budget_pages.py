@@ -139,6 +139,22 @@ def test_what_will_be_spent_where_the_period_ends_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ends_at", "sentence"),
+    [
+        (None, "at this week's pace 70 % is spent by its end; all of it today at 17:05 if what runs now goes on"),
+        (
+            at("2026-11-29T09:00:00"),
+            "at this week's pace it is spent on Sunday; today at 17:05 if what runs now goes on",
+        ),
+    ],
+)
+def test_what_runs_now_may_spend_it_sooner(ends_at: float | None, sentence: str) -> None:
+    days = (verdict(1.0).end - NOW) / 86400
+    pace = Burn(4.0 / days, ends_at, at("2026-11-26T17:05:00"))
+    assert burn_said(verdict(10.0, burn=pace), NOW) == sentence
+
+
+@pytest.mark.parametrize(
     "one",
     [
         verdict(25.0, burn=Burn(4.0, NOW)),

@@ -20,7 +20,7 @@ from jupyter_costmeter.words import words_of
 WORDS = [
     "summary", "report", "last", "cells", "doctor", "where", "factors", "refresh", "rates", "sci", "what-if",
     "budget", "lab", "spent", "forecast", "tag", "score", "compare", "plot", "export", "help", "run", "demo", "top",
-    "strip", "verify", "merge", "sync", "enable", "disable",
+    "strip", "verify", "merge", "sync", "slurm", "enable", "disable",
 ]  # fmt: skip
 
 

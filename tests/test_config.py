@@ -107,7 +107,7 @@ def test_an_unknown_setting_is_named(write: Write) -> None:
     assert settings.tick_s == 2.0
     (problem,) = problems
     assert (
-        "CostMeter.ledger: there is no such setting; there are budget_lines, budget_warn, caps, cupti, dask, "
+        "CostMeter.ledger: there is no such setting; there are budget_lines, budget_warn, caps, children, cupti, dask, "
         in problem
     )
 

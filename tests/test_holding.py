@@ -214,7 +214,7 @@ def test_the_line_raises_the_very_budget_and_leaves_the_rest(home: Path, words: 
     before = set_budget(row_of(shlex.split(words)), here, shared)
     over = Verdict(before, 0.0, inf, Total("x", before.unit, before.limit * 1.1, "measured", 1.0, 0, 0.0))
     said = holding.refusal([over], NOW, headless=True, project=str(project))
-    line = said.partition("raise it: ")[2].removeprefix("%cost budget ")
+    line = said.partition("raise it: ")[2].removeprefix("%cost budget ").partition("  # set in ")[0]
     row = row_of(shlex.split(line))
     after = set_budget({k: v for k, v in row.items() if k != "shared"}, here, bool(row.get("shared")))
     assert (after.id, after.hold, after.warn) == (before.id, before.hold, before.warn)

@@ -293,6 +293,21 @@ def test_the_pace_is_the_periods_so_far(make: Make, ledger: Ledger) -> None:
     assert NOW + 49 * HOUR <= whole.burn.ends_at <= NOW + 52 * HOUR
 
 
+def test_what_runs_now_spends_it_sooner_than_the_pace_says(make: Make, ledger: Ledger) -> None:
+    """5 of 10 in most of a week, and now four GPUs at once for half an hour: the rest is gone in 45 minutes more."""
+    ledger.append(ONE, [run(ONE, 1, 5.0, NOW - 50 * HOUR)])
+    runs = run(ONE, 2, 2.0, NOW - HOUR / 2)
+    runs = replace(runs, usage=replace(runs.usage, wall_s=HOUR / 2))
+    of = make("s1")
+    (week,) = of.verdicts([budget()], NOW, ONE, running=[runs])
+    assert week.burn is not None
+    assert week.burn.ends_at is None or week.burn.ends_at > NOW + 3 * HOUR
+    assert week.burn.now_ends_at == pytest.approx(NOW + 45 * 60)
+    (week,) = of.verdicts([budget()], NOW, ONE, waiting=[runs])  # it has ended
+    assert week.burn is not None
+    assert week.burn.now_ends_at is None
+
+
 # Extensions and warnings
 
 

@@ -49,6 +49,7 @@ WORDS = [
     "refresh", "rates check", "rates check 訓練.toml", "nope", "plot", "plot -o x.html", "cells -n x",
     "forecast --notebook a.ipynb", "--version", "sync", "sync --status", "sync postgresql://127.0.0.1:1/lab", "lab",
     "lab --at postgresql://127.0.0.1:1/lab", "lab budget set 5 kWh --at postgresql://127.0.0.1:1/lab",
+    "slurm", "slurm 4242 --all",
 ]  # fmt: skip
 #: Words of which each is tried by itself elsewhere, or which start something that stays.
 ELSEWHERE = {"run", "demo", "merge", "verify"}

@@ -17,7 +17,8 @@ from typing import IO, Any
 
 from .. import cost_pages, money
 from ..derived import Applied, Bill, Content, Costs
-from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Figure, Total
+from ..record import COUNTED, ENERGY, FLOPS, HIGHEST, LEADING, SUMMED, CellRecord, Figure, SessionInfo, Total
+from ..slurm import job_of
 from ..spreadsheet import harmless
 from ..tag import category_of, tagged
 
@@ -37,6 +38,9 @@ COSTS = (
 )  # fmt: skip
 #: What the record is said to be; parameters and scores are JSON.
 SAID = ("category", "method", "run", "in_paper", "params", "scores")
+#: Where it ran under SLURM: the job, the array and the task, the step.
+JOB = ("slurm_job", "slurm_array", "slurm_task", "slurm_step")
+NO_JOB = ",,,"
 PARTS = {"energy_j": ENERGY, "flops": FLOPS}
 END = "\r\n"
 #: Texts as most identifiers are, which need no second look: a long export has new ones in each line.
@@ -60,12 +64,12 @@ class CsvExporter:
 
     def write(self, out: IO[str], content: Content) -> None:
         how = [column for name in FIGURES for column in (name, f"{name}_how")]
-        columns = [*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how", *COSTS, *SAID]
+        columns = [*WHAT, "started_at", "wall_s", *how, *PRECISIONS, "gpu_share", "gpu_share_how", *COSTS, *SAID, *JOB]
         out.write(f"{_joined(columns)}{END}")
-        figures, costs = _Figures(), _Costs()
+        figures, costs, jobs = _Figures(), _Costs(), {info.id: _job(info) for info in content.sessions}
         for record in content.cells():
             told = figures.text(record.usage.figures), costs.text(content.costs_of(record))
-            out.write(",".join([_what(record), *told, _said(record)]) + END)
+            out.write(",".join([_what(record), *told, _said(record), jobs.get(record.session_id, NO_JOB)]) + END)
 
 
 def _joined(values: Iterable[Any]) -> str:
@@ -196,6 +200,12 @@ def _said(record: CellRecord) -> str:
     held = [json.dumps(each, ensure_ascii=False) if each else None for each in (said.params, said.scores)]
     category = category_of(record.outcome, said) if record.bucket == "cell" else None
     return _joined((category, harmless(said.method), harmless(said.run), paper, *held))
+
+
+def _job(info: SessionInfo) -> str:
+    """For ``JOB``."""
+    job = job_of(info)
+    return NO_JOB if job is None else _joined(map(harmless, (job.id, job.array_id, job.task, job.step)))
 
 
 def _amount(bills: Sequence[Bill]) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 #: Thread, operator, what was multiplied (a dtype, or a precision's name), device (-1 is the CPU).
 Key = tuple[int, str, Hashable, int]
@@ -28,12 +28,16 @@ class Snapshot(NamedTuple):
     compiled: int = 0  # so many graphs were compiled, for which compilers ran
 
 
+class Sums(defaultdict[Any, int]):
+    """Numbers that grow; of a class of its own, so that a child process can have others see them (``publishing``)."""
+
+
 class Counts:
     """FLOPs by key, and how often something ran that was not counted."""
 
     def __init__(self) -> None:
-        self.flops: defaultdict[Key, int] = defaultdict(int)
-        self.notes: defaultdict[Note, int] = defaultdict(int)
+        self.flops, self.notes = Sums(int), Sums(int)
+        self.by_thread = False  # each number has one thread that writes it: ``of_cpu`` is not used
         self.compiled = 0
         self._cpu: dict[str, defaultdict[Hashable, int]] = {}
 

@@ -71,6 +71,13 @@ class Counting:
         if get_ident() == threading.main_thread().ident:  # not ours, beside a running operator
             self._begin(torch)
 
+    def watching(self, name: str) -> Any:
+        """In the middle of the import of ``name``: count from now on, and find it so that we are told of it."""
+        with self._lock:
+            if self._imports is None:
+                self.acquire()
+        return self._imports.find_spec(name)
+
     def _watch(self) -> None:
         from .imports import Imports
 
@@ -103,7 +110,9 @@ class Counting:
         from .aten.kernels import Kernels
         from .aten.replays import Replays
         from .aten.triton import Triton
+        from .publishing import publish
 
+        publish(self)  # in a child process
         kernels = Kernels(self.counts)
         kernels.acquire(torch)
         self.kernels, self.why, self.begun = kernels, None, True
@@ -207,8 +216,14 @@ class TorchFlops:
             sums[figure, device] = sums.get((figure, device), 0) + count * factor
         for (figure, device), count in sorted(sums.items()):
             if count > 0:
-                origin = ORDER if figure.endswith("_leading") else EXACT
-                yield Figure(figure, float(count), origin, self._name(device))
+                yield Figure(figure, float(count), origin_of(figure), self.device_name(device))
+
+    def figure_of(self, name: str, kind: Any, device: int) -> tuple[str, str, int]:
+        """Which figure an operator's FLOPs are of, of which device, and how many real ones one of its formula's is."""
+        from .aten import operators
+
+        figure, factor = operators.figure(name, kind, self._major(device))
+        return figure, self.device_name(device), factor
 
     def _major(self, device: int) -> int | None:
         """A GPU's compute capability, which tells whether it has tf32."""
@@ -218,11 +233,16 @@ class TorchFlops:
             self._capability[device] = capability(device)
         return self._capability[device]
 
-    def _name(self, device: int) -> str:
-        """As NVML spells a GPU."""
+    def device_name(self, device: int) -> str:
+        """As NVML spells a GPU; -1 is the CPU."""
         if device not in self._names:
             self._names[device] = _device_name(device)
         return self._names[device]
+
+
+def origin_of(figure: str) -> Provenance:
+    """How FLOPs of that figure are known."""
+    return ORDER if figure.endswith("_leading") else EXACT
 
 
 def _uncounted(found: Snapshot) -> Iterator[Figure]:

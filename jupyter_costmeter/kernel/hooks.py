@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from .. import current, guard
+from .. import current, guard, inheriting
 from ..record import Outcome
 from ..remote.clusters import Clusters
 from ..runs import Run
@@ -69,6 +69,7 @@ class Hooks:
         self.session.watch.tells, self.session.watch.headless = True, self._headless
         self.session.namespace = lambda: self.ip.user_ns
         self.session.meter.resume_tracing()
+        current.inherit(self.session)
         self.live.start()
         if self.session.settings.dask:
             self.clusters.open()
@@ -86,6 +87,7 @@ class Hooks:
         self._leave_running_cells()
         self.clusters.close()
         self.session.meter.pause_tracing()
+        inheriting.pause()
         self.magics.stop()
         self.live.stop()
 

@@ -54,6 +54,11 @@ class Asked:
         with self._reading() as connection:
             return spent.after(connection, mark) if connection else ([], 0)
 
+    def ends(self, session_ids: Iterable[str]) -> dict[str, float]:
+        """When the last of each session's records ended (seconds since 1970); those inside others count, too."""
+        with self._reading() as connection:
+            return history.ends(connection, session_ids) if connection else {}
+
     def open_windows(self) -> list[tuple[SessionInfo, CellRecord]]:
         """The windows that are open in any process, as of their last tick; those of killed ones, too."""
         with self._reading() as connection:

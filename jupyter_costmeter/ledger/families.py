@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ..record import CellRecord
 from . import Selection, selecting
-from .schema import cell, tag, tally
+from .schema import cell, session, tag, tally
 
 #: So many records are read at a time; one family may have more.
 PAGE = 500
@@ -25,11 +25,16 @@ def _up(selection: Selection) -> sa.CTE:
 
 
 def _sessions(selection: Selection) -> selecting.Where:
-    """A record and those inside it are of one session, but may be of several notebooks (one that was renamed)."""
+    """A record and those inside it are of one session, or of one within it (a child process's).
+
+    They may be of several notebooks, where one was renamed.
+    """
     if selection == Selection("all"):
         return []
     inside = sa.select(tally.c.session_id).where(*selecting.where(tally, selection))
-    return [cell.c.session_id.in_(inside)]
+    around = sa.func.json_extract(session.c.environment, "$.within")
+    within = sa.select(session.c.id).where(around.in_(inside))
+    return [sa.or_(cell.c.session_id.in_(inside), cell.c.session_id.in_(within))]
 
 
 def roots(selection: Selection) -> sa.Select[tuple[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -48,3 +48,13 @@ def _same_code(
 def _newest(connection: sa.Connection, count: int, *where: sa.ColumnElement[bool]) -> Rows:
     order = (cell.c.started_at.desc(), cell.c.id.desc())
     return list(connection.execute(sa.select(cell).where(OWN_CELL, *where).order_by(*order).limit(count)).all())
+
+
+def ends(connection: sa.Connection, session_ids: Iterable[str]) -> dict[str, float]:
+    """When the last of each session's records ended."""
+    last = sa.func.max(cell.c.started_at + cell.c.wall_s)
+    found: dict[str, float] = {}
+    for key in session_ids:
+        end = connection.execute(sa.select(last).where(cell.c.session_id == key)).scalar_one()
+        found |= {} if end is None else {key: end}
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 from contextlib import suppress
+from typing import NamedTuple
 
 import psutil
 
@@ -18,6 +19,13 @@ from .libc import LIBC
 
 CLOCK = Provenance("measured", "CPU clocks of this process and its children", 0.01)
 TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class Clocks(NamedTuple):
+    """CPU seconds of a process and of those of its children that it has waited for; and of these alone."""
+
+    whole_s: float
+    waited_s: float
 
 
 class ChildrenSensor:
@@ -31,7 +39,7 @@ class ChildrenSensor:
     channels: tuple[Channel, ...] = (Channel("children_cpu_s", "counter", CLOCK),)
 
     def __init__(self) -> None:
-        self._live: dict[int, float] = {}
+        self._live: dict[int, Clocks] = {}
         self._ended = 0.0
         self._lost = 0.0
 
@@ -48,17 +56,19 @@ class ChildrenSensor:
     def take(self, quick: bool = False) -> Reading:
         ended = _ended()
         live = self._known() if quick else dict(_living(os.getpid())) if self._live or _has_children() else {}
-        gone = sum(cpu for pid, cpu in self._live.items() if pid not in live)
-        self._lost += max(0.0, gone - (ended - self._ended))
+        gone = sum(clocks.whole_s for pid, clocks in self._live.items() if pid not in live)
+        # Whoever waited for one that has ended has it in its own clock from then on: we, or the child that started it.
+        passed_on = sum(now.waited_s - self._live[pid].waited_s for pid, now in live.items() if pid in self._live)
+        self._lost += max(0.0, gone - (ended - self._ended) - passed_on)
         self._live, self._ended = live, ended
-        return (ended + self._lost + sum(live.values()),)
+        return (ended + self._lost + sum(clocks.whole_s for clocks in live.values()),)
 
-    def _known(self) -> dict[int, float]:
+    def _known(self) -> dict[int, Clocks]:
         """Those that were found living before: 15 µs each, while looking for others takes milliseconds."""
         found = {}
         for pid in self._live:
             with suppress(OSError, ValueError, IndexError, psutil.Error):
-                found[pid] = _cpu_of(pid)
+                found[pid] = _clocks_of(pid)
         return found
 
     def close(self) -> None:
@@ -84,12 +94,12 @@ def _has_children() -> bool:
     return bool(LIBC.waitid(int(os.P_ALL), 0, info, flags) == 0)
 
 
-def _living(parent: int) -> list[tuple[int, float]]:
+def _living(parent: int) -> list[tuple[int, Clocks]]:
     """All living descendants with their CPU seconds, and those of their own ended children."""
-    found: list[tuple[int, float]] = []
+    found: list[tuple[int, Clocks]] = []
     for pid in _child_ids(parent):
         with suppress(OSError, ValueError, IndexError, psutil.Error):
-            found.append((pid, _cpu_of(pid)))
+            found.append((pid, _clocks_of(pid)))
             found += _living(pid)
     return found
 
@@ -106,11 +116,12 @@ def _child_ids(pid: int) -> list[int]:
     return ids
 
 
-def _cpu_of(pid: int) -> float:
+def _clocks_of(pid: int) -> Clocks:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except FileNotFoundError:
         times = psutil.Process(pid).cpu_times()
-        return float(times.user + times.system)
-    return sum(int(f) for f in fields[11:15]) / TICK  # utime stime cutime cstime, proc(5)
+        return Clocks(float(times.user + times.system), 0.0)
+    waited = int(fields[13]) + int(fields[14])  # utime stime cutime cstime, proc(5)
+    return Clocks((int(fields[11]) + int(fields[12]) + waited) / TICK, waited / TICK)

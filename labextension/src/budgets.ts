@@ -110,12 +110,16 @@ const OLD_MS = 30_000;
 /**
  * The best word on each budget. The server reads the files each time that it is asked, so it says
  * which budgets there are and their terms, unless its answer is old. The kernel, which looks each
- * second while a cell runs, may know of more use; a session's own only it knows.
+ * second while a cell runs, may know of more use; a session's own only it knows, and of one that is
+ * `gone` (why, in words) nothing is told.
  */
-export function merge(server: Told, live: Told): Verdict[] {
+export function merge(server: Told, live: Told, gone = ''): Verdict[] {
   const told = live.budgets ?? [];
-  if (live.budgets === null || server.budgets === null || live.at - server.at > OLD_MS) {
-    return [...(live.budgets ?? server.budgets ?? [])];
+  if (live.budgets === null) {
+    return (server.budgets ?? []).map(one => (isOfSession(one) ? ofNobody(one, gone) : one));
+  }
+  if (server.budgets === null || live.at - server.at > OLD_MS) {
+    return [...live.budgets];
   }
   return server.budgets.map(one =>
     better(
@@ -137,6 +141,18 @@ function better(server: Verdict, live: Verdict | undefined): Verdict {
       : restated(server, live)
     : server;
 }
+
+/** The server tells of the notebook's newest session, which has gone where no kernel tells of its own. */
+const ofNobody = (one: Verdict, why: string): Verdict => ({
+  ...one,
+  spent: { ...one.spent, value: null, missing: 1, method: null, sources: [], reasons: [why] },
+  left: null,
+  share: null,
+  state: one.paused ? 'paused' : 'unknown',
+  crossed: null,
+  text: '',
+  burn: null
+});
 
 const isOfSession = ({ scope, period }: Verdict): boolean =>
   scope === 'session' || period.kind === 'session';

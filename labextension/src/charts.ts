@@ -19,7 +19,8 @@ interface Model {
   document: { get_model_by_name: (name: string) => Model | null };
   change: { connect: (slot: () => void) => void };
   selected: Model & { indices: number[] };
-  get: (column: string) => ArrayLike<string> | null;
+  get: (column: string) => ArrayLike<string | number> | null;
+  setv: (values: object) => void;
   start: number;
   end: number;
   reset_start: number;
@@ -29,16 +30,35 @@ interface Model {
   desired_num_ticks: number;
 }
 
-/** A timeline that is drawn. */
+/** A timeline that is drawn; instants are the chart's own milliseconds. */
 export interface Drawn {
   clear: () => void;
-  /** What is zoomed into, in the chart's own milliseconds; null where it is all. */
-  range: () => { start: number; end: number } | null;
+  /** What is zoomed into; null where it is all. */
+  range: () => Range | null;
+  /** Zoom into a part; null shows all. */
+  zoom: (range: Range | null) => void;
+  /** All that there is to be seen. */
+  whole: Range;
+  /** The cells in the order of their start. */
+  bands: readonly ShownBand[];
+  /** Draw a frame around one; null takes it away. */
+  mark: (band: ShownBand | null) => void;
   onZoom: (zoomed: () => void) => void;
   /** Told of the cell whose band is clicked. */
   onPick: (picked: (cellId: string) => void) => void;
   /** It is so wide (pixels): a legend that would be cut off is left out, and times that would overlap. */
   fit: (width: number) => void;
+}
+
+export interface Range {
+  start: number;
+  end: number;
+}
+
+/** A run of a cell, or several that a screen could not tell apart: as its hover tells it. */
+export interface ShownBand extends Range {
+  cellId: string;
+  told: string;
 }
 
 type Page = Window & { Bokeh?: Bokeh & Record<string, Bokeh | undefined> };
@@ -104,6 +124,30 @@ function show(legend: Model | null, width: number): void {
   }
 }
 
+/** What of a band is told, and how it begins. */
+const TOLD: readonly (readonly [column: string, before: string])[] = [
+  ['name', ''],
+  ['outcome', ', '],
+  ['power', ': '],
+  ['energy', ', '],
+  ['took', ', '],
+  ['when', ', ']
+];
+
+function bandsOf(cells: Model | null): ShownBand[] {
+  const starts = cells?.get('start') ?? [];
+  const at = (column: string, i: number): string | number => cells?.get(column)?.[i] ?? '';
+  return Array.from(starts, (start, i) => ({
+    start: Number(start),
+    end: Number(at('end', i)),
+    cellId: String(at('cell_id', i)),
+    told: TOLD.map(([column, before]) => `${before}${String(at(column, i))}`).join('')
+  }));
+}
+
+/** The frames around a band. */
+const MARKS = ['power-mark', 'lanes-mark'];
+
 /** As many times as there is room for. */
 function thin(ticks: Model | null, width: number): void {
   const many = Math.min(6, Math.max(2, Math.floor(width / TICK)));
@@ -117,6 +161,7 @@ function drawn(views: Views): Drawn {
   const named = (name: string): Model | null =>
     root?.model.document.get_model_by_name(name) ?? null;
   const [time, cells] = [named('time'), named('cell-bands')];
+  const whole = { start: time?.reset_start ?? 0, end: time?.reset_end ?? 0 };
   return {
     clear: () => views.clear(),
     fit: width => {
@@ -127,12 +172,20 @@ function drawn(views: Views): Drawn {
       time === null || (time.start <= time.reset_start && time.end >= time.reset_end)
         ? null
         : { start: time.start, end: time.end },
+    zoom: range => time?.setv(range ?? whole),
+    whole,
+    bands: bandsOf(cells),
+    mark: band => {
+      const shown =
+        band === null ? { visible: false } : { left: band.start, right: band.end, visible: true };
+      MARKS.forEach(name => named(name)?.setv(shown));
+    },
     onZoom: zoomed => time?.change.connect(zoomed),
     onPick: picked =>
       cells?.selected.change.connect(() => {
         const [first] = cells.selected.indices;
-        const cellId = first === undefined ? undefined : cells.get('cell_id')?.[first];
-        if (cellId) {
+        const cellId = first === undefined ? '' : String(cells.get('cell_id')?.[first] ?? '');
+        if (cellId !== '') {
           picked(cellId);
         }
       })

@@ -22,6 +22,10 @@ import type { Words } from './words.js';
 /** A probe right after the start may be lost; then try again, but not for ever. */
 const PAUSES_MS = [0, 500, 1000, 2000];
 const TRIES = 5;
+/** From the so manieth try on JupyterLab's own connection is not trusted any more. */
+const TRUSTED = 2;
+/** A kernel that does not answer is asked again, ever more rarely. */
+const [AGAIN_MS, SELDOM_MS] = [4000, 60_000];
 /** A connection that is away for less comes back by itself, and nobody need know. */
 const LOST_MS = 5000;
 
@@ -41,6 +45,8 @@ export class KernelLink implements IDisposable {
   private away = false;
   /** The next question is to have what waits in the kernel's memory written. */
   private saves = false;
+  /** When a kernel that does not answer is asked again (milliseconds). */
+  private again = AGAIN_MS;
   /** How many messages of a meter have come. */
   private heard = 0;
   private kernel: Line | null = null;
@@ -126,6 +132,7 @@ export class KernelLink implements IDisposable {
       return;
     }
     this.kernel = kernel;
+    this.again = AGAIN_MS;
     this.tries = TRIES;
     this.behind = false;
     this.model.reset(kernel === null ? 'no-kernel' : 'looking');
@@ -208,13 +215,29 @@ export class KernelLink implements IDisposable {
     } else if (unheard || found === 'metered') {
       this.model.enter(found);
     }
+    if (found === 'silent') {
+      void this.askLater();
+    } else {
+      this.again = AGAIN_MS;
+    }
+  }
+
+  /** It may start for long, or nobody may tell us that it is idle. */
+  private async askLater(): Promise<void> {
+    const { look, again } = this;
+    this.again = Math.min(SELDOM_MS, 2 * again);
+    await pause(again);
+    if (look === this.look && this.model.phase === 'silent') {
+      await this.search();
+    }
   }
 
   private async find(kernel: Line, life: number): Promise<Found> {
-    for (const ms of PAUSES_MS) {
+    const probe = (line: Line): Promise<Found> => this.probe(line, life);
+    for (const [tries, ms] of PAUSES_MS.entries()) {
       await pause(ms);
-      const probe = (line: Line): Promise<Found> => this.probe(line, life);
-      const found = life === this.look ? await overLine(kernel, probe) : 'silent';
+      const own = tries >= TRUSTED;
+      const found = life === this.look ? await overLine(kernel, probe, own) : 'silent';
       if (found !== 'silent' || life !== this.look) {
         return found;
       }
@@ -281,6 +304,8 @@ export class KernelLink implements IDisposable {
     try {
       this.hear(parseMessage(content.data));
     } catch (error) {
+      this.heard += 1; // there is a meter, whatever it says
+      this.model.enter('metered');
       this.model.fail(problemOf(error));
     }
   }

@@ -55,21 +55,32 @@ const isConnected = (line: Line): boolean => line.connectionStatus === 'connecte
  * After a reload JupyterLab holds back what is sent until the kernel has answered its first
  * question, which one that runs a cell does not (or for 3 s). Then its status is still unknown,
  * and a connection of our own, which has nothing to hold back, is quicker.
+ *
+ * A kernel that dies while it is restarted may be restarted on other ports; JupyterLab's connection,
+ * which was opened in between, then leads to nobody. One of our `own` is opened to those of now.
  */
-async function open(kernel: Line): Promise<Line> {
+async function open(kernel: Line, own: boolean): Promise<Line> {
   await until(() => isConnected(kernel) || kernel.isDisposed, ANSWER_MS);
-  await until(() => kernel.status !== 'unknown', HELLO_MS);
-  if (kernel.status !== 'unknown' || !isConnected(kernel)) {
+  await until(() => own || kernel.status !== 'unknown', HELLO_MS);
+  if (!own && (kernel.status !== 'unknown' || !isConnected(kernel))) {
     return kernel;
   }
-  const own = kernel.clone({ handleComms: false });
-  await until(() => isConnected(own), ANSWER_MS);
-  return own;
+  return opened(kernel);
 }
 
-/** Work over a connection to the kernel that sends at once. */
-export async function overLine<T>(kernel: Line, work: (line: Line) => Promise<T>): Promise<T> {
-  const line = await open(kernel);
+async function opened(kernel: Line): Promise<Line> {
+  const made = kernel.clone({ handleComms: false });
+  await until(() => isConnected(made), ANSWER_MS);
+  return made;
+}
+
+/** Work over a connection to the kernel that sends at once; `own`: JupyterLab's leads nowhere. */
+export async function overLine<T>(
+  kernel: Line,
+  work: (line: Line) => Promise<T>,
+  own = false
+): Promise<T> {
+  const line = await open(kernel, own);
   try {
     return await work(line);
   } finally {

@@ -19,7 +19,7 @@ export class NotebookBudgets {
     path: () => string,
     private readonly model: SessionModel,
     wanted: () => boolean,
-    words: Words,
+    private readonly words: Words,
     private readonly changed: () => void,
     made: () => void,
     ink: () => string
@@ -33,7 +33,8 @@ export class NotebookBudgets {
   verdicts(): Verdict[] {
     const { feed, model } = this;
     const server = { budgets: feed.answer?.budgets ?? null, at: feed.answeredAt };
-    return merge(server, { budgets: model.budgets, at: model.toldAt });
+    const gone = this.words.__('the session of now has told nothing yet');
+    return merge(server, { budgets: model.budgets, at: model.toldAt }, gone);
   }
 
   /** Whether somebody has opened something of them. */

@@ -5,6 +5,7 @@ import React from 'react';
 import type { Forecast } from './budget.js';
 import { firstLine, reveal } from './cells.js';
 import type { Charts } from './charts.js';
+import { explaining } from './explaining.js';
 import { keepFocus } from './focus.js';
 import type { Follower, NotebookMeter } from './follow.js';
 import { costIcon } from './icons.js';
@@ -63,9 +64,11 @@ export class CostPanel extends ReactWidget {
     this.supposing = new Supposing(get, () => this.redraw());
     const unlisten = places.listen(() => this.redraw());
     const letGo = keepFocus(this.node);
+    const silence = explaining(this.node);
     this.stop = () => {
       unlisten();
       letGo();
+      silence();
     };
     this.id = PANEL_ID;
     this.addClass('jp-Costmeter');
@@ -74,6 +77,10 @@ export class CostPanel extends ReactWidget {
     this.node.tabIndex = -1; // so that the shortcut can bring the focus here
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', words.__('Cost Meter'));
+    this.node.setAttribute(
+      'aria-description',
+      words.__('Up and down go through the figures and say where each is from.')
+    );
     follower.changed.connect(this.redraw, this);
     settings.changed.connect(this.redraw, this);
     document.addEventListener('visibilitychange', this.look);

@@ -8,6 +8,9 @@ const OLD_MS = 20_000;
 
 const keyOf = ({ host, path }: Where): string => JSON.stringify([host, path]);
 
+const isElsewhere = (one: Place, other: Place): boolean =>
+  [one.region, one.kind, one.text].join('\n') !== [other.region, other.kind, other.text].join('\n');
+
 /** What is known of one machine. */
 interface Known {
   place: Place | null;
@@ -56,7 +59,11 @@ export class Places {
     this.known.set(key, { place: null, problem: null, ...before, askedAt: this.clock() });
     const { life } = this;
     try {
-      this.settle(life, key, await fetchPlace(this.get, where), null);
+      const place = await fetchPlace(this.get, where);
+      this.settle(life, key, place, null);
+      if (life === this.life && before?.place && isElsewhere(place, before.place)) {
+        this.placed(); // somebody has said so by other means: what was derived is of the place before
+      }
     } catch (error) {
       this.settle(life, key, before?.place ?? null, reason(error));
     }

@@ -237,8 +237,10 @@ def test_a_simulated_gpu_is_always_said(page: Page, tmp_path: Path) -> None:
         visit(page, server, "work.ipynb")
         run_cell(page, 0)
         note = page.locator('.jp-Costmeter-note[data-kind="simulated"]')
-        expect(note).to_have_text("The GPU is simulated: its figures are invented.", timeout=20_000)
+        expect(note).to_contain_text("The GPU is simulated: its figures are invented.", timeout=20_000)
         settled(page, "notebook", 1)
+        note.locator("button", has_text="What is this?").click()
+        expect(note).to_contain_text("unset JUPYTER_COSTMETER_REPLAY where JupyterLab is started")
         looks(page, "simulated")
 
 
@@ -249,4 +251,83 @@ def test_no_gpu_is_a_quiet_line(open_notebook: OpenNotebook) -> None:
     note = page.locator('.jp-Costmeter-note[data-kind="gpu"]')
     expect(note).to_contain_text("No GPU", timeout=20_000)
     assert page.locator(".jp-Costmeter-warning").count() == 0
+    assert note.locator("button").count() == 1
+    note.locator("button", has_text="What is needed?").focus()
+    page.keyboard.press("Enter")
+    expect(note).to_contain_text("%cost doctor in a cell says what each part lacks")
     looks(page, "no-gpu")
+
+
+#: A kernel whose ledger is not the server's, as on another machine, and one whose meter speaks a newer language.
+REMOTE = """
+import os, socket
+from pathlib import Path
+from ipykernel.kernelapp import launch_new_instance
+
+os.environ["JUPYTER_COSTMETER_LEDGER"] = str(Path(__file__).with_name("ledger.sqlite"))
+socket.gethostname = lambda: "node7"
+launch_new_instance()
+"""
+NEWER = """
+from ipykernel.kernelapp import launch_new_instance
+from jupyter_costmeter import wire
+
+wire.SCHEMA = 2
+launch_new_instance()
+"""
+
+
+def test_a_remote_kernel_tells_its_own_and_the_ledger_says_what_it_lacks(page: Page, lab: Server) -> None:
+    with kernelspec(lab, "remote", REMOTE) as folder:
+        open_with(page, lab, "remote", LOAD, "1 + 1", "2 + 2")
+        for index in range(2):
+            run_cell(page, index)
+            settled(page, "session", index + 1)  # by the kernel's own messages
+        warning = page.locator('.jp-Costmeter-warning[data-kind="lacking"]')
+        expect(warning).to_contain_text(
+            "This kernel's records are not in the server's ledger (it runs on node7).", timeout=60_000
+        )
+        assert page.locator(".jp-Costmeter-warning").count() == 1
+        expect(warning.locator("button")).to_have_text("Ask again")
+        figure = page.locator('tr[data-scope="notebook"] [data-name="energy_j"]').first
+        expect(figure).to_have_attribute("data-value", "")  # not known, and no zero
+        looks(page, "remote")
+        warning.locator("button").click()
+        expect(warning.locator("button")).to_have_text("Ask again", timeout=20_000)
+        run_cell(page, 2)
+        settled(page, "session", 3)
+        assert (folder / "ledger.sqlite").exists()
+
+
+def test_a_newer_kernel_says_that_jupyterlab_is_to_be_upgraded(page: Page, lab: Server) -> None:
+    with kernelspec(lab, "newer", NEWER):
+        open_with(page, lab, "newer", LOAD)
+        run_cell(page, 0)
+        warning = page.locator('.jp-Costmeter-warning[data-kind="wire"]')
+        expect(warning).to_contain_text(
+            "The kernel's jupyter_costmeter is newer than JupyterLab's: upgrade it where JupyterLab runs.",
+            timeout=30_000,
+        )
+        expect(warning.locator("button")).to_have_text("Reload the page")
+        assert page.locator(".jp-Costmeter-warning").count() == 1
+        looks(page, "newer-kernel")
+
+
+def test_a_kernel_that_is_restarted_more_than_once_can_be_metered(page: Page, lab: Server) -> None:
+    """It dies while it is restarted, and is then on other ports than JupyterLab's connection leads to."""
+    with kernelspec(lab, "again", MORTAL) as folder:
+        (folder / "lives").touch()
+        open_with(page, lab, "again", LOAD)
+        run_cell(page, 0)
+        settled(page, "session", 1)
+        (folder / "lives").unlink()
+        children = psutil.Process(lab.process.pid).children()
+        next(p for p in children if "again" in " ".join(p.cmdline())).kill()
+        page.wait_for_timeout(5000)
+        (folder / "lives").touch()
+        load = page.locator(".jp-Costmeter-load")
+        for _ in range(60):
+            if load.count():
+                break
+            page.wait_for_timeout(1000)
+        expect(load).to_have_count(1)  # JupyterLab's dialogs may lie over it

@@ -15,6 +15,8 @@ import pytest
 from browsing import Server, dark, narrow, notebook, run_cell, serve, settled, shot, visit
 from nvml.sim import SimulatedNvml, build
 from playwright.sync_api import Locator, Page, expect
+from test_access import Hands
+from test_axe import violations
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import golden
@@ -108,6 +110,46 @@ def test_a_new_cell_comes_by_itself_and_a_click_leads_to_it(gpu_lab: tuple[Serve
     narrow(page, 200)
     expect(page.locator('.jp-Costmeter [data-deed="timeline"]')).to_be_visible()
     shot(page, "timeline-button-narrow")
+
+
+def test_the_keyboard_goes_from_cell_to_cell(gpu_lab: tuple[Server, SimulatedNvml], page: Page) -> None:
+    opened(page, gpu_lab[0], "keys", LOAD, WORK.format(1), FAR, "1 / 0", WORK.format(2))
+    for index, count in ((0, 1), (1, 2), (3, 3), (4, 4)):
+        run_cell(page, index)
+        settled(page, "session", count)
+    open_timeline(page)
+    says(page, "4 runs of cells took")
+    page.wait_for_timeout(5000)
+    drawn(page)
+    assert not (found := violations(page)), "\n".join(found)
+    page.locator('.jp-Costmeter-timeline select[name="scope"]').focus()
+    hands = Hands(page)
+    hands.press("Tab")
+    expect(chart(page)).to_be_focused()
+    keys, band = page.locator(".jp-Costmeter-timelineKeys"), page.locator(".jp-Costmeter-timelineBand")
+    expect(keys).to_be_visible()
+    hands.press("End")
+    expect(band).to_contain_text(re.compile(r"In \[4\], ended well: ~\d.* W, ~\d.* J"))
+    assert band.get_attribute("role") == "status"  # so that it is spoken
+    hands.press("ArrowLeft")
+    expect(band).to_contain_text("In [3], error")
+    hands.press("ArrowRight", "+", "+")
+    page.wait_for_timeout(1500)  # more may be asked of what is zoomed into
+    drawn(page)
+    expect(band).to_contain_text("In [4]")
+    shot(page, "timeline-keys")
+    assert not (found := violations(page)), "\n".join(found)
+    hands.press("0", "-")
+    with dark(page):
+        page.wait_for_timeout(4000)
+        drawn(page)
+        chart(page).focus()
+        page.keyboard.press("ArrowRight")
+        shot(page, "timeline-keys-dark")
+    chart(page).focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page.locator(".jp-Notebook .jp-CodeCell").nth(4)).to_have_class(re.compile("jp-mod-active"), timeout=10_000)
 
 
 def test_nothing_yet(gpu_lab: tuple[Server, SimulatedNvml], page: Page) -> None:

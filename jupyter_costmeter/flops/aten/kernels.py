@@ -26,6 +26,8 @@ from .formulas import FORMULAS, KNOWN_AS, WITHIN, Partly
 Watcher = Callable[[str, Any, int], None]
 #: Two operands, or three of which the last two are multiplied: their FLOPs are 2 × the sums' length × the result.
 PRODUCTS = ("aten::mm", "aten::bmm", "aten::addmm")
+#: No thread: while it is among the muted ones, operators take the way that counts by thread.
+NOBODY = -1
 WHY_OPAQUE = "their FLOPs do not follow from shapes"
 
 
@@ -36,7 +38,8 @@ class Kernels:
         self.counts = counts
         self.failed: dict[str, str] = {}  # operators that could not be replaced, and why
         self.watchers: list[Watcher] = []  # told of each count, while somebody wants a breakdown
-        self.muted: set[int] = set()  # threads in an operator (or graph) that is counted as a whole
+        # Threads in an operator (or graph) that is counted as a whole; and NOBODY, where no number is for all threads.
+        self.muted: set[int] = {NOBODY} if counts.by_thread else set()
         self._libraries: dict[str, Any] = {}  # by namespace
         self._users = 0
         self._lock = threading.Lock()

@@ -31,7 +31,7 @@ export function Chart(props: { charts: Charts; item: ChartItem }): React.JSX.Ele
       <div
         className="jp-Costmeter-chart"
         ref={node}
-        role="img"
+        role="figure"
         aria-label={words.__('How the budget was spent over its period')}
       />
       {problem && <p className="jp-Costmeter-note">{problem}</p>}

@@ -1,7 +1,8 @@
-import React, { useState } from 'react';
+import React, { useId, useState } from 'react';
 import type { Ledger, Share, Status } from '../api.js';
 import type { Mismatch, Problem } from '../versions.js';
 import type { Words } from '../words.js';
+import { Coded } from './figure.js';
 import { useView } from './view.js';
 
 export interface WarningsProps {
@@ -178,10 +179,55 @@ const simulatedIn = ({ sensors }: Sensors): Status | undefined =>
 export function SimulatedNote(props: Sensors): React.JSX.Element | null {
   const { words } = useView();
   const simulated = simulatedIn(props);
+  const unset = 'JUPYTER_COSTMETER_REPLAY';
   return simulated === undefined ? null : (
-    <p className="jp-Costmeter-note" data-kind="simulated" title={simulated.message}>
-      {words.__('The GPU is simulated: its figures are invented.')}
-    </p>
+    <Explained
+      kind="simulated"
+      text={words.__('The GPU is simulated: its figures are invented.')}
+      ask={words.__('What is this?')}
+      hover={simulated.message}
+      code={unset}
+      answer={words.__(
+        'A trace is played instead of a driver (%2). To meter the own GPU unset %1 where JupyterLab is started (or c.CostMeter.replay), and restart the kernel.',
+        unset,
+        simulated.message
+      )}
+    />
+  );
+}
+
+/** A quiet line with the one button that helps: it says more below. */
+function Explained(props: {
+  kind: string;
+  text: string;
+  ask: string;
+  answer: string;
+  /** A piece of the answer that is set as code. */
+  code: string;
+  hover: string;
+}): React.JSX.Element {
+  const { kind, text, ask, answer, code, hover } = props;
+  const [open, setOpen] = useState(false);
+  const id = useId();
+  return (
+    <div className="jp-Costmeter-note" data-kind={kind}>
+      <span title={hover}>{text}</span>{' '}
+      <button
+        type="button"
+        className="jp-Costmeter-link"
+        data-deed="why"
+        aria-expanded={open}
+        aria-controls={open ? id : undefined}
+        onClick={() => setOpen(!open)}
+      >
+        {ask}
+      </button>
+      {open && (
+        <p id={id}>
+          <Coded text={answer} code={code} />
+        </p>
+      )}
+    </div>
   );
 }
 
@@ -196,11 +242,20 @@ export function GpuNote({ sensors }: Sensors): React.JSX.Element | null {
     return null;
   }
   const said = words.__('No GPU: %1', gpu.message);
-  const hover = gpu.remedy === null ? said : `${said}\n${gpu.remedy}`;
+  const doctor = '%cost doctor';
+  const needed = words.__(
+    'A GPU is metered where its driver is on the machine of the kernel (NVIDIA, AMD, Apple). All else is metered nevertheless; %1 in a cell says what each part lacks.',
+    doctor
+  );
   return (
-    <p className="jp-Costmeter-note" data-kind="gpu" title={hover}>
-      {said}
-    </p>
+    <Explained
+      kind="gpu"
+      text={said}
+      ask={words.__('What is needed?')}
+      hover={gpu.remedy === null ? said : `${said}\n${gpu.remedy}`}
+      code={doctor}
+      answer={gpu.remedy === null ? needed : `${gpu.remedy}. ${needed}`}
+    />
   );
 }
 

@@ -16,7 +16,7 @@ function sentence(state: State, words: Words): string {
     case 'looking':
       return words.__('Looking for the meter in the kernel…');
     case 'silent':
-      return words.__('The kernel does not answer. It is asked again when it is idle.');
+      return words.__('The kernel does not answer. It is asked again by itself.');
     case 'dead':
       return words.__('The kernel has died.');
     case 'foreign':

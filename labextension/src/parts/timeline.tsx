@@ -1,9 +1,10 @@
-import React, { useEffect, useRef, useState } from 'react';
+import React, { useEffect, useId, useReducer, useRef, useState } from 'react';
 import type { Charts, Drawn } from '../charts.js';
 import { reason } from '../feed.js';
 import { rewritten } from '../locale.js';
 import { SCOPES, type Scope } from '../rest.js';
 import type { Stretch, TimelineAnswer, TimelineView } from '../timeline.js';
+import { Walk } from '../walking.js';
 import { useView } from './view.js';
 
 interface Props {
@@ -80,6 +81,9 @@ function Drawing(props: {
   now.current = props;
   const node = useRef<HTMLDivElement>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const [, redraw] = useReducer((n: number) => n + 1, 0);
+  const walk = useRef<Walk | null>(null);
+  walk.current ??= new Walk(redraw, cellId => now.current.reveal(cellId));
   useEffect(() => {
     const here = document.createElement('div');
     const old = [...(node.current?.children ?? [])];
@@ -89,6 +93,7 @@ function Drawing(props: {
     drawn.then(
       found => {
         old.forEach(one => one.remove());
+        walk.current?.over(found);
         const [deaf, loose] = [listen(found, answer, now), fitted(found, here)];
         stop = () => {
           deaf();
@@ -109,10 +114,50 @@ function Drawing(props: {
   }, [charts, answer]);
   return (
     <>
-      <div className="jp-Costmeter-timelineChart" ref={node} role="img" aria-label={text} />
+      <Keys walk={walk.current} text={text} node={node} />
       {problem !== null && <p className="jp-Costmeter-error">{problem}</p>}
       <p className="jp-Costmeter-quiet">{text}</p>
     </>
+  );
+}
+
+/** The chart's place: with the keyboard one goes from cell to cell, which is said. */
+function Keys(props: {
+  walk: Walk;
+  text: string;
+  node: React.RefObject<HTMLDivElement>;
+}): React.JSX.Element {
+  const { walk, text, node } = props;
+  const { words } = useView();
+  const id = useId();
+  const press = (event: React.KeyboardEvent): void => {
+    const other = event.ctrlKey || event.altKey || event.metaKey || event.target !== node.current;
+    if (!other && walk.press(event.key)) {
+      event.preventDefault();
+      event.stopPropagation();
+    }
+  };
+  return (
+    <div className="jp-Costmeter-timelineSaid">
+      <div
+        className="jp-Costmeter-timelineChart"
+        ref={node}
+        role="application"
+        aria-roledescription={words.__('chart')}
+        aria-label={text}
+        aria-describedby={id}
+        tabIndex={0}
+        onKeyDown={press}
+      />
+      <p className="jp-Costmeter-timelineKeys jp-Costmeter-quiet" id={id}>
+        {words.__(
+          '← and → go from cell to cell, Enter goes into the notebook, + and − zoom, 0 shows all.'
+        )}
+      </p>
+      <p className="jp-Costmeter-timelineBand" role="status">
+        {walk.band !== null && rewritten(walk.band.told)}
+      </p>
+    </div>
   );
 }
 
