@@ -124,7 +124,8 @@ class SharedLedger:
         owner = {} if self._acting is None else {"owner": self._acting.owner}
         values = [{**owner, **{name: _letters(value) for name, value in row.items()}} for row in found]
         if values:
-            connection.execute(insert(table).on_conflict_do_nothing(), values)
+            # only what returns something goes in statements of many rows, each of which wakes the sums' trigger once
+            connection.execute(insert(table).on_conflict_do_nothing().returning(sa.literal_column("1")), values)
 
     # Reading
 
