@@ -1,7 +1,7 @@
-"""The lab's rollup by UTC month: of the hourly one, kept by the same triggers, so that a view reads a few rows a person.
+"""The lab's rollup by UTC month: of the hourly one, kept by the same triggers; so a view reads a few rows a person.
 
-A transaction adds to rows of its one owner, so it takes that owner's lock first: what is made anew (where a cell that was
-taken for killed gives way) must not miss what somebody else adds meanwhile.
+A transaction adds to rows of its one owner, so it takes that owner's lock first: what is made anew (where a cell that
+was taken for killed gives way) must not miss what somebody else adds meanwhile.
 """
 
 from __future__ import annotations

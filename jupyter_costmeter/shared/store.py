@@ -138,10 +138,13 @@ class SharedLedger:
 
     def check(self) -> list[str]:
         """Where a rollup differs from what the records say, one sentence each; reads all that this user may see."""
-        rollups = (("used", 8, pieces("costmeter.figure")), ("monthly", 5, pieces_of_months("costmeter.used")))
+        rollups = (
+            (tables.used, 8, pieces("costmeter.figure")),
+            (tables.monthly, 5, pieces_of_months("costmeter.used")),
+        )
         with self._begun() as connection:
             self._check(connection)
-            return [one for name, keys, made in rollups for one in _differing(connection, name, keys, made)]
+            return [one for table, keys, made in rollups for one in _differing(connection, table, keys, made)]
 
     # The connection
 
@@ -252,13 +255,13 @@ def _origins(records: Iterable[CellRecord]) -> list[rows.Row]:
     return [rows.provenance_row(origin) for origin in found]
 
 
-def _differing(connection: sa.Connection, name: str, keys: int, made: str) -> Iterator[str]:
+def _differing(connection: sa.Connection, table: sa.Table, keys: int, made: str) -> Iterator[str]:
     """Where a stored rollup, of which so many columns are the key, is not what a query makes of it."""
-    both = (connection.exec_driver_sql(query).all() for query in (f"SELECT * FROM costmeter.{name}", made))
+    both = (connection.execute(query).all() for query in (sa.select(table), sa.text(made)))
     one, other = ({tuple(row[:keys]): row[keys:] for row in found} for found in both)
     for key in sorted(one.keys() | other.keys()):
         if not _alike(one.get(key), other.get(key)):
-            yield f"{name} {key}: {one.get(key)} is stored, {other.get(key)} is right"
+            yield f"{table.name} {key}: {one.get(key)} is stored, {other.get(key)} is right"
 
 
 def _alike(one: Sequence[Any] | None, other: Sequence[Any] | None) -> bool:
