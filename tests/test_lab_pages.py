@@ -130,7 +130,7 @@ def test_away_it_says_what_was_known_and_since_when(lab: Lab, says: Says, postgr
 def test_an_older_database_and_one_without_rights_say_what_to_do(lab: Lab, says: Says, postgres: Postgres) -> None:
     postgres.run("CREATE USER dora")
     assert "grants you costmeter_member" in says("dora")
-    postgres.run("DELETE FROM costmeter.migration WHERE number = 2", database=lab.name)
+    postgres.run("DELETE FROM costmeter.migration WHERE number > 1", database=lab.name)
     assert "sync --init" in says("ada")
 
 

@@ -15,7 +15,7 @@ from shared_ledgers import Postgres, running
 
 from jupyter_costmeter.errors import LedgerTooNew
 from jupyter_costmeter.record import BUCKETS, CellRecord, Figure, Usage
-from jupyter_costmeter.shared import tables
+from jupyter_costmeter.shared import store, tables
 from jupyter_costmeter.shared.migrations import MIGRATIONS
 from jupyter_costmeter.shared.store import Batch, SharedLedger, ShareError
 from jupyter_costmeter.tag import tags_of
@@ -161,6 +161,37 @@ def test_a_later_versions_is_left_alone(lab: Callable[[str], SharedLedger]) -> N
     for deed in (lambda: lab("ada").take(BATCH), head.prepare):
         with pytest.raises(LedgerTooNew, match="9.0"):
             deed()
+
+
+def test_a_rollup_that_is_wrong_is_found(lab: Callable[[str], SharedLedger]) -> None:
+    head = lab("head_of_lab")
+    head.take(BATCH)
+    assert head.check() == []
+    for table in ("used", "monthly"):
+        with head._begun() as connection:
+            connection.exec_driver_sql(f"UPDATE costmeter.{table} SET count = count + 1 WHERE name = 'cpu_s'")
+        assert {one.split()[0] for one in head.check()} >= {table}
+
+
+def test_an_older_database_gets_its_months(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was there before the monthly rollup is in it, too."""
+    postgres.run("CREATE DATABASE older")
+    head = SharedLedger(postgres.address("head_of_lab", "older"))
+    monkeypatch.setattr(store, "MIGRATIONS", MIGRATIONS[:1])
+    assert head.prepare() == 1
+    postgres.run(
+        SOMEBODY_ELSES,
+        "INSERT INTO costmeter.provenance VALUES ('ada', 'o', 'measured', 'clock', 0.1, NULL, false)",
+        "INSERT INTO costmeter.cell (owner, id, session_id, seq, started_at, wall_s, outcome, bucket)"
+        " VALUES ('ada', 'c', 'x', 1, 1790000000, 7200, 'ok', 'cell')",
+        "INSERT INTO costmeter.figure VALUES ('ada', 'c', 'cpu_s', '', 60, 'o')",
+        database="older",
+    )
+    monkeypatch.undo()
+    assert head.prepare() == len(MIGRATIONS) - 1
+    assert head.check() == []
+    assert told(head, sa.select(tables.monthly.c.value))[0] == pytest.approx((60.0,))
+    head.close()
 
 
 # The rollup

@@ -52,7 +52,7 @@ FOR_WHOM = """(CASE WHEN pg_has_role(session_user, 'costmeter_service', 'USAGE')
 ELSEWHERE = (
     next(one for one in labs.FUNCTIONS if WHO in one).replace(WHO, FOR_WHOM).replace("CREATE", "CREATE OR REPLACE", 1)
 )
-KEYED = ("session", "provenance", "cell", "figure", "tag", "budget_event", "used")
+KEYED = ("session", "provenance", "cell", "figure", "tag", "budget_event", "used", "monthly")
 MIGRATION = (
     ROLE,
     "GRANT costmeter_member TO costmeter_service",
@@ -61,7 +61,7 @@ MIGRATION = (
     *(
         f"ALTER POLICY adds ON costmeter.{name} WITH CHECK (owner = (SELECT costmeter.me()))"
         for name in KEYED
-        if name != "used"
+        if name not in ("used", "monthly")
     ),
     "ALTER POLICY takes_back ON costmeter.cell USING (owner = (SELECT costmeter.me()) AND outcome = 'killed')",
     """
@@ -70,7 +70,7 @@ MIGRATION = (
         WHERE c.owner = figure.owner AND c.id = figure.cell_id AND c.outcome = 'killed'))""",
     *(
         f"CREATE POLICY grouped ON costmeter.{name} FOR SELECT TO costmeter_service USING {OWNERS}"
-        for name in ("used", "provenance")
+        for name in ("used", "monthly", "provenance")
     ),
     "ALTER POLICY own ON costmeter.budget USING (person IS NULL OR person = (SELECT costmeter.me()))",
     f"CREATE POLICY grouped ON costmeter.budget FOR SELECT TO costmeter_service USING {GROUP.format(whose='person')}",

@@ -6,6 +6,8 @@ and give sums only, of periods that the caller cannot choose: of a budget's curr
 
 from __future__ import annotations
 
+from .monthly import TABLE
+
 #: A lab's budget: of everybody together (``pool``), of each by themselves, or of one person; ``figures`` are the names
 #: in ``used`` that its measure is the sum of.
 BUDGETS = (
@@ -113,24 +115,17 @@ FUNCTIONS = (
     CREATE FUNCTION costmeter.pool(months integer)
     RETURNS TABLE (month date, name text, method text, value float8, error float8, count bigint, missing bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
-        SELECT m.month::date, s.name, p.method, sum(s.value), sum(abs(s.value) * p.uncertainty),
-               sum(s.count)::bigint, sum(s.missing)::bigint
-        FROM generate_series(date_trunc('month', now() AT TIME ZONE 'UTC') - (months - 1) * interval '1 month',
-                             now() AT TIME ZONE 'UTC', interval '1 month') AS m (month)
-        CROSS JOIN LATERAL (
-            SELECT u.owner, u.name, u.provenance_id, sum(u.value) AS value, sum(u.count) AS count,
-                   sum(u.missing) AS missing
-            FROM costmeter.used AS u
-            WHERE u.hour >= floor(extract(epoch FROM m.month) / 3600)::bigint
-                AND u.hour < floor(extract(epoch FROM m.month + interval '1 month') / 3600)::bigint
-            GROUP BY 1, 2, 3) AS s
-        JOIN costmeter.provenance AS p ON p.owner = s.owner AND p.id = s.provenance_id
+        SELECT m.month, m.name, p.method, sum(m.value), sum(abs(m.value) * p.uncertainty),
+               sum(m.count)::bigint, sum(m.missing)::bigint
+        FROM costmeter.monthly AS m
+        JOIN costmeter.provenance AS p ON p.owner = m.owner AND p.id = m.provenance_id
+        WHERE m.month > date_trunc('month', now() AT TIME ZONE 'UTC') - months * interval '1 month'
         GROUP BY 1, 2, 3
     $$""",
 )
 BOTH = "TO costmeter_member, costmeter_head"
 GRANTS = (
-    f"GRANT SELECT ON costmeter.budget, costmeter.budget_event {BOTH}",
+    f"GRANT SELECT ON costmeter.budget, costmeter.budget_event, costmeter.monthly {BOTH}",
     f"GRANT INSERT ON costmeter.budget_event {BOTH}",
     "GRANT INSERT, UPDATE, DELETE ON costmeter.budget TO costmeter_head",
     *(f"REVOKE ALL ON FUNCTION costmeter.{function} FROM PUBLIC" for function in ("elsewhere(text)", "pool(integer)")),
@@ -138,9 +133,15 @@ GRANTS = (
 )
 OWN = "(set_by = current_user)"
 SECURITY = (
-    *(f"ALTER TABLE costmeter.{name} ENABLE ROW LEVEL SECURITY" for name in ("budget", "budget_event")),
-    f"CREATE POLICY own ON costmeter.budget_event FOR SELECT USING (owner = {ME})",
-    "CREATE POLICY head ON costmeter.budget_event FOR SELECT TO costmeter_head USING (true)",
+    *(f"ALTER TABLE costmeter.{name} ENABLE ROW LEVEL SECURITY" for name in ("budget", "budget_event", "monthly")),
+    *(
+        policy
+        for name in ("budget_event", "monthly")
+        for policy in (
+            f"CREATE POLICY own ON costmeter.{name} FOR SELECT USING (owner = {ME})",
+            f"CREATE POLICY head ON costmeter.{name} FOR SELECT TO costmeter_head USING (true)",
+        )
+    ),
     "CREATE POLICY adds ON costmeter.budget_event FOR INSERT WITH CHECK (owner = current_user)",
     "CREATE POLICY own ON costmeter.budget FOR SELECT USING (person IS NULL OR person = current_user)",
     "CREATE POLICY head ON costmeter.budget FOR SELECT TO costmeter_head USING (true)",
@@ -148,4 +149,4 @@ SECURITY = (
     f"CREATE POLICY changes ON costmeter.budget FOR UPDATE TO costmeter_head USING (true) WITH CHECK {OWN}",
     "CREATE POLICY takes_away ON costmeter.budget FOR DELETE TO costmeter_head USING (true)",
 )
-LABS: tuple[str, ...] = (*BUDGETS, *INDEXES, *BY_INDEX, *FUNCTIONS, *GRANTS, *SECURITY)
+LABS: tuple[str, ...] = (*BUDGETS, *TABLE, *INDEXES, *BY_INDEX, *FUNCTIONS, *GRANTS, *SECURITY)

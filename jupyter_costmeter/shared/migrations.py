@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..uses import MEMORY, NAMES, WORK
 from . import acting
 from .labs import LABS
+from .monthly import triggers
 
 ROLES = """
 DO $$
@@ -219,6 +220,6 @@ SECURITY = (
 )
 MIGRATIONS: list[tuple[str, tuple[str, ...]]] = [
     ("first", (ROLES, *TABLES, SPREAD, *TRIGGERS, *GRANTS, *SECURITY)),
-    ("labs", LABS),
+    ("labs", (*LABS, *triggers(pieces("added"), pieces(OF_SESSIONS)))),
     ("a service acts for others", acting.MIGRATION),
 ]

@@ -22,6 +22,7 @@ from ..version import __version__
 from . import acting, secret, tables
 from .acting import Acting
 from .migrations import MIGRATIONS, pieces
+from .monthly import pieces_of_months
 
 #: Seconds that a connection, and then any one statement, may take: behind it somebody may wait.
 CONNECT_S, STATEMENT_S = 5, 60
@@ -137,19 +138,14 @@ class SharedLedger:
             return dict(map(tuple, connection.execute(query)))
 
     def check(self) -> list[str]:
-        """Where the rollup differs from what the records say, one sentence each; reads all that this user may see."""
-        keys = [c for c in tables.used.columns if c.name not in ("value", "count", "missing")]
-        stored = sa.select(tables.used).order_by(*keys)
-        made = sa.text(pieces("costmeter.figure"))
+        """Where a rollup differs from what the records say, one sentence each; reads all that this user may see."""
+        rollups = (
+            (tables.used, 8, pieces("costmeter.figure")),
+            (tables.monthly, 5, pieces_of_months("costmeter.used")),
+        )
         with self._begun() as connection:
             self._check(connection)
-            both = (connection.execute(query).all() for query in (stored, made))
-            one, other = ({tuple(row[:8]): row[8:] for row in found} for found in both)
-        return [
-            f"used {key}: {one.get(key)} is stored, {other.get(key)} is right"
-            for key in sorted(one.keys() | other.keys())
-            if not _alike(one.get(key), other.get(key))
-        ]
+            return [one for table, keys, made in rollups for one in _differing(connection, table, keys, made)]
 
     # The connection
 
@@ -258,6 +254,15 @@ def _session_row(info: SessionInfo) -> rows.Row:
 def _origins(records: Iterable[CellRecord]) -> list[rows.Row]:
     found: set[Provenance] = {figure.provenance for record in records for figure in record.usage.figures}
     return [rows.provenance_row(origin) for origin in found]
+
+
+def _differing(connection: sa.Connection, table: sa.Table, keys: int, made: str) -> Iterator[str]:
+    """Where a stored rollup, of which so many columns are the key, is not what a query makes of it."""
+    both = (connection.execute(query).all() for query in (sa.select(table), sa.text(made)))
+    one, other = ({tuple(row[:keys]): row[keys:] for row in found} for found in both)
+    for key in sorted(one.keys() | other.keys()):
+        if not _alike(one.get(key), other.get(key)):
+            yield f"{table.name} {key}: {one.get(key)} is stored, {other.get(key)} is right"
 
 
 def _alike(one: Sequence[Any] | None, other: Sequence[Any] | None) -> bool:

@@ -48,6 +48,16 @@ used = sa.Table(
     sa.Column("count", sa.BigInteger),
     sa.Column("missing", sa.BigInteger),
 )
+#: Derived of that, by UTC month; ``last`` is the last of its hours.
+monthly = sa.Table(
+    "monthly",
+    metadata,
+    *(sa.Column(name, sa.Text) for name in ("owner", "project")),
+    sa.Column("month", sa.Date),
+    *(sa.Column(name, sa.Text) for name in ("name", "provenance_id")),
+    sa.Column("value", sa.Float),
+    *(sa.Column(name, sa.BigInteger) for name in ("count", "missing", "last")),
+)
 migration = sa.Table(
     "migration",
     metadata,

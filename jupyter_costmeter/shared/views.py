@@ -24,23 +24,14 @@ from .store import SharedLedger
 #: What sums over several people say of where they come from.
 TOGETHER = "the lab's ledger, all together"
 #: By person, month and project: what one may read of it is row-level security's affair.
-#: The provenances are few, and joined when the sums are made.
 BY_PERSON = """
-SELECT s.owner, m.month::date AS month, s.project, s.last, s.name, s.value, s.count, s.missing, p.method, p.source,
-       p.uncertainty, p.reason, p.absent
-FROM generate_series(date_trunc('month', now() AT TIME ZONE 'UTC') - (:months - 1) * interval '1 month',
-                     now() AT TIME ZONE 'UTC', interval '1 month') AS m (month)
-CROSS JOIN LATERAL (
-    SELECT u.owner, u.project, u.name, u.provenance_id, max(u.hour) AS last, sum(u.value) AS value,
-           sum(u.count)::bigint AS count, sum(u.missing)::bigint AS missing
-    FROM costmeter.used AS u
-    WHERE u.name <> 'memory_byte_s' {whose}
-        AND u.hour >= floor(extract(epoch FROM m.month) / 3600)::bigint
-        AND u.hour < floor(extract(epoch FROM m.month + interval '1 month') / 3600)::bigint
-    GROUP BY 1, 2, 3, 4) AS s
-JOIN costmeter.provenance AS p ON p.owner = s.owner AND p.id = s.provenance_id
-ORDER BY s.owner, month, s.project, s.name"""
-MINE = BY_PERSON.format(whose=f"AND u.owner = {ME}")
+SELECT m.owner, m.month, m.project, m.last, m.name, m.value, m.count, m.missing, p.method, p.source, p.uncertainty,
+       p.reason, p.absent
+FROM costmeter.monthly AS m JOIN costmeter.provenance AS p ON p.owner = m.owner AND p.id = m.provenance_id
+WHERE m.name <> 'memory_byte_s' {whose}
+    AND m.month > date_trunc('month', now() AT TIME ZONE 'UTC') - :months * interval '1 month'
+ORDER BY m.owner, m.month, m.project, m.name"""
+MINE = BY_PERSON.format(whose=f"AND m.owner = {ME}")
 ALL = BY_PERSON.format(whose="")
 POOL = "SELECT month, name, method, value, error, count, missing FROM costmeter.pool(:months) ORDER BY month, name"
 
