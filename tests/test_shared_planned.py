@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -173,6 +173,36 @@ def test_it_calls_projects_as_we_do(postgres: Postgres, name: str) -> None:
     with postgres.periods.of("ada").reading() as connection:  # type: ignore[attr-defined]
         found = connection.exec_driver_sql("SELECT costmeter.called(%s)", (name,)).scalar_one()
     assert found == called(name)
+
+
+#: Hours around the turns of UTC months of a few years, and the years themselves.
+HOUR = st.builds(
+    lambda month, more: int(datetime(2024 + month // 12, 1 + month % 12, 1, tzinfo=timezone.utc).timestamp()) // 3600 + more,
+    st.integers(0, 40),
+    st.integers(-3, 3) | st.integers(-800, 800),
+)
+
+
+@given(since=st.none() | HOUR, until=st.none() | HOUR, hours=st.lists(HOUR, min_size=5, max_size=30))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_hour_of_a_period_is_read_once(
+    postgres: Postgres, since: int | None, until: int | None, hours: list[int]
+) -> None:
+    """In a whole month of the monthly rollup, or by itself before or after these."""
+    if since is not None and until is not None and since > until:
+        since, until = until, since
+    if not hasattr(postgres, "periods"):
+        postgres.periods = Lab(postgres)  # type: ignore[attr-defined]
+    with postgres.periods.of("ada").reading() as connection:  # type: ignore[attr-defined]
+        asked = "SELECT * FROM costmeter.whole_months(CAST(%s AS bigint), CAST(%s AS bigint))"
+        first, after, month, end_month = connection.exec_driver_sql(asked, (since, until)).one()
+    least, most = since or 0, until if until is not None else 4_000_000_000
+    for hour in {*hours, least, most - 1, most, first, first - 1, after, after - 1}:
+        if hour > 200_000_000:
+            continue  # beyond Python's calendar
+        day = datetime.fromtimestamp(3600 * hour, timezone.utc).date()
+        ways = [least <= hour < min(first, most), month <= day < end_month, after <= hour < most]
+        assert sum(ways) == (least <= hour < most), (hour, ways)
 
 
 # Nothing twice

@@ -85,6 +85,19 @@ FUNCTIONS = (
                      THEN extract(epoch FROM (date_trunc(per, at AT TIME ZONE zone)
                                               + ('1 ' || per)::interval) AT TIME ZONE zone) END / 3600)::bigint
     $$""",
+    # The whole UTC months of a period of hours: their hours [first, after) and their names [month, end_month). In a
+    # period without one both are empty, and all of its hours lie before them.
+    """
+    CREATE FUNCTION costmeter.whole_months(since bigint, until bigint)
+    RETURNS TABLE (first bigint, after bigint, month date, end_month date) LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+        SELECT extract(epoch FROM n.month AT TIME ZONE 'UTC')::bigint / 3600,
+               extract(epoch FROM n.end_month AT TIME ZONE 'UTC')::bigint / 3600, n.month::date, n.end_month::date
+        FROM (
+            SELECT o.month, greatest(o.month, costmeter.month(coalesce(until, 4000000))::timestamp) AS end_month
+            FROM (SELECT date_trunc('month', to_timestamp(3600.0 * coalesce(since, 0) - 1) AT TIME ZONE 'UTC')
+                         + interval '1 month' AS month) AS o
+        ) AS n
+    $$""",
     # What all others used of each budget in its period of now, as one sum by figure and method.
     r"""
     CREATE FUNCTION costmeter.elsewhere(me text)
@@ -99,13 +112,21 @@ FUNCTIONS = (
                sum(s.count)::bigint, sum(s.missing)::bigint
         FROM costmeter.budget AS b
         CROSS JOIN LATERAL costmeter.period(b.per, b.zone, b.starts, b.ends, now()) AS d
+        CROSS JOIN LATERAL costmeter.whole_months(d.first, d.after) AS w
         CROSS JOIN LATERAL (
-            SELECT u.owner, u.project, u.name, u.provenance_id, sum(u.value) AS value, sum(u.count) AS count,
-                   sum(u.missing) AS missing
+            SELECT u.owner, u.project, u.name, u.provenance_id, u.value, u.count, u.missing
             FROM costmeter.used AS u
-            WHERE u.name = ANY (b.figures)
-                AND u.hour >= coalesce(d.first, 0) AND u.hour < coalesce(d.after, 4000000000) AND u.owner <> me
-            GROUP BY 1, 2, 3, 4) AS s
+            WHERE u.name = ANY (b.figures) AND u.owner <> me
+                AND u.hour >= coalesce(d.first, 0) AND u.hour < least(w.first, coalesce(d.after, 4000000000))
+            UNION ALL
+            SELECT u.owner, u.project, u.name, u.provenance_id, u.value, u.count, u.missing
+            FROM costmeter.used AS u
+            WHERE u.name = ANY (b.figures) AND u.owner <> me
+                AND u.hour >= w.after AND u.hour < coalesce(d.after, 4000000000)
+            UNION ALL
+            SELECT m.owner, m.project, m.name, m.provenance_id, m.value, m.count, m.missing
+            FROM costmeter.monthly AS m
+            WHERE m.name = ANY (b.figures) AND m.owner <> me AND m.month >= w.month AND m.month < w.end_month) AS s
         JOIN costmeter.provenance AS p ON p.owner = s.owner AND p.id = s.provenance_id
         WHERE b.whose <> 'person' AND (b.project IS NULL OR costmeter.called(s.project) = b.project)
         GROUP BY 1, 2, 3;
