@@ -78,7 +78,7 @@ from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.gathering import gather
 from jupyter_costmeter.ledger import open_ledger
 statement = gather(open_ledger(Path("ledger.sqlite")), ALL, Costing(None, Path("intensity")))
-"""
+""",
 }
 
 

@@ -163,7 +163,8 @@ def test_its_periods_are_ours(postgres: Postgres, zone: str, data: st.DataObject
 
 
 @given(
-    name=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12) | st.from_regex(r"[/\\a]{0,6}", fullmatch=True)
+    name=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
+    | st.from_regex(r"[/\\a]{0,6}", fullmatch=True)
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_it_calls_projects_as_we_do(postgres: Postgres, name: str) -> None:
