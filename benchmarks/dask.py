@@ -75,13 +75,13 @@ class Notebook:
 
         hooks = self.ip.costmeter
         sending.put_back()
-        for one in hooks.clusters._clusters.values():
+        for one in hooks.dask.clusters._clusters.values():
             if on:
                 one.register()
             else:
                 one._ask("unregister_worker_plugin", name=plugin.NAME)
         if on:
-            hooks.clusters._found(sys.modules["distributed.client"])
+            hooks.dask._found(sys.modules["distributed.client"])
             time.sleep(2.0)  # the workers' meters open their drivers
 
     def cell(self, code: str, tasks: int) -> float:

@@ -81,7 +81,7 @@ def connect(kernel: Kernel, made: Cluster, workers: int = 1) -> None:
     answer = kernel.run(f"from distributed import Client\nclient = Client({made.address!r})")
     assert answer["status"] == "ok", kernel.text
     kernel.run(f"client.wait_for_workers({workers})")
-    until(kernel, "all(c.tried.is_set() for c in get_ipython().costmeter.clusters._clusters.values())")
+    until(kernel, "all(c.tried.is_set() for c in get_ipython().costmeter.dask.clusters._clusters.values())")
     time.sleep(3.0)  # a worker's meter opens its drivers
 
 
@@ -95,6 +95,6 @@ def until(kernel: Kernel, expression: str, seconds: float = 30.0) -> None:
 
 def settled(kernel: Kernel, ledger: Ledger) -> list[CellRecord]:
     """The remote records, once all that was sent has ended and been told."""
-    until(kernel, "not get_ipython().costmeter.clusters.waiting")
+    until(kernel, "not get_ipython().costmeter.dask.clusters.waiting")
     kernel.flush()
     return [record for record in ledger.records(ALL) if record.bucket == "remote"]

@@ -21,7 +21,7 @@ from IPython.display import display
 
 from .. import current, guard, inheriting
 from ..record import Outcome
-from ..remote.clusters import Clusters
+from ..remote.waiting import Waiting
 from ..runs import Run
 from .hold import Hold
 from .label import take_label
@@ -53,7 +53,7 @@ class Hooks:
         self.live = Live(ip, self.session)
         self.hold = Hold(ip, self.session)
         self.magics = CostMagics(ip, self.session, self.live)
-        self.clusters = Clusters(self.session)
+        self.dask = Waiting(self.session)
         self._auditing: Audit | None = None  # the cell that runs
         self._ready = False  # whether the first cell has come
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
@@ -72,7 +72,7 @@ class Hooks:
         current.inherit(self.session)
         self.live.start()
         if self.session.settings.dask:
-            self.clusters.open()
+            self.dask.open()
         self._enter_running_cell()
 
     def unregister(self) -> None:
@@ -85,7 +85,7 @@ class Hooks:
         for kind in ("line", "cell"):
             self.ip.magics_manager.magics[kind].pop("cost", None)
         self._leave_running_cells()
-        self.clusters.close()
+        self.dask.close()
         self.session.meter.pause_tracing()
         inheriting.pause()
         self.magics.stop()
@@ -169,7 +169,7 @@ class Hooks:
             if self._auditing is not None:
                 self._end_audit()
             if self.session.settings.dask:
-                self.clusters.greet()
+                self.dask.greet()
         except Exception as error:
             guard.report("the hook after a cell", error)
         except KeyboardInterrupt:  # the cell that it was meant for has ended

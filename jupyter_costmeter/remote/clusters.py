@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +18,6 @@ from typing import Any
 
 from .. import guard
 from ..billing import bill
-from ..flops.imports import Imports
 from ..reading import WAIT_S
 from ..record import CellRecord, Usage
 from ..runs import Run, record_id_of
@@ -54,9 +52,12 @@ class Cell:
         self.records = 0
         self.silent_since: float | None = None
         self._pending: list[Any] = []
+        self._count = 0  # of tasks that it waits for, at least
 
     def sent(self, states: Iterable[Any]) -> None:
-        self._pending += states
+        found = list(states)
+        self._pending += found
+        self._count += len(found)
         self.changed_at = time.monotonic()
 
     @property
@@ -65,8 +66,9 @@ class Cell:
         while self._pending and self._pending[-1].status != "pending":
             self._pending.pop()
         quiet_s = max(QUIET_S, BEATS * self.cluster.every_s)
-        if self.told.of("settled") < self.told.of("pieces"):  # a busy worker owes us figures, or was lost with them
-            quiet_s += OWED_S
+        ran = sum(self.told.of(kind) for kind in ("done", "failed", "inside"))
+        if ran < self._count or self.told.of("settled") < self.told.of("pieces"):
+            quiet_s += OWED_S  # a busy worker owes us figures, or was lost with them; or their results were there
         return not self._pending and time.monotonic() - self.changed_at > quiet_s
 
     def note(self, numbers: dict[told.Name, float]) -> None:
@@ -92,38 +94,27 @@ class Clusters:
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._where: str | None = None
-        self._made = 0  # clients, when they were last looked at
         atexit.register(self.close)
-        self._imports = Imports({"distributed.client": self._found})
 
-    def open(self) -> None:
-        """Wait for the user to import distributed, or find that it has been."""
+    def open(self, client: Any) -> None:
+        """Mark what all clients of this class send from now on."""
         self.session.elsewhere = self.notes
-        self._imports.open()
+        put_in(client, Sending(self._mark, self._sent))
 
-    def greet(self) -> None:
-        """A cell has ended: put the plugin on the clusters of clients that it made, so that no later cell waits."""
-        module = sys.modules.get("distributed.client")
-        if module is None or (made := module._global_client_index[0]) == self._made:
-            return
-        self._made = made
-        for client in list(module._global_clients.values()):
+    def greet(self, clients: Iterable[Any]) -> None:
+        """Put the plugin on the workers of clients that are new."""
+        for client in clients:
             address = _address(client)
             if address and address not in self._clusters:
                 self._join(address, client)
 
     def close(self) -> None:
         """No tasks are marked any more; what was told so far is billed."""
-        self._imports.close()
         put_back()
         if self._open and not self.session.forked:
             done = threading.Event()
             self._inbox.put(done)
             done.wait(LAST_S)
-
-    @guard.guarded("distributed's client")
-    def _found(self, module: Any) -> None:
-        put_in(module.Client, Sending(self._mark, self._sent))
 
     # On the user's path
 
@@ -161,7 +152,8 @@ class Clusters:
     def _sent(self, client: Any, mark: str, futures: dict[Any, Any]) -> None:
         address = client.scheduler.address
         key = f"{mark.partition('|')[0]} {address}"
-        self._cells[key].sent([future._state for future in futures.values()])
+        states = (getattr(future, "_state", None) for future in futures.values())
+        self._cells[key].sent([state for state in states if state is not None])
         if key not in self._open:
             self._open.add(key)
             self._inbox.put(None)
@@ -259,7 +251,11 @@ class Clusters:
     def notes(self, record: CellRecord | None = None) -> Iterator[str]:
         """What a reader must know of what workers did for a cell, or for all of them."""
         cells = [cell for cell in list(self._cells.values()) if record is None or cell.id == record.id]
-        return told.notes([cell.told for cell in cells])
+        yield from told.notes([cell.told for cell in cells])
+        open_cells = [cell for cell in cells if f"{cell.id} {cell.cluster.address}" in self._open]
+        if open_cells:
+            whose = told.counted(len(open_cells), "cell")
+            yield f"Tasks of {whose} go on elsewhere, or have just ended: billed when all of them have been told."
 
 
 def _address(client: Any) -> str | None:

@@ -157,20 +157,20 @@ def notes(cells: Iterable[Told]) -> Iterator[str]:
     hosts = {cell.host(worker) for cell in known for worker in cell.workers}
     if workers:
         tasks, failed, seconds = (sum(cell.of(kind) for cell in known) for kind in ("done", "failed", "task_s"))
-        where = f"{_counted(len(workers), 'worker')} on {_counted(len(hosts), 'host')}"
-        yield f"Elsewhere, for cells: {where} ran {_counted(int(tasks + failed), 'task')} in {quantity(seconds, 's')}."
+        where = f"{counted(len(workers), 'worker')} on {counted(len(hosts), 'host')}"
+        yield f"Elsewhere, for cells: {where} ran {counted(int(tasks + failed), 'task')} in {quantity(seconds, 's')}."
         if failed:
-            yield f"Of these, {_counted(int(failed), 'run')} of tasks failed, to be tried again or not: in the sums."
+            yield f"Of these, {counted(int(failed), 'run')} of tasks failed, to be tried again or not: in the sums."
     yield from _of_lost(known)
     yield from sorted({f"Not metered: {why}." for cell in known for w in cell.workers if (why := _why(cell, w))})
     if inside := int(sum(cell.of("inside") for cell in known)):
         own = "on workers in this kernel's own process tree: they are in the cells' own figures"
-        yield f"{_counted(inside, 'task')} ran {own}."
+        yield f"{counted(inside, 'task')} ran {own}."
 
 
 def _of_lost(known: Iterable[Told]) -> Iterator[str]:
     for worker, (ran, had) in sorted({w: counts for cell in known for w, counts in cell.lost.items()}.items()):
-        again = f"{_counted(ran, 'task')} that it ran and {_counted(had, 'result')} that it had were computed again"
+        again = f"{counted(ran, 'task')} that it ran and {counted(had, 'result')} that it had were computed again"
         yield f"The worker {worker} was lost: {again}; what it did last is not in the sums."
 
 
@@ -179,5 +179,6 @@ def _why(cell: Told, worker: str) -> str:
     return "" if why.startswith("the meter was still starting") else why
 
 
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """``1 task``, ``10,000 tasks``."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -132,7 +132,7 @@ def test_workers_of_this_kernel_are_in_its_cells_already(start_kernel: Start, le
     made = f"LocalCluster(n_workers=1, threads_per_worker=1, processes={processes}, dashboard_address=None)"
     kernel.run(f"from distributed import Client, LocalCluster\nclient = Client({made})")
     kernel.run(SPIN)
-    until(kernel, "all(c.tried.is_set() for c in get_ipython().costmeter.clusters._clusters.values())")
+    until(kernel, "all(c.tried.is_set() for c in get_ipython().costmeter.dask.clusters._clusters.values())")
     kernel.run("client.submit(spin, 1.0).result()", "work")
     assert not settled(kernel, ledger)
     assert value(ran(ledger, "work"), "cpu_s") == pytest.approx(1.0, abs=0.5)
@@ -212,7 +212,7 @@ def test_no_cell_waits_for_a_scheduler_that_hangs(start_kernel: Start, one: Clus
     kernel.run("more = client.submit(abs, -2)", "during")
     kernel.run("1 + 1")
     assert time.monotonic() - began < 3.0
-    kernel.run("get_ipython().costmeter.clusters.close()")  # as when the kernel ends
+    kernel.run("get_ipython().costmeter.dask.clusters.close()")  # as when the kernel ends
     kernel.flush()
     (found,) = [r for r in ledger.records(ALL) if r.bucket == "remote" and r.cell_id == "during"]
     energy = found.usage.figure("cpu_energy_j")
