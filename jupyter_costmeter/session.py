@@ -58,7 +58,7 @@ class Session:
         self.settings = settings
         self.problems = [Status("setting", False, p, "correct it and start the kernel again") for p in problems]
         self.problems += parts.problems
-        # Forked: in a child, which begins its own. Cells only: in a kernel, where a block outside of cells is background.
+        # Forked: in a child, which begins its own. Cells only: in a kernel; a block outside of them is background.
         self.forked = self.in_child = self.cells_only = False
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
         self.elsewhere: Callable[[CellRecord | None], Iterable[str]] = lambda _: ()  # said of others' work for cells
