@@ -56,10 +56,10 @@ class Session:
     ) -> None:
         parts = parts or built_in(settings.sensors, settings.tracers)
         self.settings = settings
-        wrong = (Status("setting", False, text, "correct it and start the kernel again") for text in problems)
-        self.problems = [*wrong, *parts.problems]
-        self.forked = self.in_child = False  # forked: set in a child, which begins a session of its own
-        self.cells_only = False  # in a kernel: a block outside of cells is background work
+        self.problems = [Status("setting", False, p, "correct it and start the kernel again") for p in problems]
+        self.problems += parts.problems
+        # Forked: in a child, which begins its own. Cells only: in a kernel; a block outside of them is background.
+        self.forked = self.in_child = self.cells_only = False
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
         self.elsewhere: Callable[[CellRecord | None], Iterable[str]] = lambda _: ()  # said of others' work for cells
         self.at_rest: list[Callable[[], None]] = []  # what may be done while nothing runs

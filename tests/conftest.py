@@ -61,7 +61,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR"):
         monkeypatch.setenv(f"JUPYTER_{name}", str(tmp_path / name.lower()))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    for name in ("JPY_SESSION_NAME", "VIRTUAL_ENV", *SUGGEST):  # what the shell that runs the tests may have set
+    slurm = [name for name in os.environ if name.startswith("SLURM_")]
+    for name in (
+        "JPY_SESSION_NAME",
+        "VIRTUAL_ENV",
+        *SUGGEST,
+        *slurm,
+    ):  # what the shell that runs the tests may have set
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

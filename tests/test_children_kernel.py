@@ -34,6 +34,9 @@ def work(n):
     for _ in range(n):
         a @ b
     return os.getpid()
+
+def ranked(rank):
+    work(10)
 """
 
 
@@ -66,10 +69,17 @@ def last(records: list[CellRecord]) -> CellRecord:
 FORK = "with multiprocessing.get_context('fork').Pool(4) as pool: done = pool.map(work, [10] * 4, 1)"
 SPAWN = FORK.replace("fork", "spawn")
 LOKY = "from joblib import Parallel, delayed\ndone = Parallel(4)(delayed(work)(10) for _ in range(4))"
+#: What accelerate's notebook_launcher and debug_launcher call.
+LAUNCHED = (
+    "import torch.multiprocessing as mp\nfrom working import ranked\n"
+    "mp.start_processes(ranked, nprocs=4, start_method='fork')"
+)
 TORCHRUN = "!torchrun --nproc-per-node 4 --standalone train.py"
 
 
-@pytest.mark.parametrize("code", [FORK, SPAWN, LOKY, TORCHRUN], ids=["fork", "spawn", "joblib", "torchrun"])
+@pytest.mark.parametrize(
+    "code", [FORK, SPAWN, LAUNCHED, LOKY, TORCHRUN], ids=["fork", "spawn", "launched", "joblib", "torchrun"]
+)
 def test_four_processes_are_their_cells_once(torch_kernel: Kernel, records: Records, ledger: Ledger, code: str) -> None:
     torch_kernel.run(code)
     found = records(torch_kernel)

@@ -36,6 +36,8 @@ LEFT_OUT = {
     "jupyter costmeter sync": "asks a database (docs/shared.md)",
     "jupyter costmeter lab": "asks one, too (test_lab_pages.py)",
     "createdb ": "makes one",
+    "#!/bin/sh": "begins a batch script",
+    "#SBATCH": "is read by sbatch",
     "psql ": "asks one",
     "./lab": "is what runs the tests",
     "pip install": "is what the wheel's tests do (test_packaging.py)",
@@ -173,7 +175,7 @@ def files(folder: Path, ledger: Path) -> None:
     made = nbformat.v4.new_notebook(cells=cells)  # type: ignore[no-untyped-call]
     for name in ("train.ipynb", "paper.ipynb", "other.ipynb", "in.ipynb"):
         nbformat.write(made, folder / name)  # type: ignore[no-untyped-call]
-    for name in ("ledger.sqlite", "node1.sqlite", "node2.sqlite"):
+    for name in ("ledger.sqlite", "node1.sqlite", "node2.sqlite", *(f"ledger.{task}.sqlite" for task in (1, 2, 3))):
         with closing(sqlite3.connect(ledger)) as whole, closing(sqlite3.connect(folder / name)) as copy:
             whole.backup(copy)
     (folder / "rates.toml").write_text('[[rates]]\nkwh = 0.3\ncurrency = "EUR"\n')

@@ -19,7 +19,10 @@ from nbformat import NotebookNode
 from shell import Ran, costmeter, here
 from test_cli import newer, said
 
+from jupyter_costmeter import allocations
+from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
+from jupyter_costmeter.slurm import job_of
 
 Run = Callable[..., Ran]
 
@@ -244,3 +247,35 @@ def test_a_ledger_that_cannot_be_written(run: Run, home: Path, ledger: Ledger, l
     assert "what the cells cost could not be kept" in shown
     assert "was written by jupyter_costmeter 99.0" in shown
     assert outputs(home / "a.run.ipynb") == ["it ran\n"]
+
+
+JOB = {
+    "SLURM_JOB_ID": "4203", "SLURM_ARRAY_JOB_ID": "4200", "SLURM_ARRAY_TASK_ID": "3", "SLURM_JOB_PARTITION": "gpu",
+    "SLURM_GPUS_ON_NODE": "2", "SLURM_JOB_CPUS_PER_NODE": "8", "SLURM_MEM_PER_NODE": "16384",
+}  # fmt: skip
+
+
+def test_in_a_job_of_slurm_what_was_given_is_kept_beside_what_was_used(home: Path, ledger: Ledger) -> None:
+    notebook(home / "train.ipynb", "import time; time.sleep(0.3)")
+    before = time.time()
+    shown = said(costmeter("run", "train.ipynb", cwd=home, **JOB, SLURM_JOB_START_TIME=str(int(before) - 100)))
+    assert "SLURM job 4200_3, partition gpu was given 2 GPUs, 8 CPUs" in " ".join(shown.split())
+    (info,) = ledger.sessions(Selection("all"))
+    job = job_of(info)
+    assert job is not None
+    assert (job.name, job.gpus, job.cpus, job.memory_bytes) == ("4200_3", 2, 8, 16 << 30)
+    (whole,) = [r for r in ledger.records(Selection("all")) if r.label == allocations.LABEL]
+    assert 100.0 < whole.wall_s <= time.time() - before + 101.0
+    summary = ledger.summary(Selection("all"))
+    assert summary.cells == 1
+    assert sum(bucket.wall_s for bucket in summary.buckets) < 100.0  # it is in no total
+    told = said(costmeter("slurm", "4200", "--all", cwd=home, PATH="/nowhere"))
+    assert "4200_3" in told
+    told = said(costmeter("doctor", cwd=home, **JOB))
+    assert "SLURM job 4200_3" in told
+
+
+def test_outside_of_slurm_nothing_is_said_of_it(home: Path, ledger: Ledger) -> None:
+    notebook(home / "train.ipynb", "1")
+    assert "SLURM" not in said(costmeter("run", "train.ipynb", cwd=home))
+    assert not [r for r in ledger.records(Selection("all")) if r.label == allocations.LABEL]
