@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 STEPS, TICKS = 150, 7
 #: A window that is not longer (days) has ticks at hours; a longer one at days, from a year on with their year.
 HOURLY_DAYS, YEAR_DAYS = 2.0, 366.0
+#: Of more days than these their names are two letters long, so that they do not touch in the sidebar.
+FEW_DAYS = 5.0
 HOURS = (1, 2, 3, 4, 6, 12)
 DAY_S = 86400.0
 HEIGHT = 160
@@ -171,7 +173,7 @@ def _midnights(start: float, end: float, zone: str, step: int) -> Iterator[float
 def _day_said(at: float, zone: str, days: float) -> str:
     when = periods.local(at + HOUR_S, zone)
     if days <= TICKS:
-        return f"{when:%a}"
+        return f"{when:%a}"[: 2 if days > FEW_DAYS else 3]
     return f"{when:%b} {when.year}" if days > YEAR_DAYS else f"{when.day} {when:%b}"
 
 
