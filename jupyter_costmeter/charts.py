@@ -245,6 +245,6 @@ def colour(plot: Any, ink: str) -> None:
 
 def frame(plot: Any, ink: str, name: str) -> None:
     """Around what the keyboard has come to; not seen until then."""
-    from bokeh.models import BoxAnnotation
+    from bokeh.models.annotations import BoxAnnotation
 
     plot.add_layout(BoxAnnotation(fill_color=None, line_color=ink, line_width=2, visible=False, name=name))
