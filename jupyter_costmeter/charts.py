@@ -241,6 +241,8 @@ def colour(plot: Any, ink: str) -> None:
     plot.axis.axis_line_alpha = plot.axis.major_tick_line_alpha = 0.4
     plot.axis.minor_tick_line_color = None
     plot.axis.major_label_text_font_size = "10px"
+    plot.axis.axis_label_text_color = ink
+    plot.axis.axis_label_text_font_style, plot.axis.axis_label_text_font_size = "normal", "11px"
 
 
 def frame(plot: Any, ink: str, name: str) -> None:
