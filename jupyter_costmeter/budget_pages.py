@@ -160,9 +160,8 @@ def burn_said(verdict: Verdict, now: float) -> str:
     if verdict.end == inf or verdict.limit <= 0:
         return f"it is spent {sooner}" if sooner else ""
     by_then = (verdict.spent.value or 0.0) + burn.per_day * (verdict.end - now) / DAY_S
-    return f"{pace} {percent(by_then / verdict.limit)} is spent by its end" + (
-        f"; all of it {sooner}" if sooner else ""
-    )
+    part = percent(by_then / verdict.limit)
+    return f"{pace} {part} is spent by its end" + (f"; all of it {sooner}" if sooner else "")
 
 
 def _on(at: float, now: float, zone: str) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 STEPS, TICKS = 150, 7
 #: A window that is not longer (days) has ticks at hours; a longer one at days, from a year on with their year.
 HOURLY_DAYS, YEAR_DAYS = 2.0, 366.0
+#: Of more days than these their names are two letters long, so that they do not touch in the sidebar.
+FEW_DAYS = 5.0
 HOURS = (1, 2, 3, 4, 6, 12)
 DAY_S = 86400.0
 HEIGHT = 160
@@ -171,7 +173,7 @@ def _midnights(start: float, end: float, zone: str, step: int) -> Iterator[float
 def _day_said(at: float, zone: str, days: float) -> str:
     when = periods.local(at + HOUR_S, zone)
     if days <= TICKS:
-        return f"{when:%a}"
+        return f"{when:%a}"[: 2 if days > FEW_DAYS else 3]
     return f"{when:%b} {when.year}" if days > YEAR_DAYS else f"{when.day} {when:%b}"
 
 
@@ -239,10 +241,12 @@ def colour(plot: Any, ink: str) -> None:
     plot.axis.axis_line_alpha = plot.axis.major_tick_line_alpha = 0.4
     plot.axis.minor_tick_line_color = None
     plot.axis.major_label_text_font_size = "10px"
+    plot.axis.axis_label_text_color = ink
+    plot.axis.axis_label_text_font_style, plot.axis.axis_label_text_font_size = "normal", "11px"
 
 
 def frame(plot: Any, ink: str, name: str) -> None:
     """Around what the keyboard has come to; not seen until then."""
-    from bokeh.models import BoxAnnotation
+    from bokeh.models.annotations import BoxAnnotation
 
     plot.add_layout(BoxAnnotation(fill_color=None, line_color=ink, line_width=2, visible=False, name=name))

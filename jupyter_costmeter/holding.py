@@ -56,8 +56,10 @@ def may_go_on(over: Sequence[Verdict], headless: bool) -> bool:
 def refusal(over: Sequence[Verdict], now: float, headless: bool, project: str | None) -> str:
     """What is printed instead of the cell's output: which budget, and the way on."""
     told = f"This cell was not started: {_all_spent(over, now)}. {_way_on(over, headless, project)}"
-    known = any(verdict.budget.origin in told for verdict in over)
-    return printable(told if known else f"{told}  # set in {_files(over)}")  # a comment, so that the line can be copied
+    if any(verdict.budget.origin in told for verdict in over):
+        return printable(told)
+    # a comment, so that the command before it can be copied
+    return printable(told + (f"  # set in {_files(over)}" if "raise it: %cost" in told else _set_in(over)))
 
 
 def _all_spent(over: Sequence[Verdict], now: float) -> str:

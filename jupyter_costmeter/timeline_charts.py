@@ -388,16 +388,11 @@ def _finish(plot: Any, ink: str, live: bool, name: str) -> None:
     colour(plot, ink)
     if live:
         frame(plot, ink, f"{name}-mark")
-    plot.axis.axis_label_text_color = ink
-    plot.axis.axis_label_text_font_style = "normal"
-    plot.axis.axis_label_text_font_size = "11px"
     for legend in plot.legend:
-        legend.label_text_color = ink
+        legend.label_text_color, legend.label_text_font_size = ink, "11px"
         legend.background_fill_color = legend.border_line_color = None
-        legend.label_text_font_size = "11px"
         legend.padding, legend.margin, legend.label_height, legend.glyph_height = 2, 0, 14, 14
-        legend.click_policy = "hide"
-        legend.ncols = 1 if len(legend.items) <= (1 if live else 4) else 2
+        legend.click_policy, legend.ncols = "hide", 1 if len(legend.items) <= (1 if live else 4) else 2
         legend.spacing = 1 if legend.ncols == 1 else 10  # beside each other they must not touch
         longest = max(len(item.label.value) for item in legend.items)
         legend.name, legend.tags = f"{name}-legend", [legend.ncols * (longest * LETTER + 30) + 70]

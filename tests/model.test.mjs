@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import test from 'node:test';
 import { parseMessage, parseReply } from '../labextension/lib/api.js';
 import { verdict } from './verdicts.mjs';
-import { lookOf, parts, SessionModel, utilisation } from '../labextension/lib/model.js';
+import { lookOf, parts, rank, SessionModel, utilisation } from '../labextension/lib/model.js';
+import { failedOf } from '../labextension/lib/wasted.js';
 
 const golden = name =>
   JSON.parse(readFileSync(new URL(`data/${name}.json`, import.meta.url), 'utf8'));
@@ -373,4 +374,14 @@ test('a message before the first history makes no old cell new', () => {
   const { model } = setup();
   model.hear(message({ closed: [] }));
   assert.deepEqual(model.learn(reply({ seq: 8 })), []);
+});
+
+test('cells that only ask us something are neither dear nor failed', () => {
+  const { cells, summary } = golden('reply');
+  const failing = { ...cells[0], id: 'ask', parent_id: null, outcome: 'error' };
+  const asks = ({ id }) => id === 'ask';
+  assert.ok(rank([failing, ...cells], 9).some(one => one.cell.id === 'ask'));
+  assert.ok(!rank([failing, ...cells], 9, asks).some(one => one.cell.id === 'ask'));
+  assert.equal(failedOf({ ...summary, failed: 1 }, [failing]).count, 1);
+  assert.equal(failedOf({ ...summary, failed: 1 }, [failing], asks), null);
 });

@@ -139,7 +139,7 @@ def test_the_pace_leads_to_the_limit_or_to_the_end() -> None:
     ("start", "end", "zone", "labels"),
     [
         # a week in which clocks go back: each tick is a midnight
-        ("2026-10-19", "2026-10-26", BERLIN, ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]),
+        ("2026-10-19", "2026-10-26", BERLIN, ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"]),
         ("2026-10-25", "2026-10-26", BERLIN, ["00:00", "04:00", "08:00", "12:00", "16:00", "20:00"]),
         ("2026-11-01", "2026-12-01", "Asia/Kolkata", [f"{day} Nov" for day in (1, 6, 11, 16, 21, 26)]),
     ],

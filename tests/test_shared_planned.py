@@ -177,7 +177,9 @@ def test_it_calls_projects_as_we_do(postgres: Postgres, name: str) -> None:
 
 #: Hours around the turns of UTC months of a few years, and the years themselves.
 HOUR = st.builds(
-    lambda month, more: int(datetime(2024 + month // 12, 1 + month % 12, 1, tzinfo=timezone.utc).timestamp()) // 3600 + more,
+    lambda month, more: (
+        int(datetime(2024 + month // 12, 1 + month % 12, 1, tzinfo=timezone.utc).timestamp()) // 3600 + more
+    ),
     st.integers(0, 40),
     st.integers(-3, 3) | st.integers(-800, 800),
 )

@@ -30,10 +30,8 @@ def test_in_words(shown: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(here(capsys, "plot", "--all"))
     assert "2 runs of cells took ≥ 3.06 kJ at a mean of ≥ 204 W, 1 of them failed, the dearest In [1]" in text
     assert "between them 550 J held idle." in text
-    assert (
-        "Highest mean power: NVIDIA A100-SXM4-40GB ≥ 300 W for 10.0 s, CPU ~3.75 W for 10.0 s, memory ~250 mW for 10.0 s."
-        in text
-    )
+    assert "Highest mean power: NVIDIA A100-SXM4-40GB ≥ 300 W for 10.0 s, CPU ~3.75 W for 10.0 s," in text
+    assert "memory ~250 mW for 10.0 s." in text
     assert "NVIDIA A100-SXM4-40GB: not measured everywhere (the GPU is lost)." in text
     assert "1 run of cells took" in said(here(capsys, "plot", "--all", "--last", "1"))
 

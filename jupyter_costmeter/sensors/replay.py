@@ -65,7 +65,7 @@ class ReplaySensor:
             return Status(self.name, False, str(error), REMEDY)
         self._devices = [_Played(d, trace.loop) if d.segments else _Following(d) for d in trace.devices]
         self.channels = tuple(_channel(device, trace.name) for device in trace.devices)
-        self.names = {d.uuid: f"{d.name} (simulated)" for d in trace.devices}
+        self.names = {d.uuid: _named(d.name) for d in trace.devices}
         self.memory_bytes = {d.uuid: int(d.memory_bytes) for d in trace.devices}
         self._began_s = self._clock()
         return Status(self.name, True, f"simulated: {', '.join(d.name for d in trace.devices)} ({trace.name})")
@@ -101,6 +101,11 @@ class ReplaySensor:
         self.channels = tuple(
             replace(c, provenance=replace(c.provenance, reason=why)) if c.device == uuid else c for c in self.channels
         )
+
+
+def _named(model: str) -> str:
+    """It is said once."""
+    return model if "simulated" in model.lower() else f"{model} (simulated)"
 
 
 def _channel(device: Device, trace: str) -> Channel:

@@ -126,6 +126,9 @@ export interface Forecast {
   source: 'history' | 'progress';
   runs: number;
   device: string;
+  /** Of one run; null where nothing is known of it, or an older kernel says it. */
+  wall_s: Total | null;
+  energy_j: Total | null;
   budgets: Leaves[];
   text: string;
 }
@@ -277,6 +280,8 @@ export const forecast: Check<Forecast | null> = orElse(
       source: oneOf('history', 'progress'),
       runs: number,
       device: text,
+      wall_s: orElse(orNull(total), null),
+      energy_j: orElse(orNull(total), null),
       budgets: list(leaves),
       text
     })

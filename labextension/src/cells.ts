@@ -25,6 +25,14 @@ export function firstLine(panel: NotebookPanel, id: string | null): string | nul
   return source === undefined ? null : (line ?? '').trim().slice(0, LINE);
 }
 
+/** Whether a cell only asks us something: no line but `%cost …` and comments. */
+export function asksOnly(panel: NotebookPanel, id: string | null): boolean {
+  const source = panel.content.widgets[indexOf(panel, id)]?.model.sharedModel.getSource() ?? '';
+  const lines = source.split('\n').map(one => one.trim());
+  const said = lines.filter(one => one !== '' && !one.startsWith('#'));
+  return said.length > 0 && said.every(one => /^%cost(\s|$)/.test(one));
+}
+
 /** The selected code cells, the active one among them. */
 export function chosenCells({ content }: NotebookPanel): Cells {
   const chosen = content.widgets.filter(

@@ -25,6 +25,9 @@ export function speak(code: string, browser: readonly string[] = []): void {
   clock = [...browser, tag].find(one => family(one) === family(tag) && isKnown(one));
 }
 
+/** Whether numbers are as the kernel's own sentences write them. */
+export const isPlain = (): boolean => language === '';
+
 /** What is made as commands and exports write it, whatever the page speaks: for the clipboard. */
 export function plainly<T>(make: () => T): T {
   const before = language;

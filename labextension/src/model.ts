@@ -60,9 +60,13 @@ function joules(cell: Cell): number | null {
   return totalOf(cell, 'energy_j')?.value ?? null;
 }
 
+/** Cells that are not told of: they only ask us something. */
+export type Skip = (cell: Cell) => boolean;
+const nobody: Skip = () => false;
+
 /** The dearest cells with their bars; a cell run inside another is already in that one's cost. */
-export function rank(cells: Iterable<Cell>, count: number): Ranked[] {
-  const sorted = [...cells].filter(cell => cell.parent_id === null).sort(byCost);
+export function rank(cells: Iterable<Cell>, count: number, skip = nobody): Ranked[] {
+  const sorted = [...cells].filter(cell => cell.parent_id === null && !skip(cell)).sort(byCost);
   const [first] = sorted;
   const measure = first && joules(first) !== null ? joules : (cell: Cell) => cell.wall_s;
   const most = first ? (measure(first) ?? 0) : 0;
@@ -305,12 +309,12 @@ export class SessionModel {
   }
 
   /** Of the cells that failed what is remembered; null where none has. */
-  failed(): Failed | null {
-    return this.summary && failedOf(this.summary, this.cells.values());
+  failed(skip = nobody): Failed | null {
+    return this.summary && failedOf(this.summary, this.cells.values(), skip);
   }
 
-  dearest(count: number): Ranked[] {
-    return rank(this.cells.values(), count);
+  dearest(count: number, skip = nobody): Ranked[] {
+    return rank(this.cells.values(), count, skip);
   }
 
   private place({ event, session_id, seq }: Message): Heard {

@@ -5,6 +5,7 @@ import { BudgetDesk } from './desk.js';
 import type { SessionModel } from './model.js';
 import type { Get } from './rest.js';
 import { SpentView } from './spent.js';
+import { titleOf } from './telling.js';
 import type { Words } from './words.js';
 
 export class NotebookBudgets {
@@ -34,7 +35,8 @@ export class NotebookBudgets {
     const { feed, model } = this;
     const server = { budgets: feed.answer?.budgets ?? null, at: feed.answeredAt };
     const gone = this.words.__('the session of now has told nothing yet');
-    return merge(server, { budgets: model.budgets, at: model.toldAt }, gone);
+    const all = merge(server, { budgets: model.budgets, at: model.toldAt }, gone);
+    return all.map(one => ({ ...one, title: titleOf(one, this.words) }));
   }
 
   /** Whether somebody has opened something of them. */

@@ -3,7 +3,8 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { ISignal } from '@lumino/signaling';
 import React from 'react';
 import type { Forecast } from './budget.js';
-import { firstLine, reveal } from './cells.js';
+import type { Cell } from './api.js';
+import { asksOnly, firstLine, reveal } from './cells.js';
 import type { Charts } from './charts.js';
 import { explaining } from './explaining.js';
 import { keepFocus } from './focus.js';
@@ -278,11 +279,12 @@ function MeterRunning({ meter, ticks, ticked }: NotebookProps): React.JSX.Elemen
 
 function MeterSpent({ meter, settings }: NotebookProps): React.JSX.Element {
   const { model, panel } = meter;
+  const asks = (cell: Cell): boolean => asksOnly(panel, cell.cell_id);
   return (
     <Dearest
       summary={model.summary}
-      failed={model.failed()}
-      ranked={model.dearest(settings.dearestCount)}
+      failed={model.failed(asks)}
+      ranked={model.dearest(settings.dearestCount, asks)}
       source={cell => firstLine(panel, cell.cell_id)}
       said={cell => meter.said(cell)}
       reveal={cell => void reveal(panel, cell.cell_id)}

@@ -10,19 +10,23 @@ export interface Failed {
 /**
  * The cells of a session that ended with an error, were interrupted or killed, and their energy; null where none did.
  *
- * The panel forgets old cheap cells, and not each has a figure: the sum is then a lower bound.
+ * Those to `skip` only ask us something. The panel forgets old cheap cells, and not each has a figure: the sum is then a lower bound.
  */
-export function failedOf(summary: Summary, cells: Iterable<Cell>): Failed | null {
-  if (summary.failed === 0) {
+export function failedOf(
+  summary: Summary,
+  cells: Iterable<Cell>,
+  skip: (cell: Cell) => boolean = () => false
+): Failed | null {
+  const all = [...cells].filter(one => one.parent_id === null && one.outcome !== 'ok');
+  const found = all.filter(one => !skip(one));
+  const count = summary.failed - (all.length - found.length);
+  if (count <= 0) {
     return null;
   }
-  const found = [...cells].filter(one => one.parent_id === null && one.outcome !== 'ok');
   const totals = found.flatMap(one => totalOf(one, 'energy_j') ?? []);
   const known = totals.filter(({ value }) => value !== null);
   const missing =
-    summary.failed -
-    known.length +
-    totals.filter(one => one.missing > 0 && one.value !== null).length;
+    count - known.length + totals.filter(one => one.missing > 0 && one.value !== null).length;
   const method = known.reduce<Method | null>((worst, one) => weaker(worst, one.method), null);
   const value = known.length > 0 ? known.reduce((sum, one) => sum + (one.value ?? 0), 0) : null;
   const energy: Total = {
@@ -36,5 +40,5 @@ export function failedOf(summary: Summary, cells: Iterable<Cell>): Failed | null
     sources: [...new Set(known.flatMap(one => one.sources))],
     reasons: value === null ? [...new Set(totals.flatMap(one => one.reasons))] : []
   };
-  return { count: summary.failed, energy };
+  return { count, energy };
 }

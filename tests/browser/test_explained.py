@@ -15,6 +15,9 @@ pytestmark = pytest.mark.browser
 LOAD = "%load_ext jupyter_costmeter"
 SPIN = "import time\nuntil = time.monotonic() + {}\nwhile time.monotonic() < until: pass"
 PANEL = ".jp-Costmeter"
+#: How many of the panel's elements Tab comes to.
+STOPS = """e => [...e.querySelectorAll('button, [tabindex="0"], select, input')]
+    .filter(one => one.tabIndex >= 0).length"""
 OpenNotebook = Callable[..., Page]
 
 
@@ -31,9 +34,7 @@ def run(page: Page, count: int) -> None:
 def test_arrow_keys_say_where_each_figure_is_from(open_notebook: OpenNotebook) -> None:
     page = open_notebook(LOAD, SPIN.format(1.5), "1 / 0")
     run(page, 3)
-    stops = page.locator(PANEL).evaluate(
-        "e => [...e.querySelectorAll('button, [tabindex=\"0\"], select, input')].filter(one => one.tabIndex >= 0).length"
-    )
+    stops = page.locator(PANEL).evaluate(STOPS)
     page.keyboard.press("Alt+Shift+C")
     hands = Hands(page)
     expect(page.locator(PANEL)).to_be_focused()
@@ -63,9 +64,7 @@ def test_arrow_keys_say_where_each_figure_is_from(open_notebook: OpenNotebook) -
     # there and back, no further than the ends, and without a tab stop more
     hands.press("End", "ArrowDown", "Home", "ArrowUp")
     assert not (found := violations(page)), "\n".join(found)
-    assert stops == page.locator(PANEL).evaluate(
-        "e => [...e.querySelectorAll('button, [tabindex=\"0\"], select, input')].filter(one => one.tabIndex >= 0).length"
-    )
+    assert stops == page.locator(PANEL).evaluate(STOPS)
 
 
 def test_escape_closes_it_and_the_figure_keeps_the_focus(open_notebook: OpenNotebook) -> None:

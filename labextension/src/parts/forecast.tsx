@@ -1,14 +1,15 @@
 import React from 'react';
 import type { Forecast, Progress } from '../budget.js';
 import { percent } from '../format.js';
+import { forecastText } from '../telling.js';
 import { useView } from './view.js';
 
 /** Of the selected cell: a quiet line above what runs. */
 export function NextRun({ forecast }: { forecast: Forecast | null }): React.JSX.Element | null {
-  const { words } = useView();
+  const { words, energyUnit } = useView();
   return forecast === null ? null : (
     <p className="jp-Costmeter-forecast" data-source={forecast.source}>
-      {words.__('Next run of this cell: %1', forecast.text)}
+      {words.__('Next run of this cell: %1', forecastText(forecast, energyUnit, words))}
     </p>
   );
 }
@@ -19,12 +20,13 @@ export function Ahead(props: {
   forecast: Forecast | null;
 }): React.JSX.Element | null {
   const { progress, forecast } = props;
+  const { words, energyUnit } = useView();
   return progress === null && forecast === null ? null : (
     <div className="jp-Costmeter-ahead">
       {progress && <ProgressBar progress={progress} />}
       {forecast && (
         <p className="jp-Costmeter-forecast" data-source={forecast.source}>
-          {forecast.text}
+          {forecastText(forecast, energyUnit, words)}
         </p>
       )}
     </div>

@@ -163,9 +163,15 @@ export function Totals(props: {
   const summaries = rows.flatMap(({ summary }) => (summary === null ? [] : [summary]));
   const costs = costColumns(summaries, showMoney, words);
   const shown = allColumns(costs, words).filter(column => isThere(column, rows));
+  const fresh = summaries.length === rows.length && summaries.every(isFresh);
   return (
     <Section name="totals" title={words.__('Totals')} gist={<Gist row={rows[0]} />} below={below}>
       {head}
+      {fresh && (
+        <p className="jp-Costmeter-quiet">
+          {words.__('Nothing was metered yet: the next cell that ends is the first.')}
+        </p>
+      )}
       <table
         className="jp-Costmeter-totals"
         role="table"
@@ -191,6 +197,9 @@ export function Totals(props: {
   );
 }
 
+/** Nothing has been metered in it. */
+const isFresh = ({ cells, totals }: Summary): boolean => cells === 0 && totals.length === 0;
+
 /** Of the first scope its energy, time and emissions. */
 function Gist({ row }: { row: Row | undefined }): React.JSX.Element {
   const { words } = useView();
@@ -199,6 +208,9 @@ function Gist({ row }: { row: Row | undefined }): React.JSX.Element {
     return <Unknown name="energy_j" why={row?.why ?? ''} />;
   }
   const emissions = summary.costs && totalOf(summary.costs, 'emissions_g');
+  if (isFresh(summary)) {
+    return <>{words.__('Nothing yet')}</>;
+  }
   const parts = [
     <Figure title={words.__('Energy')} name="energy_j" total={totalOf(summary, 'energy_j')} />,
     <Time summary={summary} lacks={row?.lacks} />,
