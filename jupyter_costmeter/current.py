@@ -47,6 +47,7 @@ def inherit(session: Session) -> None:
     if session.settings.children and session.settings.flops and inheriting.parent is None:
         inheriting.begin(session.info.id)
         inheriting.show_rest(session.cells_only)
+        session.at_rest = [*(each for each in session.at_rest if each is not inheriting.sweep), inheriting.sweep]
 
 
 def _at_exit(session: Session) -> None:

@@ -83,7 +83,7 @@ class Folder:
 own: Folder | None = None
 parent: Folder | None = None
 publisher: Publisher | None = None
-_hooked = False
+_hooked = _swept = False
 _paths: str | None = None  # PYTHONPATH as it was
 
 
@@ -133,25 +133,31 @@ def pause() -> None:
 
 
 def end() -> None:
-    """The metered process ends: its folder goes, and those of processes that were killed."""
+    """The metered process ends, and its folder goes."""
     global own
     if own is None:
         return
     pause()
     path, own = own.path, None
-    with suppress(OSError):
-        _take_away(path)
-
-
-def _take_away(path: str) -> None:
     from shutil import rmtree
 
     rmtree(path, ignore_errors=True)
-    folder = path.rpartition(os.sep)[0]
-    for name in os.listdir(folder):
-        pid = name.removeprefix(PREFIX).partition("-")[0] if name.startswith(PREFIX) else ""
-        if pid.isdigit() and not lives(int(pid)):
-            rmtree(os.path.join(folder, name), ignore_errors=True)
+
+
+def sweep() -> None:
+    """Take away the folders of processes that were killed: once, while nothing runs."""
+    global _swept
+    if own is None or _swept:
+        return
+    _swept = True
+    from shutil import rmtree
+
+    folder = own.path.rpartition(os.sep)[0]
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            pid = name.removeprefix(PREFIX).partition("-")[0] if name.startswith(PREFIX) else ""
+            if pid.isdigit() and not lives(int(pid)):
+                rmtree(os.path.join(folder, name), ignore_errors=True)
 
 
 def lives(pid: int) -> bool:

@@ -17,7 +17,7 @@ VERSION, HEAD, SLOT = 1.0, 128, 128
 SLOTS = 255
 SIZE = HEAD + SLOTS * SLOT
 #: Places in the head, in numbers of eight bytes. ``VOID`` takes what has no slot.
-AT_VERSION, PID, BEGAN, ENDED, CPU, RSS, USED, FULL, VOID = range(9)
+AT_VERSION, PID, BEGAN, ENDED, CPU, RSS, USED, FULL, VOID, COUNTS = range(10)
 #: Between a name's parts.
 BREAK = "\x1f"
 
@@ -112,6 +112,11 @@ class Published:
     @property
     def peak_rss_bytes(self) -> float | None:
         return self._numbers[RSS] or None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts what it computes: else it has not imported what is counted, and may compute otherwise."""
+        return bool(self._numbers[COUNTS])
 
     @property
     def full(self) -> bool:

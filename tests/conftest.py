@@ -110,10 +110,10 @@ def kernel(start_kernel: Callable[..., Kernel]) -> Kernel:
 
 @pytest.fixture
 def records(ledger: Ledger) -> Callable[[Kernel], list[CellRecord]]:
-    """What the ledger holds once the kernel has written all of it."""
+    """What the ledger holds once the kernel has written all of it; a cell after its child processes."""
 
     def read(kernel: Kernel) -> list[CellRecord]:
         kernel.flush()
-        return sorted(cells(ledger), key=lambda r: r.seq)
+        return sorted(cells(ledger), key=lambda r: (r.seq, r.parent_id is None))
 
     return read

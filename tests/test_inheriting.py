@@ -144,15 +144,18 @@ def test_the_environment_is_as_it_was_once_it_is_paused(
     assert not Path(made.path).exists()
 
 
-def test_what_a_killed_process_left_is_taken_away_by_the_next_that_ends(folder: Path) -> None:
+def test_what_a_killed_process_left_is_taken_away_by_the_next_that_rests(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inheriting, "_swept", False)
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
     dead.wait()
     left = folder.parent / f"costmeter-{dead.pid}-left"
     alive = folder.parent / f"costmeter-{os.getppid()}-alive"
     for one in (left, alive):
         one.mkdir()
-    inheriting.end()
-    assert (left.exists(), alive.exists()) == (False, True)
+    inheriting.sweep()
+    assert (left.exists(), alive.exists(), folder.exists()) == (False, True, True)
 
 
 def test_no_room_for_the_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,8 +70,9 @@ def _cpu_s(pid: int) -> float | None:
 class Reading:
     """All children at one instant, cumulative.
 
-    ``silent`` ended without telling what they used, ``full`` had no room for all they counted; so many had ``ended``.
-    ``living`` are the others, with what each had counted, and its CPU seconds.
+    ``cpu_s`` are the seconds of those that count. Of these, ``silent`` ended without telling what they used, and
+    ``full`` had no room for all they counted. So many of all had ``ended``; ``living`` are the others, with what each
+    had counted, and its CPU seconds.
     """
 
     sums: Mapping[Name, float]
@@ -86,12 +87,12 @@ class Reading:
         sums = dict(self.sums)
         for name, value in child.values.items():
             sums[name] = sums.get(name, 0.0) + value
-        full = self.full + child.file.full
+        full, counts = self.full + child.file.full, child.file.counts
+        cpu_s = self.cpu_s + ((child.cpu_s or 0.0) if counts else 0.0)
         if child.ended_s is None:
             living = (*self.living, (child, child.values, child.cpu_s))
-            return replace(self, sums=sums, cpu_s=self.cpu_s + (child.cpu_s or 0.0), full=full, living=living)
-        silent = self.silent + (child.file.ended_s is None)
-        cpu_s = self.cpu_s + (child.cpu_s or 0.0)
+            return replace(self, sums=sums, cpu_s=cpu_s, full=full, living=living)
+        silent = self.silent + (counts and child.file.ended_s is None)
         return replace(self, sums=sums, cpu_s=cpu_s, silent=silent, full=full, ended=self.ended + 1)
 
 

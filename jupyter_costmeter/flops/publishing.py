@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from .. import inheriting
+from ..published import COUNTS as IT_COUNTS
 from ..published import FULL, VOID, Name, Publisher
 from ..record import UNCOUNTED
 from .aten.kernels import NOBODY
@@ -67,6 +68,7 @@ def publish(counting: Counting = COUNTS) -> None:
     if inheriting.publisher is None or inheriting.publisher.pid != os.getpid():
         return
     counts, seen = counting.counts, _seen(Names(counting), inheriting.publisher)
+    inheriting.publisher.numbers[IT_COUNTS] = 1.0
     _by_thread(counting)
     for sums in (counts.flops, counts.notes):
         sums.clear()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from jupyter_costmeter import attribution, inheriting
 from jupyter_costmeter.flops.children import REPORTED, SILENT, ChildrenFlops
-from jupyter_costmeter.published import SLOTS, Publisher
+from jupyter_costmeter.published import COUNTS, PID, SLOTS, Publisher
 from jupyter_costmeter.record import UNCOUNTED, Figure, Provenance, Usage
 
 FLOPS = ("flops_fp32", "CPU", "")
@@ -41,7 +41,7 @@ def start(folder: inheriting.Folder) -> Iterator[Callable[[], tuple[Publisher, s
     def begin() -> tuple[Publisher, subprocess.Popen[bytes]]:
         process = subprocess.Popen([sys.executable, "-c", STAND_IN], stdin=subprocess.PIPE)
         writer = Publisher(folder.path)
-        writer.numbers[1] = process.pid
+        writer.numbers[PID], writer.numbers[COUNTS] = process.pid, 1.0
         folder.begun()
         started.append(process)
         return writer, process
@@ -146,6 +146,19 @@ def test_who_was_ended_by_a_signal_is_known_to_be_silent(start: Start) -> None:
     figures = tracer.figures(before, tracer.mark())
     assert value(figures, SILENT) == 1.0
     assert 2.5 <= (value(figures, REPORTED) or 0.0) < 4.0
+
+
+def test_of_who_does_not_count_nothing_is_taken_for_known(start: Start) -> None:
+    """It has imported no torch, and may compute with numpy."""
+    tracer = ChildrenFlops()
+    before = tracer.mark()
+    writer, process = start()
+    writer.numbers[COUNTS] = 0.0
+    writer.end(5.0, None)
+    process.communicate(b"")
+    assert tracer.figures(before, tracer.mark()) == ()
+    (part,) = tracer.parts((before,), (tracer.mark(),))
+    assert value(part.figures, "cpu_s") == 5.0
 
 
 COUNTED = Provenance("measured", "a test", 0.0)
