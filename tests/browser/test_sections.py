@@ -78,6 +78,7 @@ def test_where_the_computer_stands_is_asked_in_one_quiet_line(first: Visit) -> N
 def test_a_first_look_is_three_lines_and_a_button(first: Visit) -> None:
     page = first(LOAD, SPIN.format(6), "1 / 0")
     run_cell(page, 0)
+    expect(section(page, "now")).to_be_visible(timeout=20_000)  # the ledger may have told of the cell before the kernel
     expect(section(page, "totals")).to_contain_text("J", timeout=20_000)
     assert seen(page) == ["now", "budgets", "totals"]
     for name, gist in (("now", "Nothing runs"), ("budgets", "None is set")):
