@@ -86,7 +86,7 @@ def uses_of(found: list[Spent]) -> list[Use]:
     return [use for one in found for use in one.uses]
 
 
-@pytest.mark.parametrize("hourly_before", [-inf, NOW - MONTH_S, inf])
+@pytest.mark.parametrize("hourly_before", [-inf, NOW - MONTH_S, inf], ids=["never", "a month ago", "always"])
 @pytest.mark.parametrize(("measure", "currency"), MEASURES)
 def test_it_is_what_the_records_say(
     hub: SharedLedger, measure: str, currency: str | None, hourly_before: float
