@@ -47,13 +47,9 @@ export function MeterTotals(props: NotebookTotalsProps): React.JSX.Element {
           <ShareNote share={feed.totals?.share ?? null} />
         </>
       }
-      head={
-        <>
-          <Place {...props} opens={opens} />
-          {summary && <Used summary={summary} />}
-        </>
-      }
+      head={summary && <Used summary={summary} />}
     >
+      <Place {...props} opens={opens} />
       <GpuNote sensors={meter.model.sensors} />
       <ShareNote share={feed.totals?.share ?? null} />
       <Elsewhere {...props} />

@@ -187,8 +187,8 @@ export function Totals(props: {
               </th>
             ))}
           </tr>
-          {rows.map(row => (
-            <ScopeRow key={row.scope} row={row} shown={shown} />
+          {rows.map((row, nth) => (
+            <ScopeRow key={row.scope} row={row} shown={shown} same={areAlike(row, rows[nth - 1])} />
           ))}
         </tbody>
       </table>
@@ -221,13 +221,27 @@ function Gist({ row }: { row: Row | undefined }): React.JSX.Element {
   return <GistParts parts={parts} />;
 }
 
-function ScopeRow(props: { row: Row; shown: readonly Column[] }): React.JSX.Element {
+/** Whether all is the same in both, as of a project with a single notebook. */
+function areAlike(one: Row, other: Row | undefined): boolean {
+  const [here, there] = [one, other].map(row => JSON.stringify([row?.summary, row?.lacks]));
+  return one.summary !== null && here === there;
+}
+
+interface ScopeRowProps {
+  row: Row;
+  shown: readonly Column[];
+  /** As the one above: where they stand below each other it is said once. */
+  same: boolean;
+}
+
+function ScopeRow(props: ScopeRowProps): React.JSX.Element {
   const { words } = useView();
   const { scope, summary, title, why, lacks } = props.row;
   return (
-    <tr role="row" data-scope={scope}>
+    <tr role="row" data-scope={scope} data-same={props.same || undefined}>
       <th role="rowheader" scope="row" title={title}>
         {scopeName(scope, words)}
+        {props.same && <span className="jp-Costmeter-same"> {words.__('the same')}</span>}
       </th>
       {props.shown.map(column => (
         <Cell key={column.name} {...{ column, summary, why, lacks }} />
