@@ -22,6 +22,7 @@ from IPython.display import display
 from .. import current, guard, inheriting
 from ..record import Outcome
 from ..remote.clusters import Clusters
+from ..remote.rays import Rays
 from ..runs import Run
 from .hold import Hold
 from .label import take_label
@@ -53,7 +54,7 @@ class Hooks:
         self.live = Live(ip, self.session)
         self.hold = Hold(ip, self.session)
         self.magics = CostMagics(ip, self.session, self.live)
-        self.clusters = Clusters(self.session)
+        self.clusters, self.rays = Clusters(self.session), Rays(self.session)
         self._auditing: Audit | None = None  # the cell that runs
         self._ready = False  # whether the first cell has come
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
@@ -73,6 +74,7 @@ class Hooks:
         self.live.start()
         if self.session.settings.dask:
             self.clusters.open()
+        self.session.elsewhere = lambda record: (*self.clusters.notes(record), *self.rays.notes(record))
         self._enter_running_cell()
 
     def unregister(self) -> None:
@@ -190,6 +192,8 @@ class Hooks:
             run.execution_count = result.execution_count
         self.session.close(run, *_outcome(result))
         runs.pop()  # last: what an interrupt leaves here is closed by the next cell
+        if "ray" in sys.modules:
+            self.rays.greet(run)
         if not runs and (self.session.watch.budgets or run.notes or self.hold.has(run)):
             self._say(run)
 

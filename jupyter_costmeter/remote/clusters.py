@@ -98,7 +98,6 @@ class Clusters:
 
     def open(self) -> None:
         """Wait for the user to import distributed, or find that it has been."""
-        self.session.elsewhere = self.notes
         self._imports.open()
 
     def greet(self) -> None:
