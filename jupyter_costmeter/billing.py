@@ -17,13 +17,13 @@ from .tag import METER, SCORE, tags_of
 OWN = (METER, SCORE)
 
 
-def bill(session: Session, run: Run, number: int, started_at: float, usage: Usage) -> CellRecord:
+def bill(session: Session, run: Run, number: int | str, started_at: float, usage: Usage) -> CellRecord:
     """Bill to a cell what it used elsewhere, once it is known; the cell itself may have ended long ago.
 
     Args:
         session: the cell's.
         run: the cell.
-        number: which of the cell's remote records it is, from 1 on.
+        number: which of the cell's remote records it is, from 1 on; of a kind that is not counted, its name.
         started_at: seconds since 1970.
         usage: what was used; its seconds are from the first of it to the last.
     """
@@ -35,7 +35,7 @@ def bill(session: Session, run: Run, number: int, started_at: float, usage: Usag
     return record
 
 
-def remote_record(session: Session, run: Run, number: int, started_at: float, usage: Usage) -> CellRecord:
+def remote_record(session: Session, run: Run, number: int | str, started_at: float, usage: Usage) -> CellRecord:
     """The record of what a cell used elsewhere: as its cell is called and tagged."""
     info, cell_id = session.info, record_id_of(run, session.info)
     said = {key: value for key, value in run.said.items() if not key.startswith(OWN)}

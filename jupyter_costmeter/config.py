@@ -125,6 +125,13 @@ class CostMeter(Configurable):
         help="A line below the cell where a budget has been reached. auto: in front ends without the panel, and never"
         " where nobody sits (nbconvert, papermill, jupyter costmeter run).",
     ).tag(config=True)
+    otel_endpoint = Unicode(
+        "",
+        help="Send the metrics of docs/monitoring.md to an OpenTelemetry collector by OTLP over HTTP:"
+        " http://collector.lab.example:4318, or environment: where OTEL_EXPORTER_OTLP_ENDPOINT says. Headers come from"
+        " OTEL_EXPORTER_OTLP_HEADERS. Wants the extra otel. Empty: nothing is sent.",
+    ).tag(config=True)
+    otel_every_s = Float(60.0, min=1.0, help="Seconds between two of these exports.").tag(config=True)
     replay = Unicode(
         "",
         help="A simulated GPU instead of this machine's: the path of a trace, or demo. Its figures go to a ledger"
@@ -140,6 +147,15 @@ class CostMeter(Configurable):
             return list(thresholds(proposal["value"]))
         except UsageError as error:
             raise TraitError(f"{error}.") from error
+
+    @validate("otel_endpoint")
+    def _collector(self, proposal: Any) -> str:
+        said = str(proposal["value"])
+        if said not in ("", "environment") and not said.startswith(("http://", "https://")):
+            raise TraitError("it wants an address such as http://collector.lab.example:4318, or environment.")
+        if "@" in said:
+            raise TraitError("no secret stands in an address: OTEL_EXPORTER_OTLP_HEADERS has it.")
+        return said
 
     @validate("ledger_share")
     def _without_a_secret(self, proposal: Any) -> str:
@@ -198,7 +214,7 @@ def _simulate(settings: CostMeter) -> None:
     if settings.replay != "demo":
         settings.replay = os.path.abspath(os.path.expanduser(settings.replay))
     os.environ[REPLAY] = settings.replay  # the sensor knows no settings
-    settings.ledger_share = ""
+    settings.ledger_share = settings.otel_endpoint = ""
     kept = [name for name in settings.sensors if name not in (*GPUS, "replay")]
     settings.sensors = [*kept, "replay"]
     real = settings.ledger_file

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -107,6 +108,16 @@ class Kernels:
                 self._known = self._read(now)
             self._state, self._read_at = state, now
         return self._alive(self._known, now)
+
+    def verdicts(self, projects: Iterable[str | None]) -> list[Verdict]:
+        """Where the budgets of some projects stand that are of now; each once, and none that each session has."""
+        now, found = time.time(), dict[str, Verdict]()
+        for project in dict.fromkeys((None, *projects)):
+            declared = self._plans.of(project).budgets
+            wanted = [one for one in declared if one.id not in found and not (one.by_session or one.paused)]
+            if wanted:
+                found |= {one.budget.id: one for one in self._of(project)[1].verdicts(wanted, now)}
+        return [one for one in found.values() if one.current]
 
     def close(self) -> None:
         """Let go of the file."""

@@ -18,7 +18,7 @@ from jupyter_costmeter.place import process_started, session_info
 
 ENDPOINTS = ["totals", "export", "statement"]
 BUDGETS = ["budgets", "extend", "forecast", "spent", "chart", "bokeh/bokeh.min.js"]
-ALL_ENDPOINTS = [*ENDPOINTS, "tags", "runs", "timeline", "place", "regions", "what_if", *BUDGETS]
+ALL_ENDPOINTS = [*ENDPOINTS, "tags", "runs", "timeline", "metrics", "place", "regions", "what_if", *BUDGETS]
 METHODS = {
     "budgets": ["GET", "PUT", "DELETE"], "extend": ["POST"], "forecast": ["POST"], "place": ["GET", "PUT"],
     "tags": ["GET", "POST"], "runs": ["POST"],
@@ -108,11 +108,11 @@ def test_nothing_without_the_token(what: str, method: str, token: str, filled: S
 
 def test_every_endpoint_is_tried_without_the_token() -> None:
     from jupyter_costmeter import server as door
-    from jupyter_costmeter.server import base, bokeh, budgets, costs, runs, statements, tags, timelines, totals
+    from jupyter_costmeter.server import base, bokeh, budgets, costs, metrics, runs, statements, tags, timelines, totals
 
     named = [what.partition("/")[0] for what in (*door.HANDLERS, *ALL_ENDPOINTS)]
     assert sorted(named) == sorted(2 * [what.partition("/")[0] for what in ALL_ENDPOINTS])
-    modules = (bokeh, budgets, costs, runs, statements, tags, timelines, totals)
+    modules = (bokeh, budgets, costs, metrics, runs, statements, tags, timelines, totals)
     found = {v for module in modules for v in vars(module).values() if isinstance(v, type)}
     made = {v for v in found if issubclass(v, base.Handler) and v not in (base.Handler, budgets.Desked)}
     assert made == set(door.HANDLERS.values())

@@ -21,6 +21,7 @@ from IPython.display import display
 
 from .. import current, guard, inheriting
 from ..record import Outcome
+from ..remote.rays import Rays
 from ..remote.waiting import Waiting
 from ..runs import Run
 from .hold import Hold
@@ -53,7 +54,7 @@ class Hooks:
         self.live = Live(ip, self.session)
         self.hold = Hold(ip, self.session)
         self.magics = CostMagics(ip, self.session, self.live)
-        self.dask = Waiting(self.session)
+        self.dask, self.rays = Waiting(self.session), Rays(self.session)
         self._auditing: Audit | None = None  # the cell that runs
         self._ready = False  # whether the first cell has come
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
@@ -71,6 +72,7 @@ class Hooks:
         self.session.meter.resume_tracing()
         current.inherit(self.session)
         self.live.start()
+        self.session.elsewhere = self.rays.notes
         if self.session.settings.dask:
             self.dask.open()
         self._enter_running_cell()
@@ -190,6 +192,8 @@ class Hooks:
             run.execution_count = result.execution_count
         self.session.close(run, *_outcome(result))
         runs.pop()  # last: what an interrupt leaves here is closed by the next cell
+        if "ray" in sys.modules:
+            self.rays.greet(run)
         if not runs and (self.session.watch.budgets or run.notes or self.hold.has(run)):
             self._say(run)
 

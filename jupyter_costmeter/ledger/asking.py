@@ -14,7 +14,8 @@ from ..budget import BudgetEvent
 from ..record import CellRecord, SessionInfo
 from ..tag import Tag, Tagged, tagged
 from ..uses import By, Using, Went
-from . import Selection, events, history, selecting, spent, tags
+from . import Selection, events, history, metered, selecting, spent, tags
+from .metered import Metered
 
 if TYPE_CHECKING:  # a kernel loads this to write its first journal: what a statement needs comes when one is asked for
     from ..anonymous import Names
@@ -63,6 +64,11 @@ class Asked:
         """The windows that are open in any process, as of their last tick; those of killed ones, too."""
         with self._reading() as connection:
             return spent.open_windows(connection) if connection else []
+
+    def metered(self) -> list[Metered]:
+        """All that the ledger holds, by project, user, host, bucket and kind of machine."""
+        with self._reading() as connection:
+            return metered.metered(connection) if connection else []
 
     def there(self, ids: Iterable[str]) -> set[str]:
         """Which of these records are in the file."""

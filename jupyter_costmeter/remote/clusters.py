@@ -98,7 +98,8 @@ class Clusters:
 
     def open(self, client: Any) -> None:
         """Mark what all clients of this class send from now on."""
-        self.session.elsewhere = self.notes
+        others = self.session.elsewhere
+        self.session.elsewhere = lambda record: (*others(record), *self.notes(record))
         put_in(client, Sending(self._mark, self._sent))
 
     def greet(self, clients: Iterable[Any]) -> None:
