@@ -254,7 +254,7 @@ def _sync(asked: argparse.Namespace, ledger: str | None) -> int:
     settings, problems = config.load()
     path = Path(os.path.abspath(ledger)) if ledger else settings.ledger_file
     if asked.status:
-        return _shown(sharing.standing(path))
+        return _shown(sharing.standing(path, settings.ledger_share))
     for problem in problems:
         _say(problem, sys.stderr)
     address = sharing.shared_address(settings.ledger_share, asked.address)

@@ -14,16 +14,15 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from . import config, planning
+from . import amounts, config, planning
 from .budget import UNITS, Verdict, Whose
 from .budget_pages import amount_said, away_said, said, share_said, title, used_said
 from .budgets import SPELLED, Place, budget_of
 from .context import Context, noted
 from .errors import LedgerError, UsageError
 from .format import about, percent
-from .labs import MEASURES, Snapshot, Terms
+from .labs import MEASURES, Snapshot, Terms, theirs_of
 from .pages import Page, Table, counted
-from .record import Total
 from .shared import planned
 from .shared.opening import opened
 from .shared.store import SharedLedger
@@ -59,15 +58,18 @@ def answer(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
 
 def _standing(context: Context, address: str) -> Page:
     """By the lab's ledger as of now; by what it said last, and so labelled, where it is away."""
-    path, problem, people = context.spending.path, None, None
+    path, problem, people, terms = context.spending.path, None, None, list[Terms]()
     with closing(opened(address)) as there:
         try:
             keep_standing(path, there)
-            people = planned.people(there) if isinstance(there, SharedLedger) else None
+            if isinstance(there, SharedLedger):
+                terms, people = planned.budgets(there), planned.people(there)
         except LedgerError as error:
             problem = str(error)
     verdicts = _verdicts(context)
-    page = Page(counted(len(verdicts), "lab budget") if verdicts else "No lab budgets", list(_tables(verdicts, people)))
+    page = Page(
+        counted(len(verdicts), "lab budget") if verdicts else "No lab budgets", list(_tables(verdicts, terms, people))
+    )
     notes = [f"{title(one.budget)}: {said(one)}." for one in verdicts]
     empty = [] if verdicts or problem else [f"None is set, or none is yours. {EXAMPLE}"]
     found = noted(page, [*notes, *empty, *([problem] if problem else [])])
@@ -80,11 +82,13 @@ def _verdicts(context: Context) -> list[Verdict]:
     return context.verdicts([one for one in declared if one.lab is not None], time.time())
 
 
-def _tables(verdicts: Sequence[Verdict], people: Sequence[planned.Person] | None) -> Iterator[Table]:
+def _tables(
+    verdicts: Sequence[Verdict], terms: Sequence[Terms], people: Sequence[planned.Person] | None
+) -> Iterator[Table]:
     if verdicts:
         yield Table(COLUMNS, list(map(_line, verdicts)), frozenset(COLUMNS[1:5]), planning.tones(verdicts))
     if people:
-        yield _of_people(verdicts, people)
+        yield _of_people(terms, people)
 
 
 def _line(one: Verdict) -> list[str]:
@@ -98,19 +102,23 @@ def _line(one: Verdict) -> list[str]:
     ]  # fmt: skip
 
 
-def _of_people(verdicts: Sequence[Verdict], people: Sequence[planned.Person]) -> Table:
-    """Who is where: a line for each person, a column for each budget."""
-    columns = ("person", *(title(one.budget) for one in verdicts), "last seen")
-    rows = [[one.name, *(_of_person(one, verdict) for verdict in verdicts), _seen(one)] for one in people]
+def _of_people(terms: Sequence[Terms], people: Sequence[planned.Person]) -> Table:
+    """Who is where: a line for each person, a column for each budget, those for one person among them."""
+    columns = ("person", *(title(one.budget()) for one in terms), "last seen")
+    rows = [[one.name, *_of_person(one, terms), _seen(one)] for one in people]
     return Table(columns, rows, frozenset(columns[1:-1]))
 
 
-def _of_person(one: planned.Person, verdict: Verdict) -> str:
-    """``12 GPU-h (6 %)``; nothing of a budget that is not theirs."""
-    budget = verdict.budget
-    if budget.lab is not None and budget.lab.person not in (None, one.name):
-        return ""
-    total = one.used.get(budget.id, Total(budget.measure, budget.unit, 0.0, None, None, 0, None))
+def _of_person(person: planned.Person, terms: Sequence[Terms]) -> Iterator[str]:
+    """``12 GPU-h (6 %)`` of each; nothing of a budget that is not theirs."""
+    theirs = theirs_of(person.name, terms)
+    for one in terms:
+        yield _part(person, one) if one in theirs else ""
+
+
+def _part(person: planned.Person, terms: Terms) -> str:
+    budget = terms.budget()
+    total = person.used.get(terms.id, amounts.nothing(terms.measure))
     share = f" ({percent(total.value / budget.limit)})" if total.value is not None and budget.limit > 0 else ""
     return f"{used_said(total, budget)}{share}"
 

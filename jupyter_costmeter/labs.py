@@ -133,6 +133,14 @@ class Standing:
         return amounts.amount(self.terms.measure, None, [use], None)
 
 
+def theirs_of(person: str, terms: Sequence[Terms]) -> list[Terms]:
+    """A person's budgets of a lab's: an own one takes the place of the same one for each."""
+    own = {one.stands_for for one in terms if one.person == person}
+    return [
+        one for one in terms if one.person in (None, person) and not (one.whose == "each" and one.stands_for in own)
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What the lab's database said to ``person`` at ``as_of`` (this machine's clock, seconds since 1970)."""
@@ -148,13 +156,8 @@ class Snapshot:
     @property
     def applying(self) -> dict[str, Standing]:
         """Those that are its person's, by their ids: an own budget takes the place of the same one for each."""
-        own = {one.terms.stands_for for one in self.standings if one.terms.person == self.person}
-        return {
-            one.terms.id: one
-            for one in self.standings
-            if one.terms.person in (None, self.person)
-            and not (one.terms.whose == "each" and one.terms.stands_for in own)
-        }
+        theirs = {one.id for one in theirs_of(self.person, [one.terms for one in self.standings])}
+        return {one.terms.id: one for one in self.standings if one.terms.id in theirs}
 
 
 def _hour(at: float) -> float:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from . import bars
-from .addresses import address_of, of_a_hub
+from .addresses import address_of, masked, of_a_hub
 from .errors import LedgerError, UsageError
 from .format import about
 from .labs import Snapshot, keep, kept_beside
@@ -100,10 +100,12 @@ def keep_standing(path: Path, there: Taker) -> Snapshot:
     return found
 
 
-def standing(path: Path) -> Page:
-    """How the sending goes."""
+def standing(path: Path, address: str | None = None) -> Page:
+    """How the sending goes; ``address`` is where a setting says that it is to go."""
     with closing(open_ledger(path)) as ledger:
         share = ledger.share()
+    if share is None and address:
+        return Page(f"Nothing was sent to {masked(address)} yet: what is metered from now on will be.")
     if share is None:
         return Page("Nothing of this ledger is shared.", [], [f"{NOWHERE[0].upper()}{NOWHERE[1:]}."])
     return Page(sentence(share), [], [share.problem] if share.problem else [], ok=share.problem is None)

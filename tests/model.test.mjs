@@ -100,6 +100,18 @@ test('elapsed time goes on between messages, and each message sets it right', ()
   assert.equal(model.elapsed(model.running[0]), 7);
 });
 
+test('the last words of a kernel that was restarted come late, and are not heard', () => {
+  const { model } = setup();
+  model.learn(reply());
+  model.reset('looking');
+  model.enter('unmetered');
+  assert.equal(model.hear(message({ seq: 99, event: 'unloaded' })), 'stale');
+  assert.deepEqual([model.phase, model.summary, model.sessionId], ['unmetered', null, null]);
+  model.learn(reply()); // it is the same kernel after all
+  assert.equal(model.phase, 'metered');
+  assert.notEqual(model.hear(message({ seq: 99 })), 'stale');
+});
+
 test('what only runs on is told apart from what is new', () => {
   const told = [];
   const model = new SessionModel(ticked => told.push(ticked));

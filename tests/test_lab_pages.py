@@ -75,6 +75,11 @@ def test_one_persons_own(lab: Lab, says: Says) -> None:
     assert "0 of 300 GPU-h" in says("ada")
     assert "200 GPU-h" not in says("ada")
     assert "for ada" not in says("ben", "budget")
+    lab.used("ada", 36000.0)
+    lab.used("ben", 36000.0)
+    said = says("cleo")  # each by the budget that is theirs
+    assert "ada 10 GPU-h (3 %)" in said
+    assert "ben 10 GPU-h (5 %)" in said
     assert "Lab budget deleted: for ada" in says("cleo", "budget", "delete", "for ada")
     assert "0 of 200 GPU-h" in says("ada")
 

@@ -9,7 +9,7 @@ from .. import amounts
 from ..budget import Budget
 from ..budget_pages import amount_said, title, used_said
 from ..format import percent
-from ..labs import Snapshot, Standing, Terms
+from ..labs import Snapshot, Standing, Terms, theirs_of
 from ..record import Total
 
 
@@ -59,7 +59,12 @@ def of_people(
     people = [name for name in sorted({*used, *(members or ())}) if members is None or name in members]
     shown = [one for one in terms if one.person is None or one.person in people]
     columns = ["person", *map(_head, shown)]
-    return columns, [[name, *(_part(name, one, used.get(name, {})) for one in shown)] for name in people]
+    return columns, [[name, *_parts(name, terms, shown, used.get(name, {}))] for name in people]
+
+
+def _parts(name: str, terms: Sequence[Terms], shown: Sequence[Terms], used: Mapping[str, Total]) -> list[str]:
+    theirs = theirs_of(name, terms)
+    return [_part(one, used) if one in theirs else "" for one in shown]
 
 
 def _head(one: Terms) -> str:
@@ -68,10 +73,8 @@ def _head(one: Terms) -> str:
     return f"{one.name}: {amount_said(one.limit, budget)}" if one.name else title(budget)
 
 
-def _part(name: str, one: Terms, used: Mapping[str, Total]) -> str:
-    """``12 GPU-h (6 %)``; nothing of a budget that is not theirs."""
-    if one.person not in (None, name):
-        return ""
+def _part(one: Terms, used: Mapping[str, Total]) -> str:
+    """``12 GPU-h (6 %)``."""
     budget = one.budget()
     total = used.get(one.id, amounts.nothing(one.measure))
     share = _share(total, budget)

@@ -170,6 +170,8 @@ export class SessionModel {
 
   private cells = new Map<string, Cell>();
   private seq = -1;
+  /** The session of a kernel that is gone, whose last words may come late. */
+  private gone: string | null = null;
   private heardAt = 0;
   private outdated = false;
 
@@ -180,6 +182,7 @@ export class SessionModel {
 
   /** Forget all: another kernel, or the same one anew. */
   reset(phase: Phase): void {
+    this.gone = this.sessionId ?? this.gone;
     this.forget();
     this.phase = phase;
     this.changed(false);
@@ -245,6 +248,7 @@ export class SessionModel {
       this.take(reply.session.id, reply.seq, reply);
     }
     this.session = reply.session;
+    this.gone = null;
     this.sensors = reply.sensors;
     this.phase = 'metered';
     this.changed(false);
@@ -318,6 +322,9 @@ export class SessionModel {
   }
 
   private place({ event, session_id, seq }: Message): Heard {
+    if (session_id === this.gone) {
+      return 'stale';
+    }
     if (event === 'loaded' || session_id !== this.sessionId) {
       return 'gap'; // it may have a history that we do not know
     }
