@@ -18,6 +18,7 @@ from tornado.web import Application
 
 from jupyter_costmeter.hub import ingest
 from jupyter_costmeter.hub.seeing import Person
+from jupyter_costmeter.shared import batches
 from jupyter_costmeter.shared.batches import text_of
 from jupyter_costmeter.shared.store import Batch
 
@@ -47,7 +48,7 @@ class Known(ingest.Ingest):
 
 def test_nobody_waits_while_a_batch_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of 8 MB takes seconds, in which the pages of all others would stand still."""
-    threads, read = list[threading.Thread](), ingest.batch_of
+    threads, read = list[threading.Thread](), batches.batch_of
 
     def noting(text: bytes) -> Any:
         threads.append(threading.current_thread())
