@@ -113,13 +113,14 @@ IN_CHILDREN = Provenance(
 def with_children(usage: Usage) -> Usage:
     """FLOPs of this process and of the children that count theirs, as one; of others that worked a word.
 
-    What children used of whom nothing is heard is what all of them used less what those told, who count. One that was
-    ended by a signal tells nothing: then what is left is taken to be its.
+    What children used of whom nothing is heard is what all of them used less what those told, who count, and may have
+    used after their word. One that was ended by a signal tells nothing: then what is left is taken to be its.
     """
     own = _summed(usage)
     compiling = bool(_value(usage, "compiled_graphs"))  # torch's compilers are children, and multiply nothing
     silent = bool(_value(usage, "silent_children"))
-    left = (_value(usage, "children_cpu_s") or 0.0) - (_value(usage, "reported_cpu_s") or 0.0)
+    used, told, leaving = (_value(usage, f"{what}_cpu_s") or 0.0 for what in ("children", "reported", "leaving"))
+    left = used - told - leaving
     if left < COMPUTING_S or compiling or silent:
         return own
     if any(f.name == UNCOUNTED and f.device == IN_CHILDREN.source for f in own.figures):

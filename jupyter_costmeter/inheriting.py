@@ -83,7 +83,7 @@ class Folder:
 own: Folder | None = None
 parent: Folder | None = None
 publisher: Publisher | None = None
-_hooked = _swept = False
+_hooked = _swept = _watched = False
 _paths: str | None = None  # PYTHONPATH as it was
 
 
@@ -97,7 +97,7 @@ def begin(session_id: str) -> Folder | None:
         try:
             from tempfile import mkdtemp  # here: children start with this module
 
-            path = mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=_memory())
+            path = mkdtemp(prefix=f"{_prefix()}{os.getpid()}-", dir=_memory())
             own = Folder(path, made=True)
         except OSError:
             return None
@@ -152,12 +152,20 @@ def sweep() -> None:
     _swept = True
     from shutil import rmtree
 
-    folder = own.path.rpartition(os.sep)[0]
+    folder, prefix = own.path.rpartition(os.sep)[0], _prefix()
     with suppress(OSError):
         for name in os.listdir(folder):
-            pid = name.removeprefix(PREFIX).partition("-")[0] if name.startswith(PREFIX) else ""
+            pid = name.removeprefix(prefix).partition("-")[0] if name.startswith(prefix) else ""
             if pid.isdigit() and not lives(int(pid)):
                 rmtree(os.path.join(folder, name), ignore_errors=True)
+
+
+def _prefix() -> str:
+    """How the folders of those begin whose numbers of processes are ours: containers may share a memory's folder."""
+    try:
+        return f"{PREFIX}{os.stat('/proc/self/ns/pid').st_ino}-"
+    except OSError:
+        return PREFIX
 
 
 def lives(pid: int) -> bool:
@@ -246,6 +254,7 @@ def _forked() -> None:
         _publish()
     _counting("forked")
     atexit.register(ending)
+    _end_with_programs()
     if POOLS in sys.modules:
         _end_with_pools(sys.modules[POOLS])
 
@@ -274,6 +283,19 @@ def _peak_rss() -> float | None:
             if line.startswith(b"VmHWM"):
                 return float(line.split()[1]) * 1024
     return None
+
+
+def _end_with_programs() -> None:
+    """One that becomes another program counts no more; ``!…`` is such a fork, and its shell may be a Python then."""
+    global _watched
+    if not _watched:
+        _watched = True
+        sys.addaudithook(_becoming)
+
+
+def _becoming(event: str, _: object) -> None:
+    if event == "os.exec":
+        ending()
 
 
 def _end_with_pools(util: Any) -> None:

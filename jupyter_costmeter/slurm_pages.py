@@ -186,7 +186,7 @@ def _hours(total: Total | None) -> str:
 
 
 def _plain(seconds: float | None, sign: str = "") -> str:
-    return NONE if seconds is None else f"{seconds / 3600:{sign},.2f}"
+    return NONE if seconds is None else f"{round(seconds / 3600, 2) + 0.0:{sign},.2f}"  # and never -0.00
 
 
 def _time(one: Allocation) -> str:

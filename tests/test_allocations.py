@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shell import cell, here, session
 
-from jupyter_costmeter import allocations, slurm
+from jupyter_costmeter import allocations, slurm, slurm_pages
 from jupyter_costmeter.allocations import BUSY, CPU, HELD, Allocation
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.merging import merge
@@ -185,3 +185,12 @@ def test_without_slurm_it_says_so(home: Path, capsys: pytest.CaptureFixture[str]
     ran = here(capsys, "slurm", "--all")
     assert ran.returncode == 0
     assert "in a job of SLURM" in ran.stdout
+
+
+def test_a_difference_of_a_second_is_none() -> None:
+    assert [slurm_pages._plain(seconds, "+") for seconds in (-1.0, 1.0, -36.0, None)] == [
+        "+0.00",
+        "+0.00",
+        "-0.01",
+        "—",
+    ]

@@ -140,6 +140,22 @@ def test_a_child_that_cannot_count_makes_the_sum_a_lower_bound(torch_kernel: Ker
     assert flops(cell).incomplete
 
 
+def test_children_that_are_long_in_ending_all_count(torch_kernel: Kernel, records: Records) -> None:
+    """Python takes torch apart after the last word that it lets anybody have: a third of a short script's time."""
+    torch_kernel.run(
+        "those = [subprocess.Popen([sys.executable, 'train.py']) for _ in range(3)]\n_ = [one.wait() for one in those]"
+    )
+    total = flops(last(records(torch_kernel)))
+    assert (total.value, total.incomplete) == (3 * 10 * PRODUCT, False)
+
+
+def test_a_command_that_cannot_count_makes_the_sum_a_lower_bound(torch_kernel: Kernel, records: Records) -> None:
+    """The shell of ``!…`` is a fork of the kernel, until it becomes the shell."""
+    torch_kernel.run("!{sys.executable} -I -c 'while __import__(\"time\").process_time() < 1.3: pass'")
+    cell = last(records(torch_kernel))
+    assert [f.device for f in cell.usage.figures if f.name == UNCOUNTED] == ["child processes"]
+
+
 def test_a_block_in_a_child_lies_in_the_cell(
     torch_kernel: Kernel, records: Records, ledger: Ledger, home: Path
 ) -> None:

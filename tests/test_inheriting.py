@@ -63,6 +63,17 @@ def test_a_forked_one_has_a_file_of_its_own(folder: Path, children: Children) ->
     assert len({child.pid for child in children()}) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is not there")
+def test_a_forked_one_that_becomes_another_program_has_told_what_it_used(children: Children) -> None:
+    """As each ``!…`` of IPython does: what the program uses then is not the fork's."""
+    code = "import os\nif os.fork() == 0: os.execv({0!r}, [{0!r}, {1}'-c', {2!r}])\nos.wait()"
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    python(code.format(sys.executable, "'-I', ", busy))
+    assert [child.ended_s is not None and child.cpu_s < 0.4 for child in children()] == [True, True]
+    python(code.format(sys.executable, "", busy))
+    assert 0.4 < sum(child.cpu_s for child in children()) < 0.9
+
+
 def test_processes_of_multiprocessing_tell_what_they_used(children: Children, tmp_path: Path) -> None:
     script = tmp_path / "pools.py"
     script.write_text(
@@ -105,6 +116,15 @@ def test_a_python_without_this_package_starts_as_ever(folder: Path, children: Ch
     )
     python(code, getattr(sys, "_base_executable", sys.executable), PYTHONPATH=inheriting.HOOK)
     assert children() == []
+
+
+def test_another_version_of_this_package_that_fails_keeps_nothing_from_running(folder: Path, tmp_path: Path) -> None:
+    there = tmp_path / "other"
+    (there / "jupyter_costmeter").mkdir(parents=True)
+    (there / "jupyter_costmeter" / "__init__.py").touch()
+    (there / "jupyter_costmeter" / "inheriting.py").write_text("def started(): raise TypeError")
+    (there / "sitecustomize.py").write_text("import builtins\nbuiltins.mine = 1")
+    assert python("print(mine)", PYTHONPATH=os.pathsep.join([inheriting.HOOK, str(there)])).stdout == "1\n"
 
 
 def test_a_parent_that_has_gone_is_nobodys_parent(folder: Path) -> None:
@@ -150,12 +170,14 @@ def test_what_a_killed_process_left_is_taken_away_by_the_next_that_rests(
     monkeypatch.setattr(inheriting, "_swept", False)
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
     dead.wait()
-    left = folder.parent / f"costmeter-{dead.pid}-left"
-    alive = folder.parent / f"costmeter-{os.getppid()}-alive"
-    for one in (left, alive):
+    left = folder.parent / f"{inheriting._prefix()}{dead.pid}-left"
+    alive = folder.parent / f"{inheriting._prefix()}{os.getppid()}-alive"
+    in_another_container = folder.parent / f"costmeter-123-{dead.pid}-alive"
+    for one in (left, alive, in_another_container):
         one.mkdir()
     inheriting.sweep()
-    assert (left.exists(), alive.exists(), folder.exists()) == (False, True, True)
+    there = [one.exists() for one in (left, alive, in_another_container, folder)]
+    assert there == [False, True, True, True]
 
 
 def test_no_room_for_the_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,20 @@ def test_nobody_writes_for_another_nor_over_what_is_there(lab: Callable[[str], S
         connection.exec_driver_sql(deed)
 
 
+@pytest.mark.parametrize(("function", "event"), [("add_up", "INSERT"), ("add_up_anew", "DELETE")])
+def test_nobody_feeds_the_sums_triggers_from_a_table_of_their_own(
+    lab: Callable[[str], SharedLedger], function: str, event: str
+) -> None:
+    """They run as the schema's owner, and take the rows' word for whose they are."""
+    ben, rows = lab("ben"), "NEW TABLE AS added" if event == "INSERT" else "OLD TABLE AS gone"
+    with pytest.raises(ShareError, match="permission denied"), ben._begun() as connection:
+        connection.exec_driver_sql("CREATE TEMP TABLE mine (owner text, cell_id text)")
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER mine AFTER {event} ON mine REFERENCING {rows}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION costmeter.{function}()"
+        )
+
+
 def test_what_is_there_is_not_taken_away(lab: Callable[[str], SharedLedger]) -> None:
     ada, ben = lab("ada"), lab("ben")
     ada.take(BATCH)

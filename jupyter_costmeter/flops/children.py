@@ -29,8 +29,10 @@ NO_CPU = Provenance(None, CLOCK.source, reason="it was ended by a signal, or run
 RSS = Provenance("measured", "the child process's own high-water mark, as it ended", 0.01)
 PEAK = Provenance("measured", "torch's allocator in the child process, as it ended", 0.01)
 FULL = Provenance(None, OF_CHILDREN, reason="child processes: one counted more kinds of work than its file holds")
-#: Feed attribution: the CPU seconds of children that count, and how many of those ended without a word of it.
-REPORTED, SILENT = "reported_cpu_s", "silent_children"
+#: Feed attribution: the CPU seconds of children that count, how many of those ended without a word of it, and what
+#: the others may have used after their word: torch takes a third of a short process's time to be taken apart.
+REPORTED, SILENT, LEAVING = "reported_cpu_s", "silent_children", "leaving_cpu_s"
+LEAVING_PART, LEAVING_S = 0.5, 1.0
 #: Of so many children that have ended what they did is known one by one; of all of them it is in the sums.
 REMEMBERED = 1024
 
@@ -71,12 +73,13 @@ class Reading:
     """All children at one instant, cumulative.
 
     ``cpu_s`` are the seconds of those that count. Of these, ``silent`` ended without telling what they used, and
-    ``full`` had no room for all they counted. So many of all had ``ended``; ``living`` are the others, with what each
-    had counted, and its CPU seconds.
+    ``full`` had no room for all they counted; ``leaving_s`` is what those that told may have used since. So many of all
+    had ``ended``; ``living`` are the others, with what each had counted, and its CPU seconds.
     """
 
     sums: Mapping[Name, float]
     cpu_s: float = 0.0
+    leaving_s: float = 0.0
     silent: int = 0
     full: int = 0
     ended: int = 0
@@ -87,13 +90,13 @@ class Reading:
         sums = dict(self.sums)
         for name, value in child.values.items():
             sums[name] = sums.get(name, 0.0) + value
-        full, counts = self.full + child.file.full, child.file.counts
-        cpu_s = self.cpu_s + ((child.cpu_s or 0.0) if counts else 0.0)
+        full, counts, told = self.full + child.file.full, child.file.counts, child.file.ended_s is not None
+        used_s = (child.cpu_s or 0.0) if counts else 0.0
+        leaving_s = self.leaving_s + (min(LEAVING_S, LEAVING_PART * used_s) if told else 0.0)
+        more = replace(self, sums=sums, cpu_s=self.cpu_s + used_s, leaving_s=leaving_s, full=full)
         if child.ended_s is None:
-            living = (*self.living, (child, child.values, child.cpu_s))
-            return replace(self, sums=sums, cpu_s=cpu_s, full=full, living=living)
-        silent = self.silent + (counts and child.file.ended_s is None)
-        return replace(self, sums=sums, cpu_s=cpu_s, silent=silent, full=full, ended=self.ended + 1)
+            return replace(more, living=(*self.living, (child, child.values, child.cpu_s)))
+        return replace(more, silent=self.silent + (counts and not told), ended=self.ended + 1)
 
 
 NONE = Reading({})
@@ -153,7 +156,8 @@ class ChildrenFlops:
         found = list(_figures(end.sums, before.sums))
         if end.full > before.full:
             found.append(Figure(UNCOUNTED, None, FULL, "child processes"))
-        known = (REPORTED, end.cpu_s - before.cpu_s), (SILENT, float(end.silent - before.silent))
+        silent, leaving_s = float(end.silent - before.silent), end.leaving_s - before.leaving_s
+        known = (REPORTED, end.cpu_s - before.cpu_s), (SILENT, silent), (LEAVING, leaving_s)
         return (*found, *(Figure(name, value, CLOCK) for name, value in known if value > 0))
 
     def parts(self, starts: Iterable[object], ends: Iterable[object]) -> list[Part]:

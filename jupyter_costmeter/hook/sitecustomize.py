@@ -13,9 +13,10 @@ def _first() -> None:
     sys.path[:] = [folder for folder in sys.path if folder != here]  # as if it had never been there
     try:
         from jupyter_costmeter.inheriting import started
-    except Exception:  # another environment, which does not have it
+
+        started()
+    except Exception:  # another environment, which does not have it, or has another version of it
         return
-    started()
 
 
 def _next(ours: str) -> None:

@@ -30,8 +30,8 @@ from .sending import Sending, put_back, put_in
 LOOK_S, RECORD_S = 1.0, 60.0
 #: A cell whose tasks have ended is read until so many heartbeats (and seconds at least) brought nothing new.
 BEATS, QUIET_S = 3, 2.0
-#: Seconds that the kernel's end waits for what is told last.
-LAST_S = 6.0
+#: Seconds that the kernel's end waits for what is told last: Jupyter kills a kernel that takes five to end.
+LAST_S = 2.0
 #: So much longer where a worker has not told all of its figures.
 OWED_S = 15.0
 #: A scheduler that is gone for so long (seconds) does not come back.
@@ -94,6 +94,7 @@ class Clusters:
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._where: str | None = None
+        self._closed = False
         atexit.register(self.close)
 
     def open(self, client: Any) -> None:
@@ -115,7 +116,11 @@ class Clusters:
         if self._open and not self.session.forked:
             done = threading.Event()
             self._inbox.put(done)
-            done.wait(LAST_S)
+            if not done.wait(LAST_S):
+                self._closed = True
+                guard.guarded("what a cluster's workers told last")(self._unanswered)(
+                    [self._cells[key] for key in sorted(self._open)], f"not in {LAST_S:g} s, as this ended", last=True
+                )
 
     # On the user's path
 
@@ -199,7 +204,10 @@ class Clusters:
         try:
             found = cluster.read(self.session.info.id, min(cell.began_at for cell in cells))
         except Exception as error:
-            self._unanswered(cells, str(error), last)
+            if not self._closed:
+                self._unanswered(cells, str(error), last)
+            return
+        if self._closed:
             return
         numbers = told.by_cell(found["numbers"])
         for cell in cells:

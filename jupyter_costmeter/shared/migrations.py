@@ -218,8 +218,11 @@ SECURITY = (
         for name, killed in KILLED.items()
     ),
 )
+#: Whoever may run a trigger's function may put it on a table of their own, and feed it rows under any name.
+ONLY_HERE = tuple(f"REVOKE ALL ON FUNCTION costmeter.{name}() FROM PUBLIC" for name in ("add_up", "add_up_anew"))
 MIGRATIONS: list[tuple[str, tuple[str, ...]]] = [
     ("first", (ROLES, *TABLES, SPREAD, *TRIGGERS, *GRANTS, *SECURITY)),
     ("labs", (*LABS, *triggers(pieces("added"), pieces(OF_SESSIONS)))),
     ("a service acts for others", acting.MIGRATION),
+    ("nobody else's triggers add up", ONLY_HERE),
 ]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_costmeter import attribution, inheriting
-from jupyter_costmeter.flops.children import REPORTED, SILENT, ChildrenFlops
+from jupyter_costmeter.flops.children import LEAVING, REPORTED, SILENT, ChildrenFlops
 from jupyter_costmeter.published import COUNTS, PID, SLOTS, Publisher
 from jupyter_costmeter.record import UNCOUNTED, Figure, Provenance, Usage
 
@@ -146,6 +146,7 @@ def test_who_was_ended_by_a_signal_is_known_to_be_silent(start: Start) -> None:
     figures = tracer.figures(before, tracer.mark())
     assert value(figures, SILENT) == 1.0
     assert 2.5 <= (value(figures, REPORTED) or 0.0) < 4.0
+    assert value(figures, LEAVING) == 1.0
 
 
 def test_of_who_does_not_count_nothing_is_taken_for_known(start: Start) -> None:
@@ -174,6 +175,7 @@ def test_only_who_does_not_count_makes_a_lower_bound() -> None:
     assert uncounted(children_cpu_s=5.0, reported_cpu_s=4.5) == []
     assert uncounted(children_cpu_s=5.0, reported_cpu_s=3.0) == ["child processes"]
     assert uncounted(children_cpu_s=5.0, reported_cpu_s=3.0, silent_children=1.0) == []
+    assert uncounted(children_cpu_s=5.0, reported_cpu_s=3.0, leaving_cpu_s=1.5) == []
 
 
 def test_flops_of_both_are_one_figure() -> None:

@@ -212,7 +212,10 @@ def test_no_cell_waits_for_a_scheduler_that_hangs(start_kernel: Start, one: Clus
     kernel.run("more = client.submit(abs, -2)", "during")
     kernel.run("1 + 1")
     assert time.monotonic() - began < 3.0
+    time.sleep(2.0)  # a look is on its way, and hangs
+    began = time.monotonic()
     kernel.run("get_ipython().costmeter.dask.clusters.close()")  # as when the kernel ends
+    assert time.monotonic() - began < 4.0  # after five seconds Jupyter kills it
     kernel.flush()
     (found,) = [r for r in ledger.records(ALL) if r.bucket == "remote" and r.cell_id == "during"]
     energy = found.usage.figure("cpu_energy_j")
