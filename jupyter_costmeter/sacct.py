@@ -27,7 +27,7 @@ _ELAPSED = re.compile(r"(?:(\d+)-)?(\d+):(\d\d):(\d\d)")
 class Accounted:
     """One job, as it is accounted for. ``gpus`` is ``None`` where the cluster does not account for GPUs."""
 
-    name: str  # as sacct has it: 4242, or 4200_7
+    name: str  # as sacct has it: 4242, 4200_7, or 4300+1 for a heterogeneous job's component
     raw_id: str
     state: str  # RUNNING, COMPLETED, CANCELLED, …
     elapsed_s: float
@@ -88,7 +88,7 @@ def parsed(lines: Iterable[str]) -> list[Accounted]:
 
 def _job(name: str, raw_id: str, state: str, elapsed: str, tres: str, partition: str) -> Accounted | None:
     times = _ELAPSED.fullmatch(elapsed.strip())
-    if times is None or not raw_id.isdecimal() or "." in name or "[" in name or "+" in name:
+    if times is None or not raw_id.isdecimal() or "." in name or "[" in name:
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in times.groups())
     elapsed_s = ((days * 24 + hours) * 60 + minutes) * 60.0 + seconds

@@ -154,7 +154,7 @@ def test_sacct_is_shown_beside(
 ) -> None:
     path = filled(tmp_path / "l.sqlite", *((task(n), [work(task(n), n - 1 / 60, held=0.5)]) for n in (1, 2)))
     fake = tmp_path / "sacct"
-    fake.write_text(f"#!/bin/sh\n/bin/cat {DATA}/array-23.02.txt\n")
+    fake.write_text(f"#!/bin/sh\n/bin/cat {DATA}/by-hand/hours.txt\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     shown = here(capsys, "slurm", "--all", "--ledger", str(path)).stdout

@@ -37,6 +37,20 @@ def work(n):
 
 def ranked(rank):
     work(10)
+
+def trained():
+    from accelerate import Accelerator
+    here = Accelerator(cpu=True)
+    model = torch.nn.Linear(64, 32, bias=False)
+    optimizer = torch.optim.SGD(model.parameters())
+    data = torch.utils.data.DataLoader(torch.ones(80, 64), batch_size=4)
+    model, optimizer, data = here.prepare(model, optimizer, data)
+    for batch in data:
+        here.backward(model(batch).sum())
+        optimizer.step()
+        optimizer.zero_grad()
+    with open(f"rank{here.process_index}.txt", "w") as told:
+        told.write(f"{here.num_processes} {len(data)}")
 """
 
 
@@ -69,11 +83,22 @@ def last(records: list[CellRecord]) -> CellRecord:
 FORK = "with multiprocessing.get_context('fork').Pool(4) as pool: done = pool.map(work, [10] * 4, 1)"
 SPAWN = FORK.replace("fork", "spawn")
 LOKY = "from joblib import Parallel, delayed\ndone = Parallel(4)(delayed(work)(10) for _ in range(4))"
-#: What accelerate's notebook_launcher and debug_launcher call.
+#: What accelerate's debug_launcher calls.
 LAUNCHED = (
     "import torch.multiprocessing as mp\nfrom working import ranked\n"
     "mp.start_processes(ranked, nprocs=4, start_method='fork')"
 )
+ACCELERATE = """
+import socket
+from accelerate import notebook_launcher
+from working import trained
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = str(free.getsockname()[1])
+notebook_launcher(trained, num_processes=2, use_port=port)
+"""
+#: A batch of 4 forward, and the gradient of its weights.
+STEP = 2 * (2 * 4 * 64 * 32)
 TORCHRUN = "!torchrun --nproc-per-node 4 --standalone train.py"
 
 
@@ -96,6 +121,19 @@ def test_four_processes_are_their_cells_once(torch_kernel: Kernel, records: Reco
     assert summed.value == sum(flops(r).value or 0 for r in found if r.parent_id is None)
     assert whole.cells == len([r for r in found if r.parent_id is None])
     assert ledger.check() == []
+
+
+def test_what_accelerate_launches_is_its_cells_once(torch_kernel: Kernel, records: Records, home: Path) -> None:
+    pytest.importorskip("accelerate", reason="accelerate is not installed: its notebook_launcher is not tested")
+    torch_kernel.run(ACCELERATE)
+    assert [path.read_text() for path in home.rglob("rank[01].txt")] == ["2 10", "2 10"], torch_kernel.text
+    found = records(torch_kernel)
+    cell = last(found)
+    assert cell.outcome == "ok"
+    total = flops(cell)
+    assert (total.value, total.method, total.incomplete) == (2 * 10 * STEP, "measured", False)
+    parts = [r for r in inside(found, cell) if r.label == LABEL and r.usage.figure("flops_fp32")]
+    assert [flops(r).value for r in parts] == [10 * STEP] * 2
 
 
 def test_workers_that_live_through_cells_are_billed_to_each(torch_kernel: Kernel, records: Records) -> None:
