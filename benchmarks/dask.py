@@ -57,7 +57,8 @@ def cluster(workers: int) -> list[subprocess.Popen[bytes]]:
 class Notebook:
     """A shell in this process, whose cells' own times are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, quick: bool) -> None:
+        self.quick = quick
         from IPython.core.interactiveshell import InteractiveShell
 
         self.ip: Any = InteractiveShell.instance()
@@ -70,19 +71,19 @@ class Notebook:
         return time.perf_counter() - began
 
     def meter(self, on: bool) -> None:
-        """Mark tasks and have the plugin on the workers, or neither."""
+        """Mark tasks and have the plugin on the workers, or neither (``quick``: or no marks)."""
         from jupyter_costmeter.remote import plugin, sending
 
         hooks = self.ip.costmeter
         sending.put_back()
-        for one in hooks.dask.clusters._clusters.values():
+        for one in () if self.quick else hooks.dask.clusters._clusters.values():
             if on:
                 one.register()
             else:
                 one._ask("unregister_worker_plugin", name=plugin.NAME)
         if on:
             hooks.dask._found(sys.modules["distributed.client"])
-            time.sleep(2.0)  # the workers' meters open their drivers
+            time.sleep(0.0 if self.quick else 2.0)  # the workers' meters open their drivers
 
     def cell(self, code: str, tasks: int) -> float:
         self.start += tasks
@@ -104,8 +105,9 @@ def compared(notebook: Notebook, pids: list[int], code: str, asked: argparse.Nam
         pair: dict[bool, Cost] = {}
         for on in (True, False) if number % 2 else (False, True):
             notebook.meter(on)
-            notebook.cell(code, asked.tasks // 10)  # what was loaded or forgotten since is warm again
-            time.sleep(AFTER_S)
+            if not asked.quick:
+                notebook.cell(code, asked.tasks // 10)  # what was loaded or forgotten since is warm again
+                time.sleep(AFTER_S)
             before = cpu_s(pids)
             wall_s = notebook.cell(code, asked.tasks)
             time.sleep(AFTER_S)
@@ -125,6 +127,7 @@ def main() -> None:
     ask.add_argument("--rounds", type=int, default=7)
     ask.add_argument("--workers", type=int, default=2)
     ask.add_argument("--milliseconds", type=float, default=1.0, help="that each task takes")
+    ask.add_argument("--quick", action="store_true", help="the plugin stays, only the marks go: many rounds soon")
     ask.add_argument("--markdown", action="store_true")
     asked = ask.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +143,7 @@ def main() -> None:
 
 
 def measured(asked: argparse.Namespace, pids: list[int]) -> list[list[str]]:
-    notebook = Notebook()
+    notebook = Notebook(asked.quick)
     notebook.run(f"from distributed import Client\nclient = Client('tcp://127.0.0.1:{PORT}')")
     notebook.run(f"client.wait_for_workers({asked.workers}); client.submit(abs, -1).result()")
     notebook.run(TASK.format(seconds=asked.milliseconds / 1000))
