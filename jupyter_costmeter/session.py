@@ -56,8 +56,8 @@ class Session:
     ) -> None:
         parts = parts or built_in(settings.sensors, settings.tracers)
         self.settings = settings
-        self.problems = [Status("setting", False, p, "correct it and start the kernel again") for p in problems]
-        self.problems += parts.problems
+        wrong = (Status("setting", False, p, "correct it and start the kernel again") for p in problems)
+        self.problems = [*wrong, *parts.problems]
         # Forked: in a child, which begins its own. Cells only: in a kernel; a block outside of them is background.
         self.forked = self.in_child = self.cells_only = False
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
@@ -75,11 +75,9 @@ class Session:
         self.writer = Writer(settings.ledger_file, self.info, self.overhead, settings.ledger_share)
         self.listeners: list[Callable[[Event], None]] = []
         self._stacks: dict[int, list[Run]] = {}
-        self._closed: deque[Run] = deque()
+        self._closed, self._seq = deque[Run](), itertools.count(1)
         self._top: Run | None = None  # the cell that runs and lies in no other
-        self._seq = itertools.count(1)
-        self._ready = False
-        self._asked = threading.Event()  # for the drivers, by the first cell
+        self._ready, self._asked = False, threading.Event()  # for the drivers, by the first cell
         self.tally = Tally()
         self.derived = Deriving(lambda: self.info, settings, self.tally, self.overhead.working)
         self.watch = Watch(settings, lambda: self.info, lambda: self.derived.costing, lambda: self.writer.waiting)

@@ -21,7 +21,6 @@ from IPython.display import display
 
 from .. import current, guard, inheriting
 from ..record import Outcome
-from ..remote.rays import Rays
 from ..remote.waiting import Waiting
 from ..runs import Run
 from .hold import Hold
@@ -31,6 +30,7 @@ from .magic import CostMagics
 
 if TYPE_CHECKING:
     from ..audit import Audit
+    from ..remote.rays import Rays
 
 #: What came as an interrupt rather than as an error of the code.
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
@@ -54,7 +54,8 @@ class Hooks:
         self.live = Live(ip, self.session)
         self.hold = Hold(ip, self.session)
         self.magics = CostMagics(ip, self.session, self.live)
-        self.dask, self.rays = Waiting(self.session), Rays(self.session)
+        self.dask = Waiting(self.session)
+        self.rays: Rays | None = None  # once the user has imported Ray
         self._auditing: Audit | None = None  # the cell that runs
         self._ready = False  # whether the first cell has come
         self._runs: dict[int, list[tuple[Any, Run]]] = {}  # by thread: JupyterLab's subshells run cells side by side
@@ -72,7 +73,6 @@ class Hooks:
         self.session.meter.resume_tracing()
         current.inherit(self.session)
         self.live.start()
-        self.session.elsewhere = self.rays.notes
         if self.session.settings.dask:
             self.dask.open()
         self._enter_running_cell()
@@ -193,9 +193,16 @@ class Hooks:
         self.session.close(run, *_outcome(result))
         runs.pop()  # last: what an interrupt leaves here is closed by the next cell
         if "ray" in sys.modules:
-            self.rays.greet(run)
+            self._greet_ray(run)
         if not runs and (self.session.watch.budgets or run.notes or self.hold.has(run)):
             self._say(run)
+
+    def _greet_ray(self, run: Run) -> None:
+        if self.rays is None:
+            from ..remote.rays import Rays
+
+            self.rays = Rays(self.session)
+        self.rays.greet(run)
 
     def _say(self, run: Run) -> None:
         """A line below the cell for each budget that it has reached, and why it was interrupted."""

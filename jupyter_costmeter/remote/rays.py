@@ -47,6 +47,8 @@ class Rays:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.jobs: dict[tuple[str, str], Job] = {}
+        others = session.elsewhere
+        session.elsewhere = lambda record: (*others(record), *self.notes(record))
 
     @guard.guarded("Ray")
     def greet(self, run: Run) -> None:
