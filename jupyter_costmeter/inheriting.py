@@ -172,7 +172,7 @@ def lives(pid: int) -> bool:
     """Whether there is a process of that number."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # … or there cannot be one
         return False
     except OSError:  # another user's
         return True

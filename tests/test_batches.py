@@ -35,7 +35,9 @@ RECORD = st.builds(
     outcome=st.sampled_from(["ok", "killed"]), notebook=TEXT | st.none(), execution_count=st.integers() | st.none(),
     bucket=st.sampled_from(["cell", "held_idle"]), tags=st.just(()), error_type=TEXT | st.none(),
 )  # fmt: skip
-INFO = st.builds(SessionInfo, id=TEXT, environment=st.dictionaries(TEXT, TEXT, max_size=3), started_at=NUMBER)
+INFO = st.builds(
+    SessionInfo, id=TEXT, environment=st.dictionaries(TEXT, TEXT, max_size=3), started_at=NUMBER, pid_started_at=NUMBER
+)
 
 
 @given(st.lists(RECORD, max_size=3), st.lists(INFO, max_size=2), TEXT | st.none())

@@ -194,3 +194,8 @@ def test_a_child_knows_which_run_it_is_in(folder: Path) -> None:
         inheriting.own.show(number)
         found.append(python(code).stdout.strip())
     assert found == [f"{ID}-7", f"{ID}-background", "None"]
+
+
+def test_a_number_that_no_process_can_have_is_nobodys() -> None:
+    assert not inheriting.lives(10**30)
+    assert inheriting.lives(os.getpid())
