@@ -20,6 +20,8 @@ GPU_COLUMNS = ("job", "GPUs", "time", "GPU-h given", "held", "busy", "not held",
 CPU_COLUMNS = ("job", "CPUs", "time", "CPU-h given", "used", "not used", "by sacct", "sacct − given", "state")
 LEFT = {"job", "state"}
 NONE = "—"
+#: Less would be written as nothing, in hours of two decimals.
+LEAST_S = 18.0
 NO_JOBS = "Nothing of this was metered in a job of SLURM; a job's sessions say so by themselves (SLURM_JOB_ID)."
 NO_SACCT = "There is no sacct here, so what the cluster accounts is not known; run this where there is one."
 NAMED = (
@@ -182,10 +184,15 @@ def _hours(total: Total | None) -> str:
     """``≥ ~1.25``: the hours, and how they are known."""
     if total is None or total.value is None:
         return NONE
-    return f"{mark(total)}{_plain(total.value)}"
+    said, hours = mark(total), _plain(total.value)
+    if hours.startswith("<"):  # a bound of its own
+        return f"{said}0.00" if "≥" in said else hours
+    return f"{said}{hours}"
 
 
 def _plain(seconds: float | None, sign: str = "") -> str:
+    if not sign and seconds and 0 < seconds < LEAST_S:
+        return "< 0.01"
     return NONE if seconds is None else f"{round(seconds / 3600, 2) + 0.0:{sign},.2f}"  # and never -0.00
 
 

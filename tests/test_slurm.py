@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter import slurm
-from jupyter_costmeter.record import SessionInfo
+from jupyter_costmeter import slurm, slurm_pages
+from jupyter_costmeter.record import SessionInfo, Total
 from jupyter_costmeter.slurm import Job, job_of
 
 MIB = 1024**2
@@ -104,3 +104,11 @@ def test_what_is_no_such_fact_is_no_job(text: str) -> None:
 def test_an_anonymous_file_keeps_sizes_only() -> None:
     kept = slurm.sizes(info(JOB_ID="4242", CLUSTER_NAME="alps", JOB_PARTITION="lab-smith", GPUS_ON_NODE="4"))
     assert json.loads(kept[slurm.FACT]) == {"GPUS_ON_NODE": "4"}
+
+
+def test_little_is_not_nothing() -> None:
+    """Two decimals of an hour are 36 s."""
+    of = [
+        Total("cpu_s", "s", value, "measured", 1.0, missing, None) for value, missing in ((9.0, 0), (9.0, 1), (0.0, 0))
+    ]
+    assert [slurm_pages._hours(one) for one in of] == ["< 0.01", "≥ 0.00", "0.00"]

@@ -192,7 +192,8 @@ class SharedLedger:
 
     def _told(self, error: sa.exc.DBAPIError) -> ShareError:
         diagnosis = getattr(error.orig, "diag", None)  # the sentence alone, without the statement around it
-        why = " ".join(str(getattr(diagnosis, "message_primary", None) or error.orig).split())
+        lines = str(getattr(diagnosis, "message_primary", None) or error.orig).splitlines()
+        why = "; ".join(filter(None, (" ".join(line.split()) for line in lines)))
         hint = secret.open_to_others() if "password" in why else None
         if "costmeter" in why and ("does not exist" in why or "permission denied for schema" in why):
             hint = "whoever runs it prepares it with `jupyter costmeter sync --init` and grants you costmeter_member"
