@@ -60,7 +60,7 @@ def test_a_cells_line_from_its_start_to_after_a_reload(open_notebook: OpenNotebo
     settled(page, "session", 1)
     run_cell(page, 1)
     running = line(page, 1)
-    expect(running).to_contain_text(told(r"^Running · \d+\.\d s"), timeout=SOON)
+    expect(running).to_contain_text(told(r"^Running · \d+ s"), timeout=SOON)
     first = running.text_content()
     expect(running).not_to_have_text(first or "", timeout=SOON)  # it goes on by itself
     shot(page, "badge-running")
