@@ -80,7 +80,7 @@ def _summary(asked: argparse.Namespace, context: Context, known: Parser) -> Page
     inside = {"energy_j": cost_pages.rows(costs)}
     if session is not None and selection == context.selection:
         page = pages.summary_page("This session", session.summary(), inside)
-        page = noted(page, [*held_pages.held_notes(session.held()), *session.elsewhere(None)])
+        page = noted(page, [*held_pages.held_notes(session.held()), *_elsewhere(session, None)])
     else:
         page = pages.summary_page(title_of(selection), context.ledger.summary(selection), inside)
         page = _hinted(page, selection, context)
@@ -155,9 +155,14 @@ def _last(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
         return _hinted(Page("The last cell", notes=["Nothing was metered yet."]), selection, context)
     costs = context.costs_of([last]).get(last.id)
     page = pages.cell_page(last, _speed(last, context), {"energy_j": cost_pages.rows(costs)})
-    elsewhere = context.session.elsewhere(last) if context.session else ()
+    elsewhere = _elsewhere(context.session, last)
     page = noted(page, [*elsewhere, *cost_pages.notes(costs, context.costing.assumptions.problems)])
     return _with_blocks(page, last, context)
+
+
+def _elsewhere(session: Session | None, record: CellRecord | None) -> list[str]:
+    """What others did for a cell, or for all of them."""
+    return [note for notes in session.elsewhere.values() for note in notes(record)] if session else []
 
 
 def _newest(selection: Selection, context: Context) -> CellRecord | None:

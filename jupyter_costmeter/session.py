@@ -61,7 +61,7 @@ class Session:
         # Forked: in a child, which begins its own. Cells only: in a kernel; a block outside of them is background.
         self.forked = self.in_child = self.cells_only = False
         self.namespace: Callable[[], Mapping[str, Any]] = dict  # where cells look their names up
-        self.elsewhere: Callable[[CellRecord | None], Iterable[str]] = lambda _: ()  # said of others' work for cells
+        self.elsewhere: dict[str, Callable[[CellRecord | None], Iterable[str]]] = {}  # of others' work, by who did it
         self.at_rest: list[Callable[[], None]] = []  # what may be done while nothing runs
         self.audit: Any = None  # of the next cell's FLOPs (audit.Audit), where one was asked for
         self.span: dict[str, Any] = {}  # what the cells from here on are said to be (tag.KEYS)

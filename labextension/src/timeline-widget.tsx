@@ -50,6 +50,7 @@ class TimelinePanel extends ReactWidget {
     this.addClass('jp-Costmeter');
     this.addClass('jp-Costmeter-timeline');
     follower.changed.connect(this.follow, this);
+    follower.ticked.connect(this.tell, this); // what runs is longer by now
     settings.changed.connect(this.update, this);
     document.addEventListener('visibilitychange', this.look);
   }
@@ -75,10 +76,14 @@ class TimelinePanel extends ReactWidget {
   }
 
   private follow(): void {
+    this.tell();
+    this.update();
+  }
+
+  private tell(): void {
     const meter = this.needs.follower.current;
     const about = meter && { path: meter.path(), session: meter.model.sessionId };
     this.view.follow(about, meter === null ? '' : figuresOf(meter));
-    this.update();
   }
 
   protected override render(): React.JSX.Element {

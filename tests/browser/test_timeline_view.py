@@ -112,6 +112,20 @@ def test_a_new_cell_comes_by_itself_and_a_click_leads_to_it(gpu_lab: tuple[Serve
     shot(page, "timeline-button-narrow")
 
 
+def test_it_grows_while_a_cell_runs(gpu_lab: tuple[Server, SimulatedNvml], page: Page) -> None:
+    """Although nothing else is new all that time."""
+    asked: list[str] = []
+    opened(page, gpu_lab[0], "grows", LOAD, "import time; time.sleep(60)")
+    run_cell(page, 0)
+    settled(page, "session", 1)
+    run_cell(page, 1)
+    open_timeline(page)
+    page.wait_for_timeout(8000)  # what is asked for as it is opened, and once again after
+    page.on("request", lambda request: asked.append(request.url) if "/api/timeline" in request.url else None)
+    page.wait_for_timeout(14_000)
+    assert asked
+
+
 def test_the_keyboard_goes_from_cell_to_cell(gpu_lab: tuple[Server, SimulatedNvml], page: Page) -> None:
     opened(page, gpu_lab[0], "keys", LOAD, WORK.format(1), FAR, "1 / 0", WORK.format(2))
     for index, count in ((0, 1), (1, 2), (3, 3), (4, 4)):
