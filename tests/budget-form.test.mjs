@@ -5,6 +5,7 @@ import {
   blank,
   changed,
   draftOf,
+  withPart,
   limitOf,
   mistakes,
   rowOf,
@@ -98,4 +99,13 @@ test('a button changes one thing and nothing else, to the last digit', () => {
   const one = verdict({ limit: 0.1 + 0.2, warn: [1 / 3, 1] });
   assert.deepEqual(changed(one, { paused: true }), { ...changed(one, {}), paused: true });
   assert.deepEqual([changed(one, {}).limit, changed(one, {}).warn], [0.1 + 0.2, [1 / 3, 1]]);
+});
+
+test('a budget of each session begins as one that lasts a session, and others are not kept so short', () => {
+  const session = withPart(draft({}), { scope: 'session' });
+  assert.equal(session.per, 'session');
+  assert.equal(withPart(session, { limit: '5' }).per, 'session');
+  assert.equal(withPart(session, { scope: 'user' }).per, 'week');
+  assert.equal(withPart(draft({ per: 'month' }), { scope: 'user' }).per, 'month');
+  assert.equal(withPart(session, { per: 'day' }).per, 'day');
 });

@@ -154,9 +154,9 @@ test('each measure has its way of writing', () => {
 test('who does not see the bar hears the state, and the status bar has few words', () => {
   const over = verdict(spent(22.4));
   assert.equal(spokenOf(over, ENGLISH), 'spent, 112 %, 22.4 of 20 GPU-h, 2.4 over');
-  assert.equal(shortText(over, ENGLISH), '112 % of the week');
+  assert.equal(shortText(over, ENGLISH), "112 % of the week's budget");
   const rolling = { ...over.period, kind: 'rolling', text: '7d' };
-  assert.equal(shortText({ ...over, period: rolling }, ENGLISH), '112 % of 7d');
+  assert.equal(shortText({ ...over, period: rolling }, ENGLISH), '112 % of the budget of 7d');
 });
 
 test('the hover tells how it is known, until when, what happens then, and from where', () => {

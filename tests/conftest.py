@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 import hypothesis
 import pytest
+from budget_cases import make  # noqa: F401 (a fixture of several modules)
 from budgeted import path, start, written  # noqa: F401 (fixtures of several modules)
 from costing_words import metered, words  # noqa: F401 (fixtures of several modules)
 from jupyter_core.paths import jupyter_config_path
@@ -19,6 +20,7 @@ from serving import SUGGEST, filled, one_server, server  # noqa: F401 (fixtures 
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord
+from jupyter_costmeter.toml_files import NAME
 
 # Started in the background of a script, a process ignores Ctrl-C, and so does what it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -117,3 +119,10 @@ def records(ledger: Ledger) -> Callable[[Kernel], list[CellRecord]]:
         return sorted(cells(ledger), key=lambda r: (r.seq, r.parent_id is None))
 
     return read
+
+
+@pytest.fixture
+def own(home: Path) -> Path:
+    """The user's own file, which is not there yet."""
+    (home / "config_dir").mkdir()
+    return home / "config_dir" / NAME

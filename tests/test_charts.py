@@ -10,8 +10,8 @@ from math import inf
 from pathlib import Path
 
 import pytest
+from budget_cases import BERLIN, HOUR, NOW, ONE, TWO, budget, run
 from carbon_cases import LOST
-from test_spending import BERLIN, HOUR, NOW, ONE, TWO, budget, run
 
 from jupyter_costmeter import charts
 from jupyter_costmeter.budget import Budget, BudgetEvent, Burn, Measure, Verdict

@@ -52,7 +52,7 @@ def test_a_session_and_its_words(kernel: Kernel, home: Path, ledger: Ledger) -> 
     assert "✗ error" in kernel.text
     assert "The 3 newest are shown, of 4 cells in all; -n 6 shows more." in kernel.text
     assert shows(kernel, "%cost cells --dearest -n 1").splitlines()[4].startswith("warm up")
-    assert shows(kernel, "%cost last").startswith("In [6]: ")
+    assert shows(kernel, "%cost last").startswith("In [2]: "), "not the cells that only ask"
     assert shows(kernel, "%cost last --label 'warm up'").startswith("warm up: ")
     assert "warm up" in shows(kernel, "%cost report")
     assert "Notebook train.ipynb: 9 cells" in shows(kernel, "%cost --notebook")

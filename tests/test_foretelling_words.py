@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from budget_cases import HOUR, NOW, ONE, TWO, budget, run
 from carbon_cases import CLOCK, LOST, NO_GPU, NVML
 from hypothesis import given
 from hypothesis import strategies as st
-from test_spending import HOUR, NOW, ONE, TWO, budget, run
 
 from jupyter_costmeter.budget import Verdict
 from jupyter_costmeter.costing import Costing

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from math import fsum
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gathered import ALL, PROCESS_CLOCK, experiment, of, remembered, share
 from hypothesis import HealthCheck, given, settings
 from stated import (
     ABLATION,
@@ -32,36 +33,16 @@ from jupyter_costmeter import footprint, money, tally
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.gathering import gather
 from jupyter_costmeter.ledger import Selection, open_ledger
-from jupyter_costmeter.recent import Recent
-from jupyter_costmeter.record import CellRecord, Figure, SessionInfo, Summary, Usage
-from jupyter_costmeter.statement import Experiment, Share, Spent, Statement, Trial
+from jupyter_costmeter.record import CellRecord, Figure, Summary, Usage
+from jupyter_costmeter.statement import Spent, Statement, Trial
 from jupyter_costmeter.tag import tags_of
 
-ALL = Selection("all")
 many = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")
 def golden() -> Statement:
     return golden_statement()
-
-
-def share(statement: Statement, category: str | None) -> Share:
-    return next(one for one in statement.shares if one.category == category)
-
-
-def experiment(statement: Statement, name: str) -> Experiment:
-    return next(one for one in statement.experiments if one.name == name)
-
-
-def of(tmp_path: Path, info: SessionInfo, *made: CellRecord, later: Iterable[Any] = ()) -> Statement:
-    """The statement of some records."""
-    ledger = open_ledger(tmp_path / "of.sqlite")
-    ledger.append(info, made)
-    ledger.tag(later)
-    found = gather(ledger, ALL, Costing(None, tmp_path))
-    ledger.close()
-    return found
 
 
 # The golden ledger
@@ -316,25 +297,11 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
 
 
 def test_what_was_not_read_is_no_zero(tmp_path: Path) -> None:
-    found = of(tmp_path, PREPARE, record(PREPARE, 1, 0.0, Usage(60.0, (Figure("cpu_s", 1.0, _CLOCK),))))
+    found = of(tmp_path, PREPARE, record(PREPARE, 1, 0.0, Usage(60.0, (Figure("cpu_s", 1.0, PROCESS_CLOCK),))))
     whole = found.whole
     assert (whole.cpu_hours.value, whole.gpu_hours.value, whole.embodied_kg) == (1 / HOUR, 0.0, None)
     for total in (whole.flops, whole.energy_kwh, whole.electricity_kwh, whole.emissions_kg):
         assert (total.value, bool(total.reasons), total.missing) == (None, True, 1)
-
-
-_CLOCK = next(f for f in usage(1.0).figures if f.name == "cpu_s").provenance
-
-
-def remembered(made: Sequence[CellRecord], info: SessionInfo) -> Recent:
-    """As a kernel remembers them: cells one by one, and what lay between as sums."""
-    kept = tally.Tally()
-    for one in made:
-        if one.bucket == "cell":
-            kept.add_cell(one)
-        else:
-            kept.add(one.bucket, one.started_at, one.usage)
-    return Recent(info, kept.cells(), kept.summary(), kept.using, kept.between)
 
 
 def plain(statement: Statement) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gathered import ALL, experiment, of, remembered
 from stated import TRAIN, record, usage
-from test_gathering import ALL, experiment, of, remembered
 
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.gathering import gather

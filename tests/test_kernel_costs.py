@@ -76,6 +76,16 @@ def test_nothing_is_derived_when_it_is_loaded(start_kernel: Callable[..., Kernel
     assert kernel.listen(lambda m: m["event"] == "unloaded")[-1]["summary"]["costs"] is None
 
 
+def test_costs_come_although_cells_follow_one_another(start_kernel: Callable[..., Kernel]) -> None:
+    """As in "Run All" of a long notebook, in which nothing ever rests for a second."""
+    kernel = start_kernel(load=False)
+    kernel.run("import jupyter_costmeter.kernel.live as live; live.PATIENCE_S = 1.0")
+    kernel.run(LOAD)
+    kernel.start("import time; end = time.monotonic() + 6\nwhile time.monotonic() < end: time.sleep(0.01)")
+    told = kernel.listen(lambda m: m["event"] == "running" and m["summary"]["costs"] is not None)
+    assert [m["summary"]["costs"] for m in told if m["event"] == "running"][0] is None
+
+
 def test_who_has_just_come_is_told_by_the_file_of_now(kernel: Kernel, own: Path, home: Path) -> None:
     kernel.run("sum(range(10**7))")
     for region in ("SE", "PL"):

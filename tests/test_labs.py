@@ -145,7 +145,7 @@ def test_a_fresh_cap_holds_and_cannot_be_extended(shared: Shared, spending: Spen
     (one,) = verdicts(settings, spending)
     assert (one.holds, one.offline) == (True, None)
     said = holding.refusal([one], NOW, False, None)
-    assert "lab's ledger, set by cleo" in said
+    assert "lab's ledger, by cleo" in said
     assert "the lab's heads alone can raise" in said
     assert "administrator" not in said
     assert not holding.may_go_on([one], False)
@@ -280,7 +280,7 @@ def test_the_list_has_them_with_all_others(shared: Shared, home: Path, monkeypat
     monkeypatch.chdir(home)
     text = planning.list_page(of_folder()).text()
     assert "10 GPU-h in all, each of the lab" in text
-    assert "set by cleo" in text
+    assert "the lab's ledger, by cleo" in text
     assert "as of 2 h 01 min ago: the lab's database is away" in text
 
 

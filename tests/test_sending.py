@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import golden
+import httpx
 import pytest
 import sqlalchemy as sa
 from shared_ledgers import Postgres, running
@@ -17,7 +18,8 @@ from jupyter_costmeter.errors import LedgerUnwritable
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.outbox import Waiting
 from jupyter_costmeter.ledger.store import Ledger
-from jupyter_costmeter.shared import sending, tables
+from jupyter_costmeter.shared import secret, sending, tables
+from jupyter_costmeter.shared.posting import HubLedger
 from jupyter_costmeter.shared.sending import Pace, Sent, send
 from jupyter_costmeter.shared.store import Batch, SharedLedger, ShareError
 from jupyter_costmeter.tag import tags_of
@@ -213,3 +215,16 @@ def test_the_pace_slackens_after_failures_and_recovers() -> None:
     assert all(150.0 <= rest <= 300.0 for rest in rests[6:])
     assert all(pace.after(Sent(0, 3, "away")) <= 300.0 for _ in range(2000))  # a week away
     assert pace.after(Sent(3, 0)) == 5.0
+
+
+@pytest.mark.parametrize(("said", "rest_s"), [("120", 120.0), ("9999", 300.0), ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0)])
+def test_who_asks_to_be_left_alone_is(local: Ledger, monkeypatch: pytest.MonkeyPatch, said: str, rest_s: float) -> None:
+    monkeypatch.setattr(secret, "token", lambda _: "t")
+    answer = httpx.Response(503, headers={"Retry-After": said}, json={"message": "the database is away"})
+    there = HubLedger("https://hub.lab.example/services/costmeter")
+    there._client = httpx.Client(transport=httpx.MockTransport(lambda _: answer))
+    write(local, 0, 2)
+    sent = send(local, there)
+    assert (sent.count, sent.waiting) == (0, 2)
+    assert "the database is away" in (sent.problem or "")
+    assert Pace(0.001).after(sent) == pytest.approx(rest_s, abs=0.01)

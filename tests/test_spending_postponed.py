@@ -6,7 +6,7 @@ import os
 from math import inf
 from pathlib import Path
 
-from test_spending import HOUR, NOW, Make, budget, event, make  # noqa: F401 (a fixture)
+from budget_cases import HOUR, NOW, Make, budget, event
 
 
 def test_each_is_written_as_it_was_asked(make: Make, ledger_path: Path) -> None:  # noqa: F811

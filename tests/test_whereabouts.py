@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from budget_cases import HOUR, NOW, ONE, TWO, budget, run
 from carbon_cases import LOST
-from test_spending import HOUR, NOW, ONE, TWO, budget, run
 
 from jupyter_costmeter.budget import MEASURES, Budget, Measure, Verdict
 from jupyter_costmeter.costing import Costing

@@ -55,7 +55,6 @@ export const list = (budgets, more = {}) => ({
   project_name: 'paper',
   budgets,
   problems: [],
-  events: [],
   ...more
 });
 

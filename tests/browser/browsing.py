@@ -25,6 +25,9 @@ import pictures
 import pytest
 from playwright.sync_api import Page, expect
 
+from jupyter_costmeter.ledger import open_ledger
+from jupyter_costmeter.ledger.store import Ledger
+
 ROOT = Path(__file__).resolve().parents[2]
 ARGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -206,3 +209,14 @@ def shot(page: Page, name: str) -> None:
     page.wait_for_timeout(500)
     page.screenshot(path=str(SHOTS / f"{name}.png"))
     pictures.keep(page, name)
+
+
+def ledger_of(server: Server) -> Ledger:
+    return open_ledger(server.data / "costmeter" / "ledger.sqlite")
+
+
+def figure(page: Page, scope: str, name: str) -> float:
+    """What a row of the panel's totals holds, unrounded."""
+    text = page.locator(f'tr[data-scope="{scope}"] [data-name="{name}"]').first.get_attribute("data-value")
+    assert text, f"{scope} {name} is empty"
+    return float(text)

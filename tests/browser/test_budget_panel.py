@@ -177,7 +177,7 @@ def test_warned_held_raised_paused_and_deleted(
     expect(toast(page)).to_have_count(1, timeout=SOON)  # the one of 80 % has taken the place of that of 50 %
     shot(page, "budgets-warned")
     expect(status(page)).to_have_class(re.compile("jp-mod-over"), timeout=SOON)
-    expect(status(page)).to_contain_text("of the week")
+    expect(status(page)).to_contain_text("of the week's budget")
     settled(page, "session", 2)
     assert toast(page).count() == 1
     deed(page, "Hold").click()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import grid_server
+import grids
 import pytest
+
+from jupyter_costmeter.carbon.live import Grid
 
 
 @pytest.fixture
@@ -28,3 +32,13 @@ def left_over() -> list[str]:
     ):
         time.sleep(0.01)
     return left
+
+
+@pytest.fixture
+def clock() -> grids.Clock:
+    return grids.Clock()
+
+
+@pytest.fixture
+def grid(server: grid_server.GridServer, tmp_path: Path, clock: grids.Clock) -> Grid:
+    return grids.another(server, tmp_path, clock)

@@ -3,82 +3,34 @@
 from __future__ import annotations
 
 import functools
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from random import Random
 
 import pytest
 from grid_server import HALF_HOUR, NOW, PASSWORD, SECRETS, TOKEN, USER, GridServer, grams
-from hypothesis import given
-from hypothesis import strategies as st
+from grids import HOUR, Clock, T, another, got, wait
 
-from jupyter_costmeter.carbon import cache, web
-from jupyter_costmeter.carbon.cache import Cache
+from jupyter_costmeter.carbon import web
 from jupyter_costmeter.carbon.live import STALE_S, Grid
-from jupyter_costmeter.carbon.series import Series, Value, mean
 from jupyter_costmeter.carbon.sources import NAMES, Source, open_source
 from jupyter_costmeter.carbon.sources.electricity_maps import ElectricityMaps
 from jupyter_costmeter.carbon.sources.uk import Uk
 from jupyter_costmeter.carbon.sources.watttime import WattTime
 from jupyter_costmeter.carbon.web import SourceError
 from jupyter_costmeter.errors import UsageError
-from jupyter_costmeter.factors import Intensity, Live
-
-HOUR = int(NOW // 3600)  # 8 o'clock; it is 8:20
-T = float(HOUR * 3600)
-FILE = "uk-GB.json"
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def grid(server: GridServer, tmp_path: Path, clock: Clock) -> Grid:
-    return another(server, tmp_path, clock)
-
-
-def another(server: GridServer, folder: Path, clock: Callable[[], float], every_s: float = 1800.0) -> Grid:
-    """As another process would open it."""
-    return Grid(Live("uk", every_s=every_s), folder, clock, Uk(server.url))
-
-
-def got(grid: Grid, start: float, end: float) -> float | None:
-    found = grid.at("GB", start, end)
-    return None if found is None else found.g_per_kwh
-
-
-def wait(grid: Grid) -> None:
-    thread = grid._thread
-    assert thread is not None
-    thread.join(5)
-    assert not thread.is_alive()
-
+from jupyter_costmeter.factors import Live
 
 # Nothing is asked before it is told to
 
 
 def test_reading_asks_nothing(server: GridServer, grid: Grid) -> None:
+    threads = threading.active_count()
     assert grid.at("GB", T - 3600, T) is None
     assert grid.lacking("GB", range(HOUR - 5, HOUR)) == [(T - 5 * 3600, T)]
     assert (grid.problem, grid.status()) == (None, "UK Carbon Intensity (NESO): nothing is known yet")
     assert server.asked == []
-    assert threading.active_count() == 2  # ours and the server's
+    assert threading.active_count() == threads
 
 
 # What is known
@@ -359,219 +311,6 @@ def test_an_error_of_ours_in_the_thread_is_logged_and_ends_it(grid: Grid, caplog
     assert grid.refresh_soon("GB", (), broken)
     wait(grid)
     assert "the listener's" in caplog.text
-
-
-# The file
-
-
-def test_another_process_reads_what_was_fetched(server: GridServer, grid: Grid, clock: Clock, tmp_path: Path) -> None:
-    other = another(server, tmp_path, clock)
-    assert other.at("GB", T - 3600, T) is None
-    grid.refresh("GB")
-    assert got(other, T - 3600, T) == got(grid, T - 3600, T)
-    assert len(server.asked) == 1
-
-
-def test_the_file_is_read_again_only_when_it_has_changed(grid: Grid, monkeypatch: pytest.MonkeyPatch) -> None:
-    grid.refresh("GB")
-    monkeypatch.setattr("jupyter_costmeter.carbon.cache._read", lambda path: pytest.fail("it was read"))
-    for _ in range(10):
-        assert got(grid, T - 3600, T) is not None
-
-
-WRITER = """
-import sys
-from pathlib import Path
-from jupyter_costmeter.carbon.cache import Asked, Cache
-from jupyter_costmeter.carbon.series import Value
-from jupyter_costmeter.factors import Intensity
-
-first = int(sys.argv[2])
-cache = Cache(Path(sys.argv[1]), "uk", "GB")
-for k in range(40):
-    start = 1800.0 * (first + 2 * k)
-    value = Value(start, start + 1800, 100.0 + first, 1.0, Intensity(0.0, "GB", "test"))
-    cache.add([value], [Asked(start, start, k)], 0)
-print(cache.problem)
-"""
-
-
-def test_two_processes_write_and_nothing_is_lost(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WRITER, str(tmp_path)]
-    both = [subprocess.Popen([*command, str(first)], stdout=subprocess.PIPE, text=True) for first in (0, 1)]
-    assert [process.communicate(timeout=30)[0].strip() for process in both] == ["None", "None"]
-    values = Cache(tmp_path, "uk", "GB").known().series.values
-    assert [(v.start, v.g) for v in values] == [(1800.0 * k, 100.0 + k % 2) for k in range(80)]
-    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".lock") == [FILE]
-
-
-def test_a_writer_waits_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slowly(path: Path, plain: object) -> None:
-        time.sleep(0.1)
-        write(path, plain)
-
-    write = cache._write
-    monkeypatch.setattr(cache, "_write", slowly)
-    values = [Value(1800.0 * k, 1800.0 * (k + 1), 100.0 + k, 1.0, KIND) for k in range(3)]
-    writers = [threading.Thread(target=Cache(tmp_path, "uk", "GB").add, args=([v], [], 0.0)) for v in values]
-    for thread in writers:
-        thread.start()
-    for thread in writers:
-        thread.join()
-    assert list(Cache(tmp_path, "uk", "GB").known().series.values) == values
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"\xff\xfe",
-        b"null",
-        b'{"version": 2}',
-        b'{"version": 1, "kinds": [], "values": [[0, 1800, 5, 0, 0]], "asked": []}',
-        b'{"version": 1, "kinds": [], "values": [], "asked": [["x", 1, 2]]}',
-        b'{"version": 1, "kinds": [{"region": "GB"}], "values": [], "asked": []}',
-        b"[" * 100_000,
-    ],
-)
-def test_a_damaged_file_is_put_aside_and_begun_anew(grid: Grid, tmp_path: Path, damage: bytes) -> None:
-    (tmp_path / FILE).write_bytes(damage)
-    assert grid.at("GB", T - 3600, T) is None
-    assert "is damaged" in str(grid.problem)
-    assert "was moved to uk-GB.json.damaged" in str(grid.refresh("GB").problem)
-    assert (tmp_path / f"{FILE}.damaged").read_bytes() == damage
-    assert got(grid, T - 3600, T) is not None
-    json.loads((tmp_path / FILE).read_text())
-
-
-@pytest.mark.parametrize("change", [("g", -5), ("g", float("nan")), ("g", "5"), ("end", 0), ("method", "exact")])
-def test_a_file_with_a_value_that_cannot_be_is_damaged(
-    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock, change: tuple[str, object]
-) -> None:
-    grid.refresh("GB")
-    plain = json.loads((tmp_path / FILE).read_text())
-    if change[0] == "method":
-        plain["kinds"][0]["method"] = change[1]
-    else:
-        plain["values"][0][{"g": 2, "end": 1}[change[0]]] = change[1]
-    (tmp_path / FILE).write_text(json.dumps(plain))
-    other = another(server, tmp_path, clock)
-    assert other.at("GB", T - 3600, T) is None
-    assert "is damaged" in str(other.problem)
-    assert got(grid, T - 3600, T) is not None  # which has it in memory
-
-
-def test_a_folder_that_cannot_be_written_keeps_values_in_memory(
-    server: GridServer, tmp_path: Path, clock: Clock
-) -> None:
-    (tmp_path / "file").write_text("")
-    grid = another(server, tmp_path / "file" / "grid", clock)
-    result = grid.refresh("GB", [HOUR - 3])
-    assert result.count > 0
-    assert "cannot be written" in str(result.problem)
-    assert "kept in memory" in str(result.problem)
-    assert got(grid, T - 3600, T) is not None
-    assert grid.lacking("GB", [HOUR - 3]) == []
-
-
-def test_a_writer_that_dies_half_way_leaves_the_file_as_it_was(
-    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    grid.refresh("GB")
-    before = (tmp_path / FILE).read_bytes()
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    clock.now += 3600
-    monkeypatch.setattr(os, "replace", full)
-    assert "No space left" in str(grid.refresh("GB").problem)
-    assert (tmp_path / FILE).read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
-
-
-def test_four_hundred_days_are_kept(grid: Grid, clock: Clock, tmp_path: Path) -> None:
-    grid.refresh("GB")
-    clock.now += 399 * 86_400
-    grid.refresh("GB")
-    assert got(grid, T - 3600, T) is not None
-    clock.now += 2 * 86_400
-    grid.refresh("GB")
-    assert grid.at("GB", T - 3600, T) is None
-
-
-# Values over time, pure
-
-KIND = Intensity(0.0, "GB", "test")
-steps = st.lists(
-    st.tuples(st.integers(1, 4), st.integers(0, 2), st.floats(0.1, 2000)), min_size=1, max_size=30
-)  # length, gap, g
-
-
-def series_of(found: list[tuple[int, int, float]]) -> Series:
-    values, at = [], 0
-    for length, gap, g in found:
-        values.append(Value(at * 900.0, (at + length) * 900.0, g, 0.0, KIND))
-        at += length + gap
-    return Series(values)
-
-
-def mass(series: Series, start: float, end: float) -> float:
-    """Grams that a kilowatt would have emitted in the known part, times 3600."""
-    parts = series.within(start, end)
-    return mean(parts, "GB", start, end).g_per_kwh * sum(s for _, s in parts) if parts else 0.0
-
-
-@given(steps, st.floats(-1000, 100_000), st.floats(0, 50_000), st.floats(0, 50_000))
-def test_the_mean_is_between_the_extremes_and_adds_up_over_splits(
-    found: list[tuple[int, int, float]], start: float, first: float, second: float
-) -> None:
-    series = series_of(found)
-    split, end = start + first, start + first + second
-    parts = series.within(start, end)
-    if parts:
-        values = [v.g for v, _ in parts]
-        assert min(values) <= mean(parts, "GB", start, end).g_per_kwh <= max(values)
-    whole = mass(series, start, end)
-    assert mass(series, start, split) + mass(series, split, end) == pytest.approx(whole, rel=1e-6, abs=1e-3)
-
-
-overlapping = st.lists(
-    st.tuples(st.integers(0, 40), st.integers(1, 6), st.integers(0, 5)), min_size=1, max_size=15, unique=True
-)  # start, length, fetched at
-
-
-@given(overlapping, st.randoms(use_true_random=False))
-def test_what_overlaps_is_won_by_what_was_fetched_last_in_any_order(
-    found: list[tuple[int, int, int]], random: Random
-) -> None:
-    values = [Value(a, a + n, 100.0 + at, at, KIND) for a, n, at in found]
-    series = Series(values)
-    for before, after in zip(series.values, series.values[1:], strict=False):
-        assert before.end <= after.start
-    assert max(v.fetched_at for v in values) in {v.fetched_at for v in series.values}
-    random.shuffle(values)
-    assert Series(values).values == series.values
-
-
-def test_a_year_of_half_hours_is_read_in_an_instant(tmp_path: Path) -> None:
-    year = [Value(T + 1800.0 * k, T + 1800.0 * (k + 1), 100.0 + k % 48, NOW, KIND) for k in range(365 * 48)]
-    Cache(tmp_path, "uk", "GB").add(year, [], 0.0)
-    grid = Grid(Live("uk"), tmp_path, lambda: NOW, Uk())
-    begun = time.perf_counter()
-    assert got(grid, T, T + 3600) == 100.5
-    loaded = time.perf_counter()
-    assert all(got(grid, T + 3600 * k, T + 3600 * (k + 1)) is not None for k in range(365 * 24))
-    read = time.perf_counter()
-    size = (tmp_path / FILE).stat().st_size
-    print(
-        f"a year of half-hours: {size / 1e6:.1f} MB, loaded in {1e3 * (loaded - begun):.0f} ms, "
-        f"8760 hours read in {1e3 * (read - loaded):.0f} ms"
-    )
-    assert loaded - begun < 2
-    assert read - loaded < 2
 
 
 def test_a_source_error_is_for_the_user() -> None:
