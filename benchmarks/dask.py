@@ -37,8 +37,8 @@ def spin(n):
     return n
 """
 KINDS = {
-    "`client.map`": "_ = client.gather(client.map(spin, range(start, start + {tasks})))",
-    "one graph": "keys = [f'n{{start + n}}' for n in range({tasks})]\n"
+    "map": "_ = client.gather(client.map(spin, range(start, start + {tasks})))",
+    "graph": "keys = [f'n{{start + n}}' for n in range({tasks})]\n"
     "_ = client.get({{key: (spin, n) for n, key in enumerate(keys)}}, keys)",
 }
 
@@ -64,6 +64,7 @@ class Notebook:
         self.ip: Any = InteractiveShell.instance()
         self.run("%load_ext jupyter_costmeter")
         self.start = 0
+        self.on = True  # once the first cell of a client has run
 
     def run(self, code: str) -> float:
         began = time.perf_counter()
@@ -76,11 +77,12 @@ class Notebook:
 
         hooks = self.ip.costmeter
         sending.put_back()
-        for one in () if self.quick else hooks.dask.clusters._clusters.values():
+        for one in () if self.quick or on == self.on else hooks.dask.clusters._clusters.values():
             if on:
                 one.register()
             else:
                 one._ask("unregister_worker_plugin", name=plugin.NAME)
+        self.on = on
         if on:
             hooks.dask._found(sys.modules["distributed.client"])
             time.sleep(0.0 if self.quick else 2.0)  # the workers' meters open their drivers
@@ -92,10 +94,17 @@ class Notebook:
 
 
 class Cost(NamedTuple):
-    """Of a cell: its seconds, and the CPU seconds of all processes."""
+    """Of a cell: its seconds, and the CPU seconds of the kernel, the scheduler and the workers."""
 
     wall_s: float
-    cpu_s: float
+    kernel_s: float
+    scheduler_s: float
+    workers_s: float
+
+    @property
+    def cpu_s(self) -> float:
+        """Of all processes."""
+        return self.kernel_s + self.scheduler_s + self.workers_s
 
 
 def compared(notebook: Notebook, pids: list[int], code: str, asked: argparse.Namespace) -> list[tuple[Cost, Cost]]:
@@ -111,14 +120,17 @@ def compared(notebook: Notebook, pids: list[int], code: str, asked: argparse.Nam
             before = cpu_s(pids)
             wall_s = notebook.cell(code, asked.tasks)
             time.sleep(AFTER_S)
-            pair[on] = Cost(wall_s, cpu_s(pids) - before)
+            used = [after - then for after, then in zip(cpu_s(pids), before, strict=True)]
+            pair[on] = Cost(wall_s, used[0], used[1], sum(used[2:]))
         found.append((pair[True], pair[False]))
+        told = (f"{name} {one:.2f} / {other:.2f}" for name, one, other in zip(Cost._fields, *found[-1], strict=True))
+        print(f"round {number + 1}, with / without: {', '.join(told)}", file=sys.stderr, flush=True)
     return found
 
 
-def cpu_s(pids: list[int]) -> float:
+def cpu_s(pids: list[int]) -> list[float]:
     times = [psutil.Process(pid).cpu_times() for pid in pids]
-    return sum(one.user + one.system for one in times)
+    return [one.user + one.system for one in times]
 
 
 def main() -> None:
@@ -127,6 +139,7 @@ def main() -> None:
     ask.add_argument("--rounds", type=int, default=7)
     ask.add_argument("--workers", type=int, default=2)
     ask.add_argument("--milliseconds", type=float, default=1.0, help="that each task takes")
+    ask.add_argument("--only", choices=KINDS, action="append", help="one of both")
     ask.add_argument("--quick", action="store_true", help="the plugin stays, only the marks go: many rounds soon")
     ask.add_argument("--markdown", action="store_true")
     asked = ask.parse_args()
@@ -148,17 +161,19 @@ def measured(asked: argparse.Namespace, pids: list[int]) -> list[list[str]]:
     notebook.run(f"client.wait_for_workers({asked.workers}); client.submit(abs, -1).result()")
     notebook.run(TASK.format(seconds=asked.milliseconds / 1000))
     rows = []
-    for name, code in KINDS.items():
-        pairs = compared(notebook, pids, code.format(tasks=asked.tasks), asked)
+    for name in asked.only or KINDS:
+        pairs = compared(notebook, pids, KINDS[name].format(tasks=asked.tasks), asked)
         without, with_it = (statistics.median(pair[at].wall_s for pair in pairs) for at in (1, 0))
-        what = f"{asked.tasks:,} tasks of {asked.milliseconds:g} ms, {name}"
-        rows.append([what, f"{without:.2f} s", f"{with_it:.2f} s", *(ratios(pairs, at) for at in range(2))])
+        cell = f"{asked.tasks:,} tasks of {asked.milliseconds:g} ms, {name}"
+        rows.append(
+            [cell, f"{without:.2f} s", f"{with_it:.2f} s", *(ratios(pairs, what) for what in ("wall_s", "cpu_s"))]
+        )
     return rows
 
 
-def ratios(pairs: list[tuple[Cost, Cost]], at: int) -> str:
+def ratios(pairs: list[tuple[Cost, Cost]], what: str) -> str:
     """The median of neighbours' ratios, and the middle half of them."""
-    found = sorted(one[at] / other[at] for one, other in pairs)
+    found = sorted(getattr(one, what) / getattr(other, what) for one, other in pairs)
     low, high = (found[round(part * (len(found) - 1))] for part in (0.25, 0.75))
     return f"{statistics.median(found):.3f} ({low:.3f} to {high:.3f})"
 
