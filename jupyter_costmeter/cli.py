@@ -24,6 +24,7 @@ from .words import parser as shared_words
 FAILED, MISUSED, HELD, INTERRUPTED = 1, 2, 3, 130
 #: How each SQLite file begins (sqlite.org/fileformat.html, 1.3).
 SQLITE = b"SQLite format 3\0"
+DEMO = "JupyterLab with a simulated GPU, to try it all; other options are JupyterLab's (--no-browser, --port N)"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -127,11 +128,7 @@ def parser() -> Parser:
     run.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="for each cell (none)")
     run.add_argument("--kernel", metavar="NAME", help="instead of the one that the notebook names")
     run.add_argument("--allow-errors", action="store_true", help="go on after a cell that fails")
-    demo = words.add_parser(
-        "demo",
-        help="JupyterLab with a simulated GPU, to try it all; other options are JupyterLab's (--no-browser, --port N)",
-        add_help=False,
-    )
+    demo = words.add_parser("demo", help=DEMO, description=f"{DEMO}; as root also --allow-root.", add_help=False)
     demo.add_argument("--folder", metavar="FOLDER", help="where its notebook goes, and stays (a temporary one)")
     top_word(words)
     strip = words.add_parser("strip", help="take the costs out of notebooks' files", add_help=False)

@@ -165,12 +165,16 @@ def _elsewhere(session: Session | None, record: CellRecord | None) -> list[str]:
     return [note for notes in session.elsewhere.values() for note in notes(record)] if session else []
 
 
+#: So many cells that only asked ``%cost …`` may stand behind the last one that ran something.
+ASKED = 20
+
+
 def _newest(selection: Selection, context: Context) -> CellRecord | None:
-    """The last cell; where a label is asked for, the last cell or block that has it."""
+    """The last cell that ran more than words of ours; of a label, the last cell or block that has it."""
     outer = selection.label is None
     waiting = [record for record in unsaved(selection, context) if not (outer and record.parent_id)]
-    found = together(context.ledger.latest(selection, 1, outer), waiting, context)
-    return found[-1] if found else None
+    found = together(context.ledger.latest(selection, 1 + ASKED, outer), waiting, context)
+    return next((one for one in reversed(found) if not context.asks_only(one)), found[-1] if found else None)
 
 
 #: What ran inside the last cell is shown up to so many.

@@ -43,6 +43,7 @@ class Context:
     costing: Costing = field(default_factory=lambda: Costing(None, Path(".")))
     plans: Plans = field(default_factory=Plans)
     spending: Spending = field(default_factory=lambda: Spending(Path("."), lambda: Costing(None, Path("."))))
+    asks_only: Callable[[CellRecord], bool] = lambda _: False  # whether a cell ran nothing but words of ours
 
     def verdicts(self, budgets: Sequence[Budget], now: float) -> list[Verdict]:
         """Where budgets stand; in a kernel with what it runs and has not written yet."""

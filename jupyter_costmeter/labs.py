@@ -65,7 +65,7 @@ class Terms:
         """As all doors know budgets: a cap, which is changed in the lab's ledger only."""
         return Budget(
             self.id, self.measure, self.limit, self.scope, self.project, self.period, self.name, None, self.hold,
-            self.warn, origin=f"the lab's ledger, set by {self.set_by}", cap=True,
+            self.warn, origin=f"the lab's ledger, by {self.set_by}", cap=True,
             lab=OfLab(self.set_by, self.whose, self.person, offline),
         )  # fmt: skip
 

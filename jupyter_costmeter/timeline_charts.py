@@ -22,7 +22,7 @@ from .timeline import CPU, MEMORY, Band, Line, Timeline
 from .timeline_fewer import Looked
 
 HEIGHT, LIVE, LANE, BELOW, AXIS, WIDTH = 260, 220, 20, 110, 58, 900
-NAN = float("nan")
+NAN, SHORTEST_S = float("nan"), 0.1  # what is drawn at least: ticks of microseconds say nothing
 #: They can be seen on white and on black; what lies between cells has its own lane, too.
 RAN, FAILED, RUNNING = "#3b82c4", "#d9553f", "#4f9d55"
 LANES: dict[Bucket, str] = {
@@ -266,7 +266,7 @@ def _compact(columns: Columns) -> dict[str, Any]:
 def _range(found: Timeline, shift: float, looked: Looked | None) -> Any:
     from bokeh.models import Range1d
 
-    whole = (_ms(found.start, shift), _ms(found.end, shift))
+    whole = (_ms(found.start, shift), _ms(max(found.end, found.start + SHORTEST_S), shift))
     start, end = (_ms(looked.start, shift), _ms(looked.end, shift)) if looked else whole
     return Range1d(
         start=start, end=end, reset_start=whole[0], reset_end=whole[1], bounds=whole, min_interval=10.0, name="time"

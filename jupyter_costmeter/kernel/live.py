@@ -7,8 +7,11 @@ runs or has just ended, since they count as the kernel's activity.
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from zmq import ZMQError
@@ -27,8 +30,9 @@ if TYPE_CHECKING:
 #: Seconds that a front end waits for the ledger, when it asks for what waits in memory to be written; it gives up at 3.
 WRITE_S = 1.5
 #: What derives costs is loaded when nothing has run for a second, or a front end asks meanwhile: its imports would
-#: slow a cell, and the journal would wait for them.
-_LOADED = "jupyter_costmeter.cost_wire"
+#: slow a cell, and the journal would wait for them. Where cells follow one another for so long (seconds), a thread of
+#: its own loads it nevertheless: "Run All" shall not end before its carbon is told.
+_LOADED, PATIENCE_S = "jupyter_costmeter.cost_wire", 10.0
 
 
 class _Announcement:
@@ -53,6 +57,7 @@ class Live:
         self.kernel: Any = getattr(ip, "kernel", None)
         self.session = session
         self.seq = 0
+        self._loading, self._patient_until = False, inf
         self.foretells = False  # whether somebody else shows forecasts (the widget)
         self.prospects = Prospects(
             session.settings.ledger_file,
@@ -68,6 +73,7 @@ class Live:
         self.kernel.control_handlers[wire.REQUEST] = self.answer
         self.kernel.comm_manager.comms[wire.COMM_ID] = _Announcement()
         if self.session.settings.live:
+            self._patient_until = time.monotonic() + PATIENCE_S
             self.session.listeners.append(self.tell)
             self.session.at_rest.append(self.rest)
         self._send("loaded", Event((), ()))
@@ -83,6 +89,9 @@ class Live:
         self._send("unloaded", Event((), ()))
 
     def tell(self, event: Event) -> None:
+        if not self._loading and _LOADED not in sys.modules and time.monotonic() >= self._patient_until:
+            self._loading = True
+            threading.Thread(target=self._load, name="costmeter-costs", daemon=True).start()
         self._send("closed" if event.closed else "running", event)
 
     @guard.guarded("loading what derives carbon and money")
@@ -92,6 +101,11 @@ class Live:
             from .. import cost_wire  # noqa: F401
 
             self._send("closed", Event((), ()))
+
+    @guard.guarded("loading what derives carbon and money")
+    def _load(self) -> None:
+        with self.session.overhead.working():
+            from .. import cost_wire  # noqa: F401
 
     def _running(self, record: CellRecord, power: Total | None, derive: wire.Derive) -> wire.Json:
         progress, forecast = self.prospects.of(record)

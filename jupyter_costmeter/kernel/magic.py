@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import sys
@@ -18,6 +19,7 @@ from ..session import Session
 from .live import Live
 
 if TYPE_CHECKING:
+    from ..record import CellRecord
     from .widget import Panel
 
 #: Where there can be no panel.
@@ -60,7 +62,17 @@ class CostMagics(Magics):
         """A report's imports stay off %load_ext's path, and off those of cells that are labelled or tagged."""
         from .. import commands, context
 
-        display(commands.run(words, context.of_session(self.session)))  # type: ignore[no-untyped-call]
+        known = dataclasses.replace(context.of_session(self.session), asks_only=self._asks_only)
+        display(commands.run(words, known))  # type: ignore[no-untyped-call]
+
+    def _asks_only(self, record: CellRecord) -> bool:
+        """Whether a cell of this session ran nothing but words of ours, by IPython's own history."""
+        from .. import holding
+
+        shell: Any = self.shell
+        typed, number = shell.history_manager.input_hist_raw, record.execution_count or 0
+        own = record.session_id == self.session.info.id and record.parent_id is None
+        return own and 0 < number < len(typed) and holding.ours(typed[number])
 
     def _panel(self, rest: str) -> bool:
         """The panel, or the summary where it cannot be; whether that was all that was asked, and this is a notebook."""

@@ -48,7 +48,7 @@ class HubLedger:
         answer = self._asked("POST", RECORDS, body)
         if answer.status_code not in (200, 204):
             kind = Refused if answer.status_code in ITS_FAULT else ShareError
-            raise self._told(_sentence(answer), kind)
+            raise self._told(_sentence(answer), kind, _rest_s(answer))
 
     def standing(self) -> Snapshot:
         """Where the lab's budgets stand, for the token's owner."""
@@ -86,8 +86,16 @@ class HubLedger:
             )
         return self._client
 
-    def _told(self, why: str, kind: type[ShareError] = ShareError) -> ShareError:
-        return kind(f"the lab's ledger {self.address} cannot be used ({why})")
+    def _told(self, why: str, kind: type[ShareError] = ShareError, rest_s: float = 0.0) -> ShareError:
+        error = kind(f"the lab's ledger {self.address} cannot be used ({why})")
+        error.rest_s = rest_s
+        return error
+
+
+def _rest_s(answer: httpx.Response) -> float:
+    """What ``Retry-After`` says in seconds (RFC 9110, 10.2.3); of a date nothing is taken."""
+    said = answer.headers.get("Retry-After", "")
+    return float(said) if said.isascii() and said.isdigit() else 0.0
 
 
 def _sentence(answer: httpx.Response) -> str:

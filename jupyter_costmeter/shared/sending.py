@@ -17,7 +17,7 @@ from ..errors import LedgerError
 from ..ledger.outbox import Waiting
 from ..ledger.store import Ledger
 from .opening import Taker
-from .store import Batch, Refused
+from .store import Batch, Refused, ShareError
 
 #: Records, tags and events of one transaction.
 BATCH = 500
@@ -27,11 +27,12 @@ EVERY_S, REST_S = 5.0, 300.0
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of it: how many went, how many wait, and for what reason."""
+    """What came of it: how many went, how many wait, and for what reason; how long we were told to rest (seconds)."""
 
     count: int
     waiting: int
     problem: str | None = None
+    rest_s: float = 0.0
 
 
 def send(ledger: Ledger, there: Taker, bar: bars.Bar[list[Waiting]] = bars.none) -> Sent:
@@ -40,7 +41,7 @@ def send(ledger: Ledger, there: Taker, bar: bars.Bar[list[Waiting]] = bars.none)
     Raises:
         LedgerError: the local ledger cannot be read or written.
     """
-    count, problem = 0, None
+    count, problem, rest_s = 0, None, 0.0
     try:
         for batch in bar(_batches(ledger), None, "batches sent"):
             refused = _refused(ledger, there, batch)
@@ -48,15 +49,19 @@ def send(ledger: Ledger, there: Taker, bar: bars.Bar[list[Waiting]] = bars.none)
             ledger.sent(batch, time.time(), behind=refused)
             count += len(batch) - len(refused)
     except _Away as error:
-        problem = str(error)
+        problem, rest_s = str(error), error.rest_s
     if problem is not None:
         ledger.not_sent(problem, time.time())
     left = ledger.share()
-    return Sent(count, left.waiting if left else 0, problem)
+    return Sent(count, left.waiting if left else 0, problem, rest_s)
 
 
 class _Away(Exception):
-    """The lab's ledger cannot be used at all."""
+    """The lab's ledger cannot be used at all, and wants to be left alone for so many seconds."""
+
+    def __init__(self, why: str, rest_s: float) -> None:
+        super().__init__(why)
+        self.rest_s = rest_s
 
 
 def _batches(ledger: Ledger) -> Iterator[list[Waiting]]:
@@ -80,7 +85,7 @@ def _refused(ledger: Ledger, there: Taker, batch: Sequence[Waiting]) -> dict[Wai
         half = len(batch) // 2
         return {**_refused(ledger, there, batch[:half]), **_refused(ledger, there, batch[half:])}
     except LedgerError as error:
-        raise _Away(str(error)) from error
+        raise _Away(str(error), error.rest_s if isinstance(error, ShareError) else 0.0) from error
     return {}
 
 
@@ -108,4 +113,4 @@ class Pace:
         """Seconds to rest."""
         self._failed = self._failed + 1 if sent.problem is not None else 0
         longest = min(REST_S, self._every_s * 2.0 ** min(self._failed, 32))  # weeks without a network are no error
-        return longest if not self._failed else longest * random.uniform(0.5, 1.0)
+        return longest if not self._failed else max(longest * random.uniform(0.5, 1.0), min(sent.rest_s, REST_S))

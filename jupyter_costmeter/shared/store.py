@@ -46,6 +46,8 @@ DEFAULTS = {
 class ShareError(LedgerError):
     """The lab's ledger cannot be used; the text says why and what to do, and holds no secret."""
 
+    rest_s = 0.0  #: Seconds that it wants to be left alone.
+
 
 class Refused(ShareError):
     """The database is there, and has something against what it was given."""

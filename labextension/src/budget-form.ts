@@ -57,6 +57,19 @@ export function blank(inProject: boolean): Draft {
   };
 }
 
+/**
+ * What is typed is put into it. A budget of each session begins as one that lasts as long, and a period that only that
+ * has is not kept for others.
+ */
+export function withPart(draft: Draft, part: Partial<Draft>): Draft {
+  const { scope = draft.scope } = part;
+  if (scope === draft.scope) {
+    return { ...draft, ...part };
+  }
+  const fresh = scope === 'session' ? 'session' : draft.per === 'session' ? 'week' : draft.per;
+  return { ...draft, per: fresh, ...part };
+}
+
 const ROLLING = /^(\d+)\s*(min|h|d|w)$/;
 
 export function draftOf(verdict: Verdict): Draft {

@@ -133,14 +133,6 @@ export interface Forecast {
   text: string;
 }
 
-/** Something that happened to a budget, newest first. */
-export interface BudgetEvent {
-  kind: string;
-  at: number;
-  text: string;
-  budget_id: string;
-}
-
 export interface BudgetList {
   notebook: string;
   project: string | null;
@@ -148,7 +140,6 @@ export interface BudgetList {
   budgets: Verdict[];
   /** Mistakes in the files, each with its line. */
   problems: string[];
-  events: BudgetEvent[];
 }
 
 export const BYS = [
@@ -289,15 +280,12 @@ export const forecast: Check<Forecast | null> = orElse(
   null
 );
 
-const event = object<BudgetEvent>({ kind: text, at: number, text, budget_id: text });
-
 export const budgetList = object<BudgetList>({
   notebook: text,
   project: orNull(text),
   project_name: orNull(text),
   budgets: list(verdict),
-  problems: list(text),
-  events: list(event)
+  problems: list(text)
 });
 
 const spentRow = object<SpentRow>({

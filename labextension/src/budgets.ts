@@ -312,20 +312,20 @@ export function stateText({ state }: Verdict, words: Words): string {
 /** A mark beside the colour, of glyphs that every font has. */
 export const MARKS = { ok: '', near: '▲', over: '■', unknown: '?', paused: '' } as const;
 
-/** `62 % of the week`: what the status bar has room for. */
+/** `62 % of the week's budget`: what the status bar has room for. */
 export function shortText(verdict: Verdict, words: Words): string {
   const share = standing(verdict, words).share || words.__('all');
   switch (verdict.period.kind) {
     case 'day':
-      return words.__('%1 of the day', share);
+      return words.__("%1 of the day's budget", share);
     case 'week':
-      return words.__('%1 of the week', share);
+      return words.__("%1 of the week's budget", share);
     case 'month':
-      return words.__('%1 of the month', share);
+      return words.__("%1 of the month's budget", share);
     case 'session':
-      return words.__('%1 of the session', share);
+      return words.__("%1 of the session's budget", share);
     case 'rolling':
-      return words.__('%1 of %2', share, verdict.period.text);
+      return words.__('%1 of the budget of %2', share, verdict.period.text);
     default:
       return words.__('%1 of the budget', share);
   }

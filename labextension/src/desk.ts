@@ -6,6 +6,7 @@ import {
   draftOf,
   mistakes,
   rowOf,
+  withPart,
   type Draft,
   type Mistakes
 } from './budget-form.js';
@@ -53,7 +54,7 @@ export class BudgetDesk {
     if (this.draft === null) {
       return;
     }
-    this.draft = { ...this.draft, ...part };
+    this.draft = withPart(this.draft, part);
     const now = mistakes(this.draft, this.words);
     const stay = Object.keys(this.mistakes).filter(field => field in now);
     // a mistake goes as soon as it is mended; a new one is told when the form is saved

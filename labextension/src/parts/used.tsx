@@ -7,7 +7,11 @@ import { useView } from './view.js';
 
 /** `≥ ~31 %`: a share with the marks that keep it honest. */
 function shareText({ share, bound, method }: Utilisation): string {
-  const marked = (method === 'measured' ? '' : '~') + percent(share ?? 0);
+  const said = percent(share ?? 0);
+  if (said.startsWith('<') && bound !== '≥') {
+    return said; // is a bound already, and no nearer by a second mark
+  }
+  const marked = (method === 'measured' ? '' : '~') + said;
   return bound === '' ? marked : `${bound} ${marked}`;
 }
 
