@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 from . import allocations, config, guard, place
 from .errors import CostMeterError, LedgerError, UsageError
 from .ledger import Selection, open_ledger
+from .replacing import replacing
 
 #: Seconds for a kernel's answer to our own questions.
 ANSWER_S = 30.0
@@ -113,12 +114,10 @@ def _check_writable(output: Path) -> None:
 
 def _write(notebook: NotebookNode, output: Path) -> None:
     output = output.resolve()  # a link stays a link
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        nbformat.write(notebook, part)  # type: ignore[no-untyped-call]
-        os.replace(part, output)
+        with replacing(output) as part:
+            nbformat.write(notebook, part)  # type: ignore[no-untyped-call]
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise CostMeterError(f"cannot write {output}: {error.strerror or error}") from error
 
 

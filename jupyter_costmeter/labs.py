@@ -22,6 +22,7 @@ from .accounting import DERIVED, Part
 from .budget import Budget, BudgetScope, Hold, Measure, Offline, OfLab, Whose
 from .periods import Kind, Period
 from .record import Method, Provenance, Total
+from .replacing import replacing
 from .uses import HOUR_S, Use
 
 #: A snapshot that is older (seconds) is stale: the database is away. It is asked twice a minute where it is there.
@@ -193,10 +194,9 @@ def keep(path: Path, snapshot: Snapshot) -> None:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)  # of a ledger in which nothing was metered yet
-    rest = path.with_name(f"{path.name}.{os.getpid()}.new")
     what = "what the lab's ledger says of its budgets" if snapshot.standings else "the lab has none"
-    rest.write_text(json.dumps({"what": what, **asdict(snapshot)}), encoding="utf-8")
-    os.replace(rest, path)
+    with replacing(path) as part:
+        part.write_text(json.dumps({"what": what, **asdict(snapshot)}), encoding="utf-8")
 
 
 def read(path: Path) -> Snapshot | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -15,6 +14,7 @@ from .derived import Content
 from .errors import ReportError, UsageError
 from .evidence import evidence, filled
 from .ledger import Selection
+from .replacing import replacing
 
 if TYPE_CHECKING:
     from .anonymous import Names
@@ -138,16 +138,11 @@ def whole_file(path: Path) -> Iterator[IO[str]]:
     Raises:
         ReportError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as out:
+        with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as out:
             yield out
-        os.replace(part, path)
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def suffix_of(path: Path, force: bool = False, known: Sequence[str] = ()) -> str:

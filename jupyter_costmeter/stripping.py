@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import codecs
 import os
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
 from pathlib import Path
 
 from .errors import ReportError, UsageError
+from .replacing import replacing
 
 #: What the front end writes into a cell's metadata (labextension/src/carried.ts).
 KEY = "costmeter"
@@ -157,13 +156,8 @@ def _read(path: Path) -> bytes:
 
 def _replace(path: Path, content: bytes) -> None:
     """Written beside it first: a full disk loses nothing."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
-        shutil.copymode(path, part)
-        os.replace(part, path)
+        with replacing(path) as part:
+            part.write_bytes(content)
     except OSError as error:
         raise ReportError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

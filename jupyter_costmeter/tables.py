@@ -59,7 +59,7 @@ class Document:
     def origin(self, name: str, index: int = 0) -> str:
         """``/lab/jupyter_costmeter.toml:12``: where that table, or the one of that index, begins."""
         header = re.compile(rf"\s*(\[\[?\s*{re.escape(name)}\s*\]|{re.escape(name)}\s*=)")
-        lines = [i for i, line in enumerate(self.text.splitlines(), 1) if header.match(line)]
+        lines = [i for i, line in enumerate(self.text.split("\n"), 1) if header.match(line)]
         return f"{self.path}:{lines[min(index, len(lines) - 1)]}" if lines else str(self.path)
 
 

@@ -9,9 +9,7 @@ import codecs
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from . import tables
 from .errors import ReportError, UsageError
+from .replacing import replacing
 from .tables import Row
 
 #: The beginning of any table, and a line that is no table's.
@@ -51,7 +50,7 @@ class File:
     @classmethod
     def of(cls, text: str, name: str) -> File:
         """Raises ``UsageError`` where it is no TOML, or its rows are written otherwise than as ``[[name]]``."""
-        known, spans = _parsed(text), _spans(text.splitlines(keepends=True), name)
+        known, spans = _parsed(text), _spans(_lines(text), name)
         if len(known.get(name, [])) != len(spans) or (name in known and not spans):
             raise UsageError(f"{name}: write it as [[{name}]], once for each row")
         return cls(name, text, known, spans)
@@ -67,13 +66,13 @@ class File:
 
     def with_changed(self, index: int, row: Row) -> str:
         """The text with other values in one row."""
-        lines, span = self.text.splitlines(keepends=True), slice(*self.spans[index])
+        lines, span = _lines(self.text), slice(*self.spans[index])
         lines[span] = _edited(lines[span], self.rows[index], row, _end(self.text))
         return self._checked("".join(lines), [row if i == index else one for i, one in enumerate(self.rows)])
 
     def without(self, gone: Collection[int]) -> str:
         """The text without some rows."""
-        lines = self.text.splitlines(keepends=True)
+        lines = _lines(self.text)
         for i in sorted(gone, reverse=True):
             del lines[slice(*self.spans[i])]
         return self._checked("".join(lines), [row for i, row in enumerate(self.rows) if i not in gone])
@@ -87,6 +86,11 @@ class File:
         if not same:
             raise UsageError(f"{self.name}: its rows cannot be told from the rest; change it by hand")
         return found
+
+
+def _lines(text: str) -> list[str]:
+    """With their ends, which in TOML are LF and CRLF alone: other separators may stand in a name."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _shown(known: Mapping[str, Any]) -> str:
@@ -168,7 +172,8 @@ def rewrite(file: Path, change: Callable[[str], str]) -> bool:
             before = path.read_bytes() if path.exists() else b""
             after = _bytes(before, change)
             if after != before:
-                _replace(path, after)
+                with replacing(path) as part:
+                    part.write_bytes(after)
             return after != before
     except (UsageError, UnicodeError) as error:
         raise UsageError(f"{path}: {error}") from error
@@ -180,15 +185,3 @@ def _bytes(before: bytes, change: Callable[[str], str]) -> bytes:
     """The file's bytes with its text changed; a mark before the first character stays."""
     mark = codecs.BOM_UTF8 if before.startswith(codecs.BOM_UTF8) else b""
     return mark + change(before.removeprefix(mark).decode()).encode()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        if path.exists():
-            shutil.copymode(path, part)
-        os.replace(part, path)
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from jupyter_costmeter.shared.migrations import MIGRATIONS
+from jupyter_costmeter.shared.store import SharedLedger
+
+NUMBERS = itertools.count()
 GET_IT = "no PostgreSQL on this machine: `./lab test` installs it (Debian: apt install postgresql)"
 
 
@@ -84,6 +89,22 @@ def running() -> Iterator[Postgres]:
     finally:
         made.stop("immediate")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepared(postgres: Postgres, granted: Mapping[str, str]) -> Iterator[Callable[[str], SharedLedger]]:
+    """A fresh, prepared ledger, as each of some people (with their roles) sees it."""
+    name, opened = f"lab_of_{next(NUMBERS)}", list[SharedLedger]()
+    postgres.run(f"CREATE DATABASE {name}")
+
+    def of(person: str) -> SharedLedger:
+        opened.append(SharedLedger(postgres.address(person, name)))
+        return opened[-1]
+
+    assert of("head_of_lab").prepare() == len(MIGRATIONS)
+    postgres.run(*(f"GRANT {role} TO {person}" for person, role in granted.items()))
+    yield of
+    for one in opened:
+        one.close()
 
 
 def _free_port() -> int:

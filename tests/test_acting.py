@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import golden
 import pytest
 import sqlalchemy as sa
-from shared_ledgers import Postgres, running
+from shared_ledgers import Postgres, prepared, running
 
 from jupyter_costmeter.shared import tables
 from jupyter_costmeter.shared.acting import Acting
@@ -18,7 +17,6 @@ from jupyter_costmeter.shared.store import Batch, SharedLedger, ShareError
 GRANTED = {"hub": "costmeter_service", "ada": "costmeter_member", "cleo": "costmeter_head"}
 RECORDS = [golden.record(1, 40.0, 9000.0), golden.record(2, 7200.0, None)]
 BATCH = Batch([golden.SESSION], RECORDS)
-NUMBERS = itertools.count()
 EVERY = (tables.session, tables.provenance, tables.cell, tables.figure, tables.tag, tables.used)
 SESSION = """
 INSERT INTO costmeter.session (owner, id, started_at, host, "user", environment) VALUES ('ada', 'x', 0, 'h', 'u', '{}')
@@ -39,19 +37,9 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def lab(postgres: Postgres) -> Iterator[Callable[[str], SharedLedger]]:
-    name, opened = f"lab{next(NUMBERS)}", list[SharedLedger]()
-    postgres.run(f"CREATE DATABASE {name}")
-
-    def of(person: str) -> SharedLedger:
-        opened.append(SharedLedger(postgres.address(person, name)))
-        return opened[-1]
-
-    of("head_of_lab").prepare()
-    postgres.run(*(f"GRANT {role} TO {person}" for person, role in GRANTED.items()))
-    postgres.run("GRANT costmeter_service, costmeter_head TO double")
-    yield of
-    for one in opened:
-        one.close()
+    for of in prepared(postgres, GRANTED):
+        postgres.run("GRANT costmeter_service, costmeter_head TO double")
+        yield of
 
 
 def owners(ledger: SharedLedger, table: sa.Table) -> set[str]:

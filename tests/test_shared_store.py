@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared_ledgers import Postgres, running
+from shared_ledgers import Postgres, prepared, running
 
 from jupyter_costmeter.errors import LedgerTooNew
 from jupyter_costmeter.record import BUCKETS, CellRecord, Figure, Usage
@@ -39,18 +39,7 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture
 def lab(postgres: Postgres) -> Iterator[Callable[[str], SharedLedger]]:
     """A fresh, prepared ledger, as each of its people sees it."""
-    name, opened = f"lab{next(NUMBERS)}", list[SharedLedger]()
-    postgres.run(f"CREATE DATABASE {name}")
-
-    def of(person: str) -> SharedLedger:
-        opened.append(SharedLedger(postgres.address(person, name)))
-        return opened[-1]
-
-    assert of("head_of_lab").prepare() == len(MIGRATIONS)
-    postgres.run(*(f"GRANT {role} TO {person}" for person, role in PEOPLE.items()))
-    yield of
-    for one in opened:
-        one.close()
+    yield from prepared(postgres, PEOPLE)
 
 
 def told(ledger: SharedLedger, query: sa.Select[tuple[object]]) -> list[tuple[object, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jupyter_costmeter import tables
@@ -87,6 +87,8 @@ values = st.one_of(
 )
 
 
+@example({"name": "\x85"}, 0.0)  # a line's end to Python, not to TOML
+@example({"name": "\u2028[[budget]]"}, "\x1c")
 @given(st.dictionaries(st.sampled_from(["kwh", "name", "warn", "from", "zone"]), values), values)
 def test_what_is_written_is_read_again(row: dict[str, Any], value: Any) -> None:
     text = File.of(TEXT, "budget").with_row(row)

@@ -19,6 +19,7 @@ from filelock import FileLock
 
 from ..factors import Basis, Intensity, Signal
 from ..record import Method
+from ..replacing import replacing
 from .series import Series, Value
 
 VERSION = 1
@@ -130,12 +131,8 @@ class Cache:
 
 def _write(path: Path, plain: object) -> None:
     """All of it or nothing: readers do not lock."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as part:
         part.write_text(json.dumps(plain, separators=(",", ":")), encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _plain(known: Known) -> dict[str, object]:
