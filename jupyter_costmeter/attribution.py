@@ -227,14 +227,20 @@ def _gpu(usage: Usage, figure: Figure, device: Device | None, unseen: bool, by: 
 
 
 def _seen_by(energy: Figure, made: Figure) -> Figure:
-    """Its source names who looked at this GPU, as the energy's does: NVML, AMD SMI, Apple, or that it is simulated."""
+    """Its source names who looked at this GPU, as the energy's does: NVML, AMD SMI, Apple, or that it is simulated.
+
+    Nothing of a GPU that is not there was measured.
+    """
     word, counter, _ = (energy.source or "").partition(" energy counter")
     if not counter:
         return made
     source = (made.source or "").replace("NVML", word)
     if word == "simulated" and word not in source:
         source = f"{word}: {source}"
-    return made if source == made.source else replace(made, provenance=replace(made.provenance, source=source))
+    method = "declared" if word == "simulated" and made.method == "measured" else made.method
+    if (source, method) == (made.source, made.method):
+        return made
+    return replace(made, provenance=replace(made.provenance, source=source, method=method))
 
 
 def _sampled(figure: Figure, device: Device) -> Figure:

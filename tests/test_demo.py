@@ -109,6 +109,7 @@ def test_every_figure_of_the_gpu_says_that_it_is_simulated(
     assert {f.name for f in figures} >= {"gpu_energy_j", "gpu_reserved_s", "gpu_busy_s", "peak_gpu_bytes"}
     assert {(f.name, f.source) for f in figures if "simulated" not in (f.source or "")} == set()
     assert not [f for f in figures if "NVML" in (f.source or "")]
+    assert not [f.name for f in figures if f.method == "measured"], "nothing of a GPU that is not there"
 
 
 def test_a_bad_trace_is_named_and_the_kernel_works(
