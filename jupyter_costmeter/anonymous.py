@@ -39,6 +39,11 @@ KEPT = frozenset({
     "id", "record_id", "session_id", "region", "range_of", "unit", "currency", "key", "asks", "category", "outcome",
     "name", "provider", "cpu", "gpu", "gpus", "gpu_bytes", "gpu_kg", "model", "signal",
 })  # fmt: skip
+#: What fields of ours say by one word: nobody's name, whatever somebody is called.
+OURS = frozenset({
+    "measured", "modelled", "assumed", "declared", "own", "cloud", "laptop", "lab", "average", "marginal", "direct",
+    "lifecycle", "cell", "held_idle", "background", "remote", "ok", "error", "interrupted", "killed",
+})  # fmt: skip
 #: Facts of a session that are no texts of anybody's, and those that are JSON by the devices' names.
 FACTS, BY_DEVICE = frozenset({"cpu", "cpus", "machine", "memory_bytes", "storage_bytes", "python", "within"}), "devices"
 #: What stands for a name: a text without any is the author's own, and no other one reads like it.
@@ -156,6 +161,8 @@ class Veil:
 
     def _text(self, value: str) -> str:
         """A text of ours (a source, a reason): without paths, hosts, users, and names of files."""
+        if value in OURS:
+            return value
         return self._apart(self._scrubber.clean(value), value, False)
 
     def _own(self, value: str) -> str:

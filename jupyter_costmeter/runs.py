@@ -41,6 +41,7 @@ class Run:
     reach: Code | None = None  # what code ran, where that is not a cell's
     notes: list[str] = field(default_factory=list)  # to be said below it when it ends
     said: dict[str, Any] = field(default_factory=dict)  # what it is: its tags, by their keys
+    held: bool = False  # a budget kept it from starting: nothing of it ran
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def record_of(run: Run, usage: Usage, info: SessionInfo, cells_only: bool) -> Ce
     if parent is None and cells_only and run.code is None:
         parent = f"{info.id}-background"
     record_id, started_at = record_id_of(run, info), run.window.started_at
-    said = {**run.said, METER: True} if parent is None and is_meters(run.code) else dict(run.said)
+    said = {**run.said, METER: True} if parent is None and (run.held or is_meters(run.code)) else dict(run.said)
     return CellRecord(
         id=record_id,
         session_id=info.id,

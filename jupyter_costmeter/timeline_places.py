@@ -11,8 +11,9 @@ from typing import NamedTuple
 from .record import CellRecord
 from .timeline_fewer import SHORT_S
 
-#: The clock that says when something began and the one that says how long it took are not one: so far they differ.
-SLOP_S = 0.1
+#: The clock that says when something began and the one that says how long it took are not one: so far they differ, and
+#: so much of a gap may be laid into the rest of it (what is more would show a power that nothing had).
+SLOP_S, SLOP = 0.1, 0.1
 
 
 class Piece(NamedTuple):
@@ -37,7 +38,7 @@ class _Gap:
         length = min(start - self.at, self.left)
         found = None
         if length >= SHORT_S:
-            share = self.left if self.left - length < SLOP_S else length
+            share = self.left if self.left - length < min(SLOP_S, SLOP * length) else length
             found = self._laid(self.at + length, share)
             self.left -= share
         self.at = max(self.at, end)

@@ -33,7 +33,10 @@ TEXTS = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12).map(str.strip).filter(bool),
 )  # fmt: skip
 PARTS = st.one_of(
-    st.sampled_from(["ada", "water", "seed", "usd", "pue", "lyon.x.edu", "jos\u00e9", "jose\u0301", "zo\u00e9.x"]),
+    st.sampled_from([
+        "ada", "cloud", "measured", "own", "water", "seed", "usd", "pue", "lyon.x.edu", "jos\u00e9", "zo\u00e9.x",
+        "jose\u0301",
+    ]),
     st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8),
 )  # fmt: skip
 

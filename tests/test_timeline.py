@@ -95,6 +95,14 @@ def test_clocks_that_differ_a_little_make_no_peak() -> None:
     assert joules(found) == pytest.approx(604.2 + 2250 + 300)
 
 
+def test_two_short_gaps_in_one_record_make_no_peak() -> None:
+    """Their joules are not those of the first alone, however short both are."""
+    gaps = gap(1, 2, 0.017, gpu_energy_j=4.59)  # 7 ms, and 10 ms behind the next cell, at 270 W
+    found = timeline([run(1, 0, 2, 600.0), gaps, run(2, 2.007, 2, 600.0), run(3, 4.017, 2, 600.0)])
+    assert max(watts or 0 for _, _, watts in steps(found)) == pytest.approx(300, abs=1)
+    assert joules(found) == pytest.approx(1804.59)
+
+
 def test_held_idle_and_background_are_told_apart_and_add_up() -> None:
     found = timeline([gap(1, 0, 10), gap(1, 0, 10, "background", gpu_energy_j=100.0), run(2, 10, 1)])
     assert steps(found)[0] == (0, 10, 65)

@@ -134,6 +134,7 @@ class Hold:
                 self.session.watch.extend(verdict)
             return None
         self._held.note(cell, time.monotonic())
+        run.held = True
         self.said = text = holding.refusal(over, time.time(), headless, self.session.info.project)
         self.session.watch.happened("refused", over, text, run.cell_id)
         return text

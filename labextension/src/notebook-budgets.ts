@@ -13,7 +13,7 @@ export class NotebookBudgets {
   readonly desk: BudgetDesk;
   readonly spent: SpentView;
   /** How much was spent when it was last asked what spent it. */
-  private asked: number | null = null;
+  private spentThen: number | null = null;
 
   constructor(
     get: Get,
@@ -39,9 +39,11 @@ export class NotebookBudgets {
     return all.map(one => ({ ...one, title: titleOf(one, this.words) }));
   }
 
-  /** Whether somebody has opened something of them. */
-  get isAsked(): boolean {
-    return this.desk.draft !== null || this.spent.budget !== null;
+  /** What somebody has opened of them; empty where nothing is. */
+  get asked(): string {
+    const { desk, spent } = this;
+    const opened = spent.budget === null ? '' : `spent ${spent.opened}`;
+    return desk.draft === null ? opened : `${opened} form ${desk.draft.id ?? ''}`;
   }
 
   find(id: string): Verdict | null {
@@ -67,9 +69,13 @@ export class NotebookBudgets {
   /** What spent the opened budget is asked again where there is more. */
   private onAnswer(): void {
     const { budget } = this.spent;
-    const now = budget === null ? null : (this.find(budget)?.spent.value ?? null);
-    if (now !== this.asked) {
-      this.asked = now;
+    const found = budget === null ? null : this.find(budget);
+    if (budget !== null && found === null && this.feed.answer !== null) {
+      this.spent.close(); // it was deleted
+    }
+    const now = found?.spent.value ?? null;
+    if (now !== this.spentThen) {
+      this.spentThen = now;
       this.spent.refresh();
     }
     this.changed();

@@ -239,7 +239,7 @@ function Sections(props: {
   const { meter, settings, parts } = props;
   const { always, more } = arranged(settings.sections);
   const asked = {
-    budgets: meter.budgets.isAsked,
+    budgets: meter.budgets.asked !== '',
     paper: meter.tags.cells !== null || meter.statement.opened
   };
   const draw = (name: Section): React.ReactNode => (

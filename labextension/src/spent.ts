@@ -6,6 +6,8 @@ import { fetchChart, fetchSpent, type Get } from './rest.js';
 export class SpentView {
   /** The budget that is opened. */
   budget: string | null = null;
+  /** How often one was opened. */
+  opened = 0;
   by: By = 'cell';
   answer: Spent | null = null;
   chart: ChartItem | null = null;
@@ -30,6 +32,7 @@ export class SpentView {
       this.close();
       this.budget = budget;
     }
+    this.opened += 1;
     this.ask();
   }
 

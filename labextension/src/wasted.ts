@@ -2,6 +2,9 @@
 import type { Cell, Summary } from './api.js';
 import { totalOf, weaker, type Method, type Total } from './total.js';
 
+/** How a cell ended that a budget kept from starting: it failed in nothing. */
+export const HELD = 'BudgetHold';
+
 export interface Failed {
   count: number;
   energy: Total;
@@ -10,7 +13,7 @@ export interface Failed {
 /**
  * The cells of a session that ended with an error, were interrupted or killed, and their energy; null where none did.
  *
- * Those to `skip` only ask us something. The panel forgets old cheap cells, and not each has a figure: the sum is then a lower bound.
+ * Those to `skip` only ask us something, and a cell that a budget held has not run. The panel forgets old cheap cells, and not each has a figure: the sum is then a lower bound.
  */
 export function failedOf(
   summary: Summary,
@@ -18,7 +21,7 @@ export function failedOf(
   skip: (cell: Cell) => boolean = () => false
 ): Failed | null {
   const all = [...cells].filter(one => one.parent_id === null && one.outcome !== 'ok');
-  const found = all.filter(one => !skip(one));
+  const found = all.filter(one => !skip(one) && one.error_type !== HELD);
   const count = summary.failed - (all.length - found.length);
   if (count <= 0) {
     return null;

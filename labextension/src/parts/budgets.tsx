@@ -57,7 +57,7 @@ export function Budgets(props: BudgetsProps): React.JSX.Element {
       name="budgets"
       title={words.__('Budgets')}
       gist={<Gist all={all} />}
-      asked={budgets.isAsked}
+      asked={budgets.asked}
       className="jp-Costmeter-budgets"
     >
       <Problems budgets={budgets} />

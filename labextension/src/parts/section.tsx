@@ -1,5 +1,5 @@
 import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
-import React, { createContext, useContext, useEffect, useId, useState } from 'react';
+import React, { createContext, useContext, useId, useState } from 'react';
 import type { Section as Name } from '../sections.js';
 
 /** Which sections are open, and what opens and closes one. */
@@ -15,27 +15,28 @@ export interface SectionProps {
   title: string;
   /** What it comes to in a line, while it is closed. */
   gist?: React.ReactNode;
-  /** Something in it was asked for from elsewhere, so it is open whatever was chosen. */
-  asked?: boolean;
+  /** What in it was asked for, if anything: what is new opens it, whatever was chosen. */
+  asked?: string | boolean;
   className?: string;
   /** Below its line, while it is closed. */
   below?: React.ReactNode;
   children?: React.ReactNode;
 }
 
-/** Whether it was asked for since it was last let go. */
-export function useKept(asked: boolean): [boolean, (kept: boolean) => void] {
+/** Whether something was asked for since it was last let go: it can be, although that is still there. */
+export function useKept(asked: string | boolean): [boolean, (kept: boolean) => void] {
+  const [before, remember] = useState<string | boolean>(false);
   const [kept, keep] = useState(false);
-  useEffect(() => {
-    if (asked) {
-      keep(true);
-    }
-  }, [asked]);
-  return [asked || kept, keep];
+  const fresh = asked !== before && asked !== false && asked !== '';
+  if (asked !== before) {
+    remember(asked);
+    keep(kept || fresh);
+  }
+  return [kept || fresh, keep];
 }
 
 /** What was asked for stays open until it is closed, with what came of it. */
-function useOpen(name: Name, asked: boolean): { open: boolean; turn: () => void } {
+function useOpen(name: Name, asked: string | boolean): { open: boolean; turn: () => void } {
   const { isOpen, toggle } = useContext(FoldsContext);
   const [kept, keep] = useKept(asked);
   const turn = (): void => {
