@@ -112,6 +112,10 @@ def test_pinned_in_the_sidebar(open_notebook: OpenNotebook, page: Page) -> None:
     expect(cells).to_have_text("3", timeout=SOON)
     expect(cells_of(page)).to_have_text("3")
     shot(page, "widget-pinned")
+    for width in (300, 200):
+        page.add_style_tag(content=f"#jupyter-costmeter-pin {{ width: {width}px !important; min-width: 0 !important }}")
+        assert pinned.locator("table").first.evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
+        shot(page, f"widget-pinned-{width}")
     with dark(page):
         shot(page, "widget-pinned-dark")
     page.locator(
@@ -119,6 +123,7 @@ def test_pinned_in_the_sidebar(open_notebook: OpenNotebook, page: Page) -> None:
     ).first.click()
     page.locator(".jp-Dialog .jp-mod-accept").click()
     expect(pinned).to_have_count(0, timeout=SOON)
+    ran(page, 0)  # a server that is ended while a kernel starts does not end
 
 
 def exported(page: Page, folder: Path, name: str) -> None:
