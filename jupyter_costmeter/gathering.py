@@ -6,7 +6,7 @@ Only here are groups of records priced; what a norm makes of the statement needs
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -18,6 +18,7 @@ from .grouping import Group, Groups, Kind, TrialKey, Tried
 from .ledger import Selection
 from .priced import peaks_of, spent_of, whole_of
 from .recent import Reader
+from .record import SessionInfo
 from .searches import configurations
 from .statement import Experiment, Share, Spent, Statement, Trial
 from .tag import CATEGORIES, Category
@@ -67,8 +68,14 @@ def gather(
         trials=trials,
         factors=costs.footprint.applied,
         region_g=costs.footprint.range_g,
-        problems=(*book.assumptions.problems, *groups.notes),
+        problems=(*_invented(sessions), *book.assumptions.problems, *groups.notes),
     )
+
+
+def _invented(sessions: Iterable[SessionInfo]) -> Iterator[str]:
+    """That a GPU was not there at all (``sensors/replay.py``)."""
+    if any("simulated" in name.lower() for info in sessions for name in info.device_names.values()):
+        yield "A GPU is simulated: its figures are invented, and belong in no paper."
 
 
 @dataclass(frozen=True)

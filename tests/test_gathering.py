@@ -296,6 +296,12 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
     assert (found.first_at, found.last_at, found.reported, found.held_idle) == (None, None, None, None)
 
 
+def test_a_gpu_that_is_not_there_belongs_in_no_paper(tmp_path: Path) -> None:
+    info = replace(TRAIN, environment={**TRAIN.environment, "devices": '{"GPU-1": "Simulated GPU"}'})
+    found = of(tmp_path, info, record(info, 1, 0.0, usage(60.0), {}))
+    assert found.problems == ("A GPU is simulated: its figures are invented, and belong in no paper.",)
+
+
 def test_what_was_not_read_is_no_zero(tmp_path: Path) -> None:
     found = of(tmp_path, PREPARE, record(PREPARE, 1, 0.0, Usage(60.0, (Figure("cpu_s", 1.0, PROCESS_CLOCK),))))
     whole = found.whole
