@@ -17,8 +17,8 @@ SECRET = (
     "there is a password or a token in it, where anybody can see it: take it out, and give it by ~/.pgpass, PGPASSWORD"
     " or the system's keyring (docs/shared.md)"
 )
-#: What an address's query must not hold.
-SAID = {"password", "sslpassword", "token"}
+#: What no name in an address's query may have in it.
+SAID = ("password", "token", "secret", "scram")
 #: What of a text may be a secret: between a name's colon and the @, and what is said to be a password.
 SECRETS = re.compile(r"(?<=:)(?!//)[^/@\s]*(?=@)|(?<=password=)[^&\s'\"]*|(?<=token=)[^&\s'\"]*")
 
@@ -34,7 +34,8 @@ def address_of(said: str) -> str:
         secret, _ = found.password, found.port
     except ValueError:
         raise UsageError(WANTS) from None
-    if secret is not None or SAID & parse_qs(found.query, keep_blank_values=True).keys():
+    names = (name.casefold() for name in parse_qs(found.query, keep_blank_values=True))
+    if secret is not None or any(word in name for name in names for word in SAID):
         raise UsageError(SECRET)
     if found.scheme in ("https", "http"):
         return _of_a_hub(found)

@@ -23,8 +23,6 @@ from traitlets.config.loader import (
     PyFileConfigLoader,
 )
 
-from .addresses import masked
-
 NAME = "jupyter_costmeter_config"
 #: The ledger's file for one run, before every setting: how ``jupyter costmeter run --ledger`` tells its kernel.
 LEDGER = "JUPYTER_COSTMETER_LEDGER"
@@ -36,6 +34,8 @@ OURS = "this program"
 GPUS = ("nvml", "amd", "apple")
 #: The administrator's rows, each with the file that it is from.
 Caps = list[tuple[object, str]]
+#: Of a wrong one nothing is repeated: there may be a password in it, in any form.
+ADDRESSES = ("ledger_share", "otel_endpoint")
 
 
 class CostMeter(Configurable):
@@ -229,7 +229,9 @@ def _set(settings: CostMeter, name: str, value: Any, problems: list[str]) -> Non
     try:
         setattr(settings, name, _resolved(traits[name], value))
     except (TraitError, ValueError) as error:
-        told = masked(f"CostMeter.{name} = {value!r}: {error}")
+        told = f"CostMeter.{name} = {value!r}: {error}"
+        if name in ADDRESSES:
+            told = f"CostMeter.{name}: {error if isinstance(value, str) else 'it wants a text.'}"
         problems.append(f"{told} Using the default, {getattr(settings, name)!r}.")
 
 

@@ -77,7 +77,7 @@ def sync(path: Path, address: str, whole: bool = False, bar: bars.Bar[list[Waiti
         if whole:
             ledger.queue_all()
         sent = send(ledger, there, bar)
-        if sent.problem is None:
+        if not sent.away:
             keep_standing(path, there)
     title = f"{_records(sent.count)} sent to {address}, {sent.waiting or 'none'} waiting."
     notes = [sent.problem] if sent.problem else []

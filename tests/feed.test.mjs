@@ -172,3 +172,28 @@ test("the kernel's session is named, so that the ledger says how much of it is t
   await settled();
   assert.equal(new URL(`http://h/${asked[0]}`).searchParams.get('session'), 's1');
 });
+
+test('an answer about the session before a restart is not the last word', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let session = 's1';
+  const asked = [];
+  const get = async path => {
+    asked.push(new URL(`http://h/${path}`).searchParams.get('session'));
+    session = 's2'; // the kernel is restarted meanwhile
+    return new Response(totals);
+  };
+  const one = new LedgerFeed(
+    get,
+    () => 'train.ipynb',
+    () => true,
+    () => undefined,
+    () => true,
+    () => session
+  );
+  one.request();
+  for (let i = 0; i < 3; i += 1) {
+    t.mock.timers.tick(3000);
+    await settled();
+  }
+  assert.deepEqual(asked, ['s1', 's2']);
+});

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jupyter_costmeter import config
 from jupyter_costmeter.addresses import address_of, masked
 from jupyter_costmeter.errors import UsageError
 
@@ -62,3 +63,15 @@ def test_a_token_goes_over_no_network_in_the_clear(said: str) -> None:
 def test_what_holds_no_secret_is_left_as_it_is() -> None:
     for text in ("postgresql://db:5432/x", "at 12:30 ada@db", "a://b/c", "tick_s = 'x'"):
         assert masked(text) == text
+
+
+@pytest.mark.parametrize("said", [
+    "postgresql://ada:hun/ter2@db/x", "host=db password='hunter2'", "password = hunter2", "postgresql://db/x?PASSWORD=hunter2",
+    "postgresql://db/x?oauth_client_secret=hunter2", ["hunter2"],
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["ledger_share", "otel_endpoint"])
+def test_no_part_of_a_wrong_address_is_repeated(name: str, said: object) -> None:
+    settings, problems = config.CostMeter(), list[str]()
+    config._set(settings, name, said, problems)
+    assert "ter2" not in " ".join(problems)
+    assert name == "otel_endpoint" or (len(problems) == 1 and settings.ledger_share == "")

@@ -15,13 +15,15 @@ import sqlalchemy as sa
 from shared_ledgers import Postgres, running
 
 from jupyter_costmeter.errors import LedgerUnwritable
+from jupyter_costmeter.labs import Snapshot
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.outbox import Waiting
 from jupyter_costmeter.ledger.store import Ledger
+from jupyter_costmeter.server.sender import Sender
 from jupyter_costmeter.shared import secret, sending, tables
 from jupyter_costmeter.shared.posting import HubLedger
 from jupyter_costmeter.shared.sending import Pace, Sent, send
-from jupyter_costmeter.shared.store import Batch, SharedLedger, ShareError
+from jupyter_costmeter.shared.store import Batch, Refused, SharedLedger, ShareError
 from jupyter_costmeter.tag import tags_of
 
 NUMBERS = itertools.count()
@@ -167,7 +169,7 @@ def test_a_failure_in_the_middle_keeps_the_rest_in_its_order(local: Ledger, monk
                 raise ShareError("it broke")
             taken.extend(record.id for record in batch.records)
 
-    assert send(local, Fails("postgresql://nowhere")) == Sent(2, 4, "it broke")
+    assert send(local, Fails("postgresql://nowhere")) == Sent(2, 4, "it broke", away=True)
     assert [one.id for one in local.next_out(9)] == names(2, 6)
 
 
@@ -209,11 +211,12 @@ def test_one_that_the_database_refuses_does_not_hold_up_the_others(local: Ledger
 def test_the_pace_slackens_after_failures_and_recovers() -> None:
     pace = Pace(5.0)
     assert pace.after(Sent(3, 0)) == 5.0
-    rests = [pace.after(Sent(0, 3, "away")) for _ in range(12)]
+    assert [pace.after(Sent(3, 1, "one is refused")) for _ in range(3)] == [5.0] * 3
+    rests = [pace.after(Sent(0, 3, "away", away=True)) for _ in range(12)]
     assert 5.0 <= rests[0] <= 10.0
     assert 10.0 <= rests[1] <= 20.0
     assert all(150.0 <= rest <= 300.0 for rest in rests[6:])
-    assert all(pace.after(Sent(0, 3, "away")) <= 300.0 for _ in range(2000))  # a week away
+    assert all(pace.after(Sent(0, 3, "away", away=True)) <= 300.0 for _ in range(2000))  # a week away
     assert pace.after(Sent(3, 0)) == 5.0
 
 
@@ -228,3 +231,48 @@ def test_who_asks_to_be_left_alone_is(local: Ledger, monkeypatch: pytest.MonkeyP
     assert (sent.count, sent.waiting) == (0, 2)
     assert "the database is away" in (sent.problem or "")
     assert Pace(0.001).after(sent) == pytest.approx(rest_s, abs=0.01)
+    with pytest.raises(ShareError) as asked:
+        there.standing()
+    assert asked.value.rest_s == sent.rest_s
+
+
+class _Picky(HubLedger):
+    """Takes all but the records of these ids, and knows where the budgets stand unless it is away."""
+
+    def __init__(self, *refused: str) -> None:
+        super().__init__("https://hub.lab.example/services/costmeter")
+        self.refused, self.asked, self.away = set(refused), 0, False
+
+    def take(self, batch: Batch) -> None:
+        if self.refused & {record.id for record in batch.records}:
+            raise Refused("no")
+
+    def standing(self) -> Snapshot:
+        self.asked += 1
+        if self.away:
+            raise ShareError("away")
+        return Snapshot("ada", 1.0, ())
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_record_that_is_refused_keeps_no_budget_waiting(local: Ledger, tmp_path: Path) -> None:
+    there, sender = _Picky("r2"), Sender(tmp_path / "ledger.sqlite", "postgresql://here/lab")
+    write(local, 0, 6)
+    sent = sender._asked(local, there, send(local, there))
+    assert (sent.count, sent.waiting, sent.away) == (5, 1, False)
+    assert there.asked == 1
+    share = local.share()
+    assert share is not None
+    assert "r2 is refused" in (share.problem or ""), "it is still said"
+
+
+def test_what_was_away_and_is_back_is_said_no_more(local: Ledger, tmp_path: Path) -> None:
+    there, sender = _Picky(), Sender(tmp_path / "ledger.sqlite", "postgresql://here/lab")
+    there.away = True
+    assert sender._asked(local, there, send(local, there)).away
+    assert local.share().problem == "away"  # type: ignore[union-attr]
+    there.away = False
+    assert sender._asked(local, there, send(local, there)) == Sent(0, 0)
+    assert local.share().problem is None  # type: ignore[union-attr]

@@ -35,6 +35,12 @@ WRITE_S = 1.5
 _LOADED, PATIENCE_S = "jupyter_costmeter.cost_wire", 10.0
 
 
+def _is_loaded() -> bool:
+    """Not from the moment on at which its import begins: who asks for it then waits for it."""
+    module = sys.modules.get(_LOADED)
+    return module is not None and not getattr(module.__spec__, "_initializing", False)
+
+
 class _Announcement:
     """Stands in the kernel's list of comms, so that ``comm_info_request`` finds the meter."""
 
@@ -89,7 +95,7 @@ class Live:
         self._send("unloaded", Event((), ()))
 
     def tell(self, event: Event) -> None:
-        if not self._loading and _LOADED not in sys.modules and time.monotonic() >= self._patient_until:
+        if not self._loading and not _is_loaded() and time.monotonic() >= self._patient_until:
             self._loading = True
             threading.Thread(target=self._load, name="costmeter-costs", daemon=True).start()
         self._send("closed" if event.closed else "running", event)
@@ -97,7 +103,7 @@ class Live:
     @guard.guarded("loading what derives carbon and money")
     def rest(self) -> None:
         """Nothing runs any more: load what derives costs, once, and tell them."""
-        if _LOADED not in sys.modules:
+        if not _is_loaded():
             from .. import cost_wire  # noqa: F401
 
             self._send("closed", Event((), ()))
@@ -121,7 +127,7 @@ class Live:
     def _send(self, name: wire.Event, event: Event) -> None:
         self.seq += 1
         derive, cost = wire.Derive(self.session.derived.rates), None
-        if name in ("closed", "running") and _LOADED in sys.modules:
+        if name in ("closed", "running") and _is_loaded():
             derive, cost = self._derive(), self._costs()
         content = wire.message(
             name,
@@ -200,7 +206,7 @@ class Live:
         self.session.watch.look(
             [*(r for r, _ in running), *self.session.unsettled_records()]
         )  # a budget may have been set a moment ago
-        ready = not running or _LOADED in sys.modules
+        ready = not running or _is_loaded()
         derive = self._derive() if ready else wire.Derive(self.session.derived.rates)
         return wire.reply(
             self.session.info,

@@ -108,6 +108,11 @@ class Outbox:
         with self._writing() as connection:
             connection.execute(share.update().values(tried_at=now, problem=problem))
 
+    def reached(self, now: float) -> None:
+        """The lab's ledger answers: whatever was in the way is no more."""
+        with self._writing() as connection:
+            connection.execute(share.update().where(share.c.problem.is_not(None)).values(tried_at=now, problem=None))
+
 
 _COLUMNS = {field.name for field in fields(Share)} - {"waiting"}
 assert {column.name for column in share.c} == _COLUMNS, "what a share is, is in one place"

@@ -62,7 +62,9 @@ class Cell:
 
     @property
     def ended(self) -> bool:
-        """Whether all that it sent has ended, and been told."""
+        """Whether all that it sent has ended, and been told, and it sends no more."""
+        if self.run.window.end is None:
+            return False  # what the scheduler knows of it is forgotten only once
         while self._pending and self._pending[-1].status != "pending":
             self._pending.pop()
         quiet_s = max(QUIET_S, BEATS * self.cluster.every_s)

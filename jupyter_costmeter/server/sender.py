@@ -14,6 +14,7 @@ from ..ledger import open_ledger
 from ..ledger.store import Ledger
 from ..shared.opening import Taker, opened
 from ..shared.sending import Pace, Sent, send
+from ..shared.store import ShareError
 from ..sharing import keep_standing
 
 #: Seconds between two questions where the lab's budgets stand.
@@ -42,7 +43,7 @@ class Sender:
         with closing(open_ledger(self._path)) as ledger, closing(opened(self._address)) as there:
             rest_s = 0.0
             while not self._stopped.wait(rest_s):
-                sent = Sent(0, 0, "the local ledger could not be used")
+                sent = Sent(0, 0, "the local ledger could not be used", away=True)
                 try:
                     ledger.begin_share(self._address, time.time())
                     sent = send(ledger, there)
@@ -56,12 +57,15 @@ class Sender:
     def _asked(self, ledger: Ledger, there: Taker, sent: Sent) -> Sent:
         """Ask where the lab's budgets stand, if it is time; what kept us from it is what came of the sending."""
         now = time.monotonic()
-        if sent.problem is not None or now < self._next:
+        if sent.away or now < self._next:
             return sent
         try:
             keep_standing(self._path, there)
         except LedgerError as error:
             ledger.not_sent(str(error), time.time())
-            return replace(sent, problem=str(error))
+            rest_s = error.rest_s if isinstance(error, ShareError) else 0.0
+            return replace(sent, problem=str(error), away=True, rest_s=rest_s)
         self._next = now + ASK_S
+        if sent.problem is None:
+            ledger.reached(time.time())
         return sent

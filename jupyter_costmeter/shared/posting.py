@@ -5,6 +5,8 @@ The service answers with a status and a sentence; what it says of a batch is han
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..addresses import on_loopback
@@ -54,9 +56,9 @@ class HubLedger:
         """Where the lab's budgets stand, for the token's owner."""
         answer = self._asked("GET", STANDING)
         if answer.status_code != 200:
-            raise self._told(_sentence(answer))
+            raise self._told(_sentence(answer), rest_s=_rest_s(answer))
         try:
-            return snapshot_of(answer.json())
+            return replace(snapshot_of(answer.json()), as_of=time.time())  # by this machine's clock, not the Hub's
         except (ValueError, RecursionError):
             raise self._told(STRANGE) from None
 

@@ -27,11 +27,17 @@ EVERY_S, REST_S = 5.0, 300.0
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of it: how many went, how many wait, and for what reason; how long we were told to rest (seconds)."""
+    """What came of it: how many went, how many wait, and for what reason.
+
+    Args:
+        away: nothing can be sent; else what is in the way is one record, and all others go.
+        rest_s: how long we were told to rest (seconds).
+    """
 
     count: int
     waiting: int
     problem: str | None = None
+    away: bool = False
     rest_s: float = 0.0
 
 
@@ -41,7 +47,7 @@ def send(ledger: Ledger, there: Taker, bar: bars.Bar[list[Waiting]] = bars.none)
     Raises:
         LedgerError: the local ledger cannot be read or written.
     """
-    count, problem, rest_s = 0, None, 0.0
+    count, problem, away, rest_s = 0, None, False, 0.0
     try:
         for batch in bar(_batches(ledger), None, "batches sent"):
             refused = _refused(ledger, there, batch)
@@ -49,11 +55,11 @@ def send(ledger: Ledger, there: Taker, bar: bars.Bar[list[Waiting]] = bars.none)
             ledger.sent(batch, time.time(), behind=refused)
             count += len(batch) - len(refused)
     except _Away as error:
-        problem, rest_s = str(error), error.rest_s
+        problem, away, rest_s = str(error), True, error.rest_s
     if problem is not None:
         ledger.not_sent(problem, time.time())
     left = ledger.share()
-    return Sent(count, left.waiting if left else 0, problem, rest_s)
+    return Sent(count, left.waiting if left else 0, problem, away, rest_s)
 
 
 class _Away(Exception):
@@ -111,6 +117,6 @@ class Pace:
 
     def after(self, sent: Sent) -> float:
         """Seconds to rest."""
-        self._failed = self._failed + 1 if sent.problem is not None else 0
+        self._failed = self._failed + 1 if sent.away else 0  # one record that is refused keeps no other waiting
         longest = min(REST_S, self._every_s * 2.0 ** min(self._failed, 32))  # weeks without a network are no error
         return longest if not self._failed else max(longest * random.uniform(0.5, 1.0), min(sent.rest_s, REST_S))

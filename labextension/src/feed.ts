@@ -149,18 +149,20 @@ export class LedgerFeed {
 
   private async fetch(): Promise<void> {
     const { life } = this;
+    const session = this.session();
     try {
-      const totals = await fetchTotals(this.get, this.path(), this.session());
+      const totals = await fetchTotals(this.get, this.path(), session);
       if (life === this.life) {
-        this.take(totals);
+        this.take(totals, session);
       }
     } catch (error) {
       this.settle(life, this.totals, problemOf(error));
     }
   }
 
-  private take(totals: Totals): void {
-    const lacks = !this.complete(totals);
+  /** An answer about the session before (a kernel was restarted meanwhile) says nothing of that of now. */
+  private take(totals: Totals, session: string | null): void {
+    const lacks = session !== this.session() || !this.complete(totals);
     this.short = lacks && (this.short || this.tries <= LATE);
     this.settle(this.life, totals, null);
     if (lacks) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,6 +50,20 @@ def of_cell(records: list[CellRecord], cell: CellRecord) -> list[CellRecord]:
 
 def ran(ledger: Ledger, cell_id: str) -> CellRecord:
     return next(record for record in cells(ledger) if record.cell_id == cell_id)
+
+
+def test_a_cell_that_pauses_between_its_tasks_is_billed_all_of_them(
+    start_kernel: Start, one: Cluster, ledger: Ledger
+) -> None:
+    kernel = start_kernel()
+    connect(kernel, one, 1)
+    kernel.run(SPIN)
+    pauses = "for n, k in ((0, 5), (5, 10)):\n    client.gather(client.map(spin, [0.2] * k, range(n, n + k)))\n"
+    kernel.run(f"{pauses}    time.sleep(6 if n == 0 else 0)", "twice")
+    remote = of_cell(settled(kernel, ledger), ran(ledger, "twice"))
+    assert sum(value(record, "cpu_s") for record in remote) >= 3.0
+    devices = {figure.device for record in remote for figure in record.usage.figures if figure.name == "task_s"}
+    assert devices == {socket.gethostname()}
 
 
 def test_each_cell_is_billed_what_the_workers_spent_for_it(start_kernel: Start, two: Cluster, ledger: Ledger) -> None:
