@@ -267,6 +267,15 @@ def test_what_spent_it(opened: Opened, page: Page) -> None:
     with dark(page):
         show_panel(page)
         shot(page, "budgets-dark")
+    fold = page.locator('[data-section="budgets"] .jp-Costmeter-fold')
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "false")  # although something in it is open
+    fold.click()
+    expect(spent).to_be_visible()
     row.locator("[data-deed=dearest]").click()
     expect(spent).to_have_count(0)
+    row.locator("[data-deed=dearest]").click()
+    expect(spent).to_be_visible(timeout=SOON)
     delete(page, row)
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "false")
