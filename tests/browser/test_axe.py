@@ -18,11 +18,11 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OpenNotebook = Callable[..., Page]
 
 
-def violations(page: Page) -> list[str]:
-    """What is wrong with which element, one line each."""
+def violations(page: Page, *where: str) -> list[str]:
+    """What is wrong with which element of ours (or of other parts), one line each."""
     if not page.evaluate("() => 'axe' in window"):
         page.add_script_tag(path=AXE)
-    there = [one for one in OURS if page.locator(one).count()]
+    there = [one for one in where or OURS if page.locator(one).count()]
     found: dict[str, Any] = page.evaluate(
         "([include, tags]) => axe.run({include}, {runOnly: tags})", [[[one] for one in there], TAGS]
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from browsing import Server, dark, notebook, run_cell, shot
 from playwright.sync_api import Locator, Page, expect
+from test_axe import violations
 
 pytestmark = pytest.mark.browser
 LOAD = "%load_ext jupyter_costmeter"
@@ -112,12 +113,14 @@ def test_pinned_in_the_sidebar(open_notebook: OpenNotebook, page: Page) -> None:
     expect(cells).to_have_text("3", timeout=SOON)
     expect(cells_of(page)).to_have_text("3")
     shot(page, "widget-pinned")
+    assert not (found := violations(page, "#jupyter-costmeter-pin", ".jp-OutputArea-output")), "\n".join(found)
     for width in (300, 200):
         page.add_style_tag(content=f"#jupyter-costmeter-pin {{ width: {width}px !important; min-width: 0 !important }}")
         assert pinned.locator("table").first.evaluate("e => e.scrollWidth <= e.parentElement.clientWidth")
         shot(page, f"widget-pinned-{width}")
     with dark(page):
         shot(page, "widget-pinned-dark")
+        assert not (found := violations(page, "#jupyter-costmeter-pin")), "\n".join(found)
     page.locator(
         ".jp-Toolbar-item[data-jp-item-name=restart] button, [data-command='kernelmenu:restart']"
     ).first.click()
