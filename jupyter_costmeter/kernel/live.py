@@ -63,7 +63,7 @@ class Live:
         self.kernel: Any = getattr(ip, "kernel", None)
         self.session = session
         self.seq = 0
-        self._loading, self._patient_until = False, inf
+        self._loading, self._patient_until, self._told_costs = False, inf, False
         self.foretells = False  # whether somebody else shows forecasts (the widget)
         self.prospects = Prospects(
             session.settings.ledger_file,
@@ -102,8 +102,8 @@ class Live:
 
     @guard.guarded("loading what derives carbon and money")
     def rest(self) -> None:
-        """Nothing runs any more: load what derives costs, once, and tell them."""
-        if not _is_loaded():
+        """Nothing runs any more: load what derives costs, and tell them, unless they were told."""
+        if not self._told_costs:
             from .. import cost_wire  # noqa: F401
 
             self._send("closed", Event((), ()))
@@ -129,6 +129,7 @@ class Live:
         derive, cost = wire.Derive(self.session.derived.rates), None
         if name in ("closed", "running") and _is_loaded():
             derive, cost = self._derive(), self._costs()
+            self._told_costs = True
         content = wire.message(
             name,
             self.session.info.id,

@@ -7,6 +7,8 @@ import { VersionError, type Problem } from './versions.js';
 const SETTLE_MS = 300;
 /** However fast cells end, the server is asked no more often than this. */
 const REST_MS = 2000;
+/** So long after the kernel's last news the ledger is read once more (milliseconds). */
+const AFTER_MS = 5000;
 /** On a busy machine a record may come later: so often it is looked for again, */
 const TRIES = 8;
 /** the last times after longer and longer rests, as it seems not to come. */
@@ -77,6 +79,8 @@ export class LedgerFeed {
   private life = 0;
   private tries = 0;
   private later: ReturnType<typeof setTimeout> | undefined;
+  /** A last look, for what was written when all was told: what lay behind the last cell, too. */
+  private after: ReturnType<typeof setTimeout> | undefined;
   /** The session that was last asked about with patience. */
   private about: string | null = null;
   /** What was lacking when that was last told. */
@@ -113,6 +117,8 @@ export class LedgerFeed {
     if (ended > 0 || session !== this.about) {
       this.about = session;
       this.refill();
+      clearTimeout(this.after);
+      this.after = setTimeout(() => this.refresher.request(), AFTER_MS);
     }
     this.refresher.request();
   }
@@ -135,6 +141,7 @@ export class LedgerFeed {
     this.life += 1;
     this.refresher.stop();
     this.wake();
+    clearTimeout(this.after);
   }
 
   private refill(): void {
