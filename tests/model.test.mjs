@@ -397,3 +397,15 @@ test('cells that only ask us something are neither dear nor failed', () => {
   assert.equal(failedOf({ ...summary, failed: 1 }, [failing]).count, 1);
   assert.equal(failedOf({ ...summary, failed: 1 }, [failing], asks), null);
 });
+
+test('a cell that a budget kept from starting failed in nothing', () => {
+  const { summary } = message();
+  const held = cell('c2', 0.1, 0.06, {
+    outcome: 'error',
+    error_type: 'BudgetHold',
+    parent_id: null
+  });
+  const broke = cell('c3', 9, 1, { outcome: 'error', error_type: 'ValueError', parent_id: null });
+  assert.equal(failedOf({ ...summary, failed: 1 }, [held]), null);
+  assert.equal(failedOf({ ...summary, failed: 2 }, [held, broke]).count, 1);
+});

@@ -107,6 +107,8 @@ def test_a_spent_budget_holds_a_cell_until_it_is_run_again(start: Start, home: P
     held = [r for r in cells(written) if r.error_type == "BudgetHold"]
     assert len(held) == 2
     assert all(r.wall_s < 1.0 for r in held)
+    own = "[r for r in get_ipython().costmeter.session.cells() if r.error_type == 'BudgetHold']"
+    assert kernel.value(f"[[tag.key for tag in r.tags] for r in {own}]") == [["meter"]] * 2, "no runs of the user's"
 
 
 def test_the_first_cell_is_held_too(start: Start, home: Path, written: Ledger) -> None:

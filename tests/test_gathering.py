@@ -35,7 +35,7 @@ from jupyter_costmeter.gathering import gather
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.record import CellRecord, Figure, Summary, Usage
 from jupyter_costmeter.statement import Spent, Statement, Trial
-from jupyter_costmeter.tag import tags_of
+from jupyter_costmeter.tag import METER, tags_of
 
 many = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -294,6 +294,14 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
     found = gather(open_ledger(tmp_path / "none.sqlite"), ALL, Costing(None, tmp_path))
     assert (found.whole.runs, found.shares, found.experiments, found.trials, found.machines) == (0, (), (), (), ())
     assert (found.first_at, found.last_at, found.reported, found.held_idle) == (None, None, None, None)
+
+
+def test_a_cell_that_a_budget_held_is_no_run_and_has_not_failed(tmp_path: Path) -> None:
+    held = record(TRAIN, 2, 0.1, usage(0.1), {METER: True}, "error", error_type="BudgetHold")
+    found = of(tmp_path, TRAIN, record(TRAIN, 1, 0.0, usage(60.0), {}), held)
+    assert (found.whole.runs, found.whole.failed) == (1, 0)
+    assert experiment(found, "train.ipynb").mean_s == pytest.approx(60.0)
+    assert found.whole.wall_s == pytest.approx(60.1), "its seconds are still somebody's"
 
 
 def test_a_gpu_that_is_not_there_belongs_in_no_paper(tmp_path: Path) -> None:
