@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from math import hypot
 from typing import TYPE_CHECKING
 
@@ -65,11 +66,19 @@ class Counters:
             for of, channel in enumerate(sensor.channels)
             if channel.stepped
         }
+        for at, sensor in enumerate(reader.sensors):
+            if patient := reader.patients.get(sensor.name):
+                patient.told = partial(self._told, at)
 
     def note(self, sample: Sample, opened: int) -> None:
         """Keep a sample at an edge: windows opened there, less those closed."""
         if self.found:
-            self._log.append((sample.t_s, None, sample.readings, opened))
+            # As it is now: what comes into the sample later was read later, and is told with its time.
+            self._log.append((sample.t_s, None, list(sample.readings), opened))
+
+    def _told(self, at: int, t_s: float, reading: Reading) -> None:
+        if self.found:
+            self._log.append((t_s, at, [reading], None))
 
     # Off the user's path
 

@@ -113,6 +113,7 @@ class Meter:
         known = len(self.reader.sensors)
         self._prepare(self._sensors)
         first = self.reader.sample()
+        self.reader.arrive()
         self._before = first.readings
         if len(self.reader.sensors) > known:
             self.counters.note(first, len(self.windows))  # those that are open now are not known to it
@@ -308,6 +309,7 @@ class Meter:
         """Fix the stepped counters at the edges of these windows; their values at ``keep`` are wanted later, too."""
         until = max((w.end.t_s for w in ended if w.end is not None), default=None)
         wanted = {*keep, *(w.start.t_s for w in [*self.windows, *ended]), *(w.end.t_s for w in ended if w.end)}
+        self.reader.arrive()
         if until is not None:
             with self._observing:
                 self.counters.settle(until, wanted)
@@ -315,6 +317,7 @@ class Meter:
     def usage(self, window: Window, end: Sample) -> Usage:
         """What the window consumed up to ``end``: attribution, then the models for what is missing."""
         self.complete()
+        self.reader.arrive()
         wall_s = end.t_s - window.start.t_s
         devices = [self._device(use, window) for use in window.seen.values()]
         figures = [*self._figures(window, end), *self._traced(window, end)]

@@ -1,8 +1,8 @@
-"""All sensors at one instant, such that no cell waits for one that hangs.
+"""All sensors at one instant, such that no cell waits for a driver.
 
-A counter is read on the user's thread, since handing over to another thread costs ten times
-as much. A sensor that may hang (a driver's call) is read there only where it has answered a
-moment ago; else another thread is asked, and is waited for a quarter of a second, once.
+A counter is read on the user's thread, since handing over to another thread costs ten times as much. A driver's is read
+there only where it has answered a moment ago, and quickly; else a thread of its own is asked, and the cell goes on as
+soon as the call has begun: its answer comes into the sample later. (H100: a call of 3 ms; docs/gpu-checks.md)
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import itertools
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from contextlib import suppress
+from typing import NamedTuple, TypeVar
 
 from . import guard
 from .plugins import Sensor
@@ -21,8 +23,12 @@ from .record import DeviceUse, Reading
 Answer = TypeVar("Answer")
 #: Seconds for which a sensor that has answered is trusted to answer again.
 FRESH_S = 1.5
-#: Seconds that a cell waits for a sensor at most, and once.
+#: An answer that took longer than this (seconds) belongs to no instant.
 WAIT_S = 0.25
+#: A cell waits so long (seconds) at most for a call to begin on another thread.
+BEGIN_S = 0.005
+#: A sensor of which ``SLOW`` calls in a row took longer than this (seconds) is not called on the user's thread.
+SLOW_S, SLOW = 0.0005, 2
 
 
 class Sample:
@@ -34,28 +40,44 @@ class Sample:
         self.t_s, self.readings, self.marks = t_s, readings, marks
 
 
-class Patient:
-    """A sensor that may hang: read in a way that nobody waits for it long."""
+class _Owed(NamedTuple):
+    """A place in a sample whose reading is still to come."""
 
-    def __init__(self, sensor: Sensor) -> None:
+    readings: list[Reading]
+    at: int
+    since_s: float
+
+
+class Patient:
+    """A sensor that may hang or take long: read in a way that no cell waits for it.
+
+    Args:
+        clock: seconds by which ``told`` is told.
+    """
+
+    def __init__(self, sensor: Sensor, clock: Callable[[], float] = time.monotonic) -> None:
         self.sensor = sensor
+        self.told: Callable[[float, Reading], object] = lambda t_s, reading: None  # of what the thread has read
+        self._clock = clock
         self._read = sensor.read
         self._answered_at = time.monotonic()  # it has just been opened
         self._calls: dict[int, float] = {}  # of those who have no answer yet: when they began
         self._numbers = itertools.count()
-        self._asked: queue.SimpleQueue[queue.SimpleQueue[Reading]] = queue.SimpleQueue()
+        self._slow = 0  # so many calls in a row took long
+        self._owed: deque[_Owed] = deque()
+        self._asked: queue.SimpleQueue[queue.SimpleQueue[None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._pending = False
+        self._reading = False  # whether the thread is about to read, and all that is owed then has that answer
 
     @property
     def silent_s(self) -> float:
         """Seconds since when it owes somebody an answer; 0 where it owes none."""
         return time.monotonic() - min(self._calls.values(), default=time.monotonic())
 
-    def read(self) -> Reading:
-        """On the user's path: an answer within ``WAIT_S``, or none."""
+    def read(self, readings: list[Reading]) -> None:
+        """On the user's path: one reading more, or a place for it, into which the answer comes later."""
         began = time.monotonic()
-        if not self._calls and began - self._answered_at < FRESH_S:
+        if self._slow < SLOW and not self._calls and began - self._answered_at < FRESH_S:
             number = next(self._numbers)  # as in _called, written out: each call costs a cold cell microseconds
             self._calls[number] = began
             try:
@@ -63,10 +85,12 @@ class Patient:
             finally:
                 del self._calls[number]
             self._answered_at = began
-            return reading
-        if self._pending or self.silent_s > WAIT_S:
-            return self._nothing()
-        return self._ask()
+            self._slow = self._slow + 1 if time.monotonic() - began > SLOW_S else 0
+            readings.append(reading)
+            return
+        readings.append(self._nothing())
+        if self.silent_s <= WAIT_S:
+            self._ask(_Owed(readings, len(readings) - 1, began))
 
     def now(self) -> Reading:
         """Directly, however long it takes."""
@@ -78,6 +102,11 @@ class Patient:
         """Off the user's path, however long it takes."""
         return self._called(self.sensor.observe)
 
+    def arrive(self) -> None:
+        """Wait until what is owed has come, or never will."""
+        while self._owed and time.monotonic() - self._owed[-1].since_s <= WAIT_S:
+            time.sleep(0.0005)
+
     def _called(self, ask: Callable[[], Answer]) -> Answer:
         number = next(self._numbers)
         self._calls[number] = time.monotonic()
@@ -86,31 +115,45 @@ class Patient:
         finally:
             del self._calls[number]
 
-    def _ask(self) -> Reading:
-        if self._thread is None:
+    def _ask(self, owed: _Owed) -> None:
+        """Have the thread read, and go on when it has begun: from then on it needs no lock that a cell may keep."""
+        self._owed.append(owed)
+        if self._reading:
+            return
+        if self._thread is None or not self._thread.is_alive():  # it does not come along into a forked child
             self._thread = threading.Thread(target=self._run, name=f"costmeter-{self.sensor.name}", daemon=True)
             self._thread.start()
-        answer: queue.SimpleQueue[Reading] = queue.SimpleQueue()
-        self._pending = True
-        self._asked.put(answer)
-        try:
-            return answer.get(timeout=WAIT_S)
-        except queue.Empty:
-            return self._nothing()
+        begun: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._asked.put(begun)
+        with suppress(queue.Empty):
+            begun.get(timeout=BEGIN_S)
 
     def _nothing(self) -> Reading:
         return (None,) * len(self.sensor.channels)
 
     def _run(self) -> None:
         while True:
-            answer = self._asked.get()
-            reading = self._nothing()
-            try:
-                reading = self.now()
-            except Exception as error:
-                guard.report(f"sensor {self.sensor.name}", error)
-            self._pending = False
-            answer.put(reading)
+            begun = self._asked.get()
+            if self._owed:
+                self._answer(begun)
+
+    def _answer(self, begun: queue.SimpleQueue[None]) -> None:
+        self._reading = True
+        t_s, began, reading = self._clock(), time.monotonic(), self._nothing()
+        begun.put(None)
+        try:
+            reading = self.now()
+            self.told(t_s, reading)
+        except Exception as error:
+            guard.report(f"sensor {self.sensor.name}", error)
+        now = time.monotonic()
+        self._slow = 0 if now - began < SLOW_S else self._slow
+        self._reading = False  # who comes from here on asks again
+        for _ in range(len(self._owed)):
+            owed = self._owed[0]
+            if now - owed.since_s <= WAIT_S:
+                owed.readings[owed.at] = reading
+            self._owed.popleft()  # only now: until then it is waited for
 
 
 class Reader:
@@ -124,27 +167,37 @@ class Reader:
     def __init__(self, sensors: Sequence[Sensor], clock: Callable[[], float]) -> None:
         self.sensors = sensors
         self.clock = clock
-        self.patients = {s.name: Patient(s) for s in sensors if s.may_hang}
-        self._reads = [(self.patients[s.name].read, True) if s.may_hang else (s.read, False) for s in sensors]
+        self.patients = {s.name: Patient(s, clock) for s in sensors if s.may_hang}
+        self._reads = [(s.read, self.patients.get(s.name)) for s in sensors]
 
     def sample(self, marks: tuple[object, ...] = ()) -> Sample:
-        """All sensors at one instant; one that fails reads as not measured.
+        """All sensors at one instant; one that fails reads as not measured, and so does one that ``arrive`` waits for.
 
         The time is that just before the drivers' counters, which come last: they are the ones that move fast, and
         after a driver's call another thread may run first.
         """
         readings: list[Reading] = []
         t_s = None
-        for read, late in self._reads:
-            if late and t_s is None:
+        for read, patient in self._reads:
+            if patient is not None and t_s is None:
                 t_s = self.clock()
+            count = len(readings)
             try:
-                readings.append(read())
+                if patient is None:
+                    readings.append(read())
+                else:
+                    patient.read(readings)
             except Exception as error:
-                sensor = self.sensors[len(readings)]
+                sensor = self.sensors[count]
+                del readings[count:]
                 guard.report(f"sensor {sensor.name}", error)
                 readings.append((None,) * len(sensor.channels))
         return Sample(self.clock() if t_s is None else t_s, readings, marks)
+
+    def arrive(self) -> None:
+        """Off the user's path: wait, for a moment at most, until the samples taken so far are whole."""
+        for patient in self.patients.values():
+            patient.arrive()
 
     def read(self, sensor: Sensor) -> Reading:
         """One sensor, off the user's path."""

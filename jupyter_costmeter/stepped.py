@@ -172,7 +172,9 @@ class Track:
         (t1, v1), (t0, v0) = near[-1], near[0]
         if t1 in (t_s, t0):
             return Estimate(v1, error, v1)
-        return Estimate(v0 + (v1 - v0) * (t_s - t0) / (t1 - t0), (v1 - v0) / 2 + error, v1)
+        # A reading that comes moments after the edge, as a slow driver's, tells it to within those moments.
+        doubt = min((v1 - v0) / 2, 2 * min(t_s - t0, t1 - t_s) * self._mean_w(index))
+        return Estimate(v0 + (v1 - v0) * (t_s - t0) / (t1 - t0), doubt + error, v1)
 
     def _mean_w(self, index: int) -> float:
         (t0, v0), (t1, v1) = self.readings[max(0, index - 8)], self.readings[-1]
