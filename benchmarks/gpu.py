@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
-from gpu_kernel import LOAD, SESSION, Facts, Kernel, environment, facts_of, figure, median_ms, told
+from gpu_idling import idling
+from gpu_kernel import LOAD, SESSION, Facts, Kernel, Row, environment, facts_of, figure, median_ms, told
 from gpu_notebooks import REPORTS, search, stopped
 from gpu_watch import Watched, calls
 from gpu_work import CASES
@@ -35,20 +35,6 @@ from jupyter_costmeter.ledger.store import Ledger
 
 HERE = Path(__file__).resolve().parent
 COST = [sys.executable, "-c", "import sys; from jupyter_costmeter.cli import main; sys.exit(main())"]
-
-
-class Row(NamedTuple):
-    """One figure, by the meter and independently; ``None`` where there is none."""
-
-    what: str
-    meter: float | None
-    independent: float | None
-    unit: str
-    note: str = ""
-
-    @property
-    def ratio(self) -> float | None:
-        return self.meter / self.independent if self.meter is not None and self.independent else None
 
 
 class Bench:
@@ -339,6 +325,14 @@ class Bench:
                 call = f"jax_case({name!r})"
                 self.check(f"FLOPs: JAX, {name}", lambda name=name, call=call: self.flops(kernel, call, f"JAX, {name}"))
 
+    def idling(self) -> Facts:
+        """A GPU that is held and not used."""
+        self.watched.rows()
+        with self.kernel("idling") as kernel:
+            rows, facts = idling(kernel, self.watched)
+        self.rows += rows
+        return facts
+
     def notebooks(self) -> Facts:
         """A search with trials, a budget that warns, one that stops; and what is reported of it."""
         home = self.out / "search"
@@ -373,7 +367,7 @@ class Bench:
         return self.watched.facts()
 
 
-PARTS = ("driver", "bare", "alone", "default", "exact", "notebooks", "jax", "tracing", "counter")
+PARTS = ("driver", "bare", "alone", "default", "exact", "idling", "notebooks", "jax", "tracing", "counter")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jupyter_client.manager import KernelManager
 
@@ -18,6 +18,20 @@ from jupyter_costmeter.record import CellRecord
 HERE = Path(__file__).resolve().parent
 LOAD, SESSION = "%load_ext jupyter_costmeter", "get_ipython().costmeter.session"
 Facts = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One figure, by the meter and independently; ``None`` where there is none."""
+
+    what: str
+    meter: float | None
+    independent: float | None
+    unit: str
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        return self.meter / self.independent if self.meter is not None and self.independent else None
 
 
 class Kernel:

@@ -18,6 +18,8 @@ BUSY = 0.01
 LONG_S = 10.0
 #: Of these the part above idle is told by the idle power, also where nobody saw whether the GPU was busy.
 ENERGIES = ("gpu_energy_j", "gpu_device_energy_j")
+#: By so much may a GPU that is held idle draw less, or more, than until it was last looked at: its clocks fall.
+SINCE = 0.3
 #: Work of threads and children: what is held idle does none.
 WORK = ("cpu_s", "cpu_energy_j", "cpu_idle_energy_j", *FLOPS, "flops_hardware")
 #: A ratio of one moment, and high-water marks: they do not add up over gaps.
@@ -34,6 +36,25 @@ def split(gap: Usage) -> dict[Bucket, Usage]:
         if any(figure.value is not None or not figure.provenance.absent for figure in figures):
             found[bucket] = Usage(gap.wall_s, figures)
     return found
+
+
+def prolonged(usage: Usage, seconds: float) -> Usage:
+    """What was held so far, held for so long more: nothing of ours wakes to look, so the rest is told by the rate."""
+    times = 1.0 + seconds / usage.wall_s if usage.wall_s > 0 else 1.0
+    return Usage(usage.wall_s * times, tuple(_prolonged(figure, times) for figure in usage.figures))
+
+
+def _prolonged(figure: Figure, times: float) -> Figure:
+    if figure.value is None:
+        return figure
+    origin, energy = figure.provenance, figure.name.endswith("energy_j")
+    width = max(origin.uncertainty or 0.0, SINCE) if energy else origin.uncertainty
+    source = f"{origin.source}, and since then at the same rate"
+    return replace(
+        figure,
+        value=figure.value * times,
+        provenance=replace(origin, method="modelled", source=source, uncertainty=width),
+    )
 
 
 def _parted(figure: Figure, gap: Usage) -> Iterator[tuple[Bucket, Figure]]:

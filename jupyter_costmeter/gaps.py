@@ -14,6 +14,9 @@ from .meter import COVERED_S, Meter, Window
 from .reading import Sample
 from .record import Bucket, DeviceUse, Held, Usage
 
+#: A gap so short (seconds) is between two cells, not held idle.
+SHORT_S = 0.5
+
 Ended = tuple[Bucket, between.Pending]
 
 
@@ -32,6 +35,7 @@ class Gaps:
         self._waiting: deque[tuple[int, Window]] = deque()
         self._pending: dict[Bucket, between.Pending] = {}
         self._edges: deque[tuple[Window | Sample, int, Window | Sample]] = deque()
+        self._noted = -1  # after which cell a gap began that the ledger knows of before it has ended
 
     def __bool__(self) -> bool:
         return bool(self._edges)
@@ -79,7 +83,7 @@ class Gaps:
         if earlier and both is None:
             yield bucket, earlier
         pending = both or new
-        if pending.usage.wall_s >= between.LONG_S:
+        if pending.usage.wall_s >= between.LONG_S or pending.seq == self._noted:
             yield bucket, pending
         else:
             self._pending[bucket] = pending
@@ -88,6 +92,23 @@ class Gaps:
     def waits_s(self) -> float:
         """How long the gaps are that have ended and were not looked at yet (seconds)."""
         return sum(_start(after).t_s - _end(before).t_s for before, _, after in list(self._edges))
+
+    def so_far(self, noted: bool = False) -> Iterator[Ended]:
+        """What is held idle in the gap of now: not the work in it, which may be over.
+
+        Args:
+            noted: the ledger is told, so it will be a record of its own.
+        """
+        before, seq = self._last
+        if self.meter.clock() - self.since_s < SHORT_S:
+            return
+        now = self.meter.sample()
+        gap = self.meter.gap(before, now)
+        began = time.time() - (self.meter.clock() - gap.start.t_s)
+        held = between.split(self.meter.usage(gap, now)).get("held_idle")
+        if held is not None:
+            self._noted = seq if noted else self._noted
+            yield "held_idle", between.Pending(began, seq, held)
 
     def pending(self) -> list[Ended]:
         """What is too short to be a record so far, as it is."""

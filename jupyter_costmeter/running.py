@@ -137,7 +137,8 @@ class Kernels:
 
     def _read(self, now: float) -> Now:
         found = open_records(self._ledger, Window(self._selection, -inf, inf))
-        running = [self._running(info, record, now) for info, record in found if _runs(info)]
+        cells = [(info, record) for info, record in found if record.bucket == "cell" and _runs(info)]
+        running = [self._running(info, record, now) for info, record in cells]
         busy = {one.info.id for one in running}
         resting = [self._resting(info) for info in self._living() if info.id not in busy]
         today = self._today(now)

@@ -17,6 +17,7 @@ from typing import Any
 from . import accounting, config, descendants, guard, inheriting, place
 from .deriving import Deriving
 from .gaps import Gaps
+from .idling import Idling
 from .ledger import LedgerState, Selection
 from .ledger.writer import Writer
 from .meter import Meter, Window
@@ -82,6 +83,7 @@ class Session:
         self.derived = Deriving(lambda: self.info, settings, self.tally, self.overhead.working)
         self.watch = Watch(settings, lambda: self.info, lambda: self.derived.costing, lambda: self.writer.waiting)
         self.gaps = Gaps(self.meter, self.tally.add)
+        self.idling = Idling(self.gaps, self.watch, self.writer, rests=lambda: self._top is None)
         self.settling = threading.Lock()
         self.sampler = Sampler(
             settings.tick_s,
@@ -316,14 +318,10 @@ class Session:
 
     # Reading
 
-    def _rest(self) -> None:
-        """Nothing runs any more: what is short of a record becomes one, so that the ledger lags by nothing."""
-        if rest := gap_records(self.gaps.rest(), self.info):
-            self.writer.append(rest)
-
     def _resting(self) -> None:
-        self._rest()
-        self.watch.look()
+        self.idling.end()
+        self.idling.note()
+        self.watch.look(self.unsettled_records())
         self.meter.recalibrate()
         for rest in list(self.at_rest):
             rest()
@@ -336,7 +334,7 @@ class Session:
         asked = self.sampler.flush(SETTLING_S)
         if not asked or (self.gaps and not self.meter.hangs):
             self.settle(follow=not asked)
-        self._rest()
+        self.idling.end()
         return self.writer.flush(timeout_s) and not self._closed
 
     @property
@@ -347,8 +345,7 @@ class Session:
     def unsettled_records(self) -> list[CellRecord]:
         """What they used, as far as it is known before they are settled; and of gaps that are no records yet."""
         ended = [run for run in list(self._closed) if run.window.end is not None]
-        gaps = gap_records(self.gaps.pending(), self.info)
-        return [*gaps, *(self._record(run, self._usage(run.window)) for run in ended)]
+        return [*self.idling.so_far(), *(self._record(run, self._usage(run.window)) for run in ended)]
 
     def running(self) -> tuple[tuple[CellRecord, Total | None], ...]:
         return self._running(self.meter.sample())

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .ledger.store import Ledger
     from .recent import Reader
 
-RUNNING = "running now"
+#: What is in the journal, by its bucket.
+RUNNING = {"cell": "running now", "held_idle": "held idle now"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +92,18 @@ def open_records(ledger: Reader, window: Window) -> list[tuple[SessionInfo, Cell
 
 
 def _running(records: Iterable[tuple[SessionInfo, CellRecord]], window: Window, hourly_before: float) -> list[Went]:
+    found = list(records)
+    kinds = [(name, [one for one in found if one[1].bucket == bucket]) for bucket, name in RUNNING.items()]
+    return [_still(name, some, window, hourly_before) for name, some in kinds if some]
+
+
+def _still(name: str, records: list[tuple[SessionInfo, CellRecord]], window: Window, hourly_before: float) -> Went:
     usings: dict[str, tuple[SessionInfo, Using]] = {}
-    runs = 0
     for info, record in records:
         using = usings.setdefault(info.id, (info, Using(window.start, window.end, WANTED)))[1]
         using.add(record.started_at, record.usage)
-        runs += 1
     uses = (use for info, using in usings.values() for use in using.uses(info, info.started_at < hourly_before))
-    return [Went(RUNNING, "", runs, tuple(uses))] if runs else []
+    return Went(name, "", len(records), tuple(uses), bucket=records[0][1].bucket)
 
 
 def _shared(found: Sequence[tuple[Went, Total]]) -> list[Line]:

@@ -15,7 +15,7 @@ from jupyter_costmeter.config import CostMeter
 from jupyter_costmeter.ledger import LedgerState
 from jupyter_costmeter.meter import Meter
 from jupyter_costmeter.parts import Parts
-from jupyter_costmeter.record import CellRecord, Channel, DeviceUse, Provenance, Reading, Status
+from jupyter_costmeter.record import CellRecord, Channel, DeviceUse, Provenance, Reading, SessionInfo, Status
 from jupyter_costmeter.session import Run, Session
 
 COUNTED = Provenance("measured", "a counter", 0.05)
@@ -67,14 +67,17 @@ class Machine:
 class Kept:
     """A writer that only keeps."""
 
-    def __init__(self) -> None:
+    def __init__(self, info: SessionInfo) -> None:
+        self.info = info
         self.records: list[CellRecord] = []
+        self.noted: list[CellRecord] = []
         self.state = LedgerState(True, "")
 
     def append(self, records: list[CellRecord]) -> None:
         self.records += records
 
-    def journal(self, records: list[CellRecord]) -> None: ...
+    def journal(self, records: list[CellRecord]) -> None:
+        self.noted += records
 
     def flush(self, timeout_s: float) -> bool:
         return True
@@ -96,8 +99,10 @@ def session_on(machine: Machine, folder: Path) -> tuple[Session, Kept]:
     session = Session(settings_, parts=Parts())
     session.meter = Meter(Parts(sensors=[machine]), clock=lambda: machine.now)  # type: ignore[list-item]
     session.gaps = type(session.gaps)(session.meter, session.tally.add)
-    kept = Kept()
+    kept = Kept(session.info)
     session.writer, session.sampler = kept, Still()  # type: ignore[assignment]
+    rests = session.idling._rests
+    session.idling = type(session.idling)(session.gaps, session.watch, kept, rests)  # type: ignore[arg-type]
     session.meter.observe()
     return session, kept
 
@@ -105,7 +110,7 @@ def session_on(machine: Machine, folder: Path) -> tuple[Session, Kept]:
 seconds = st.floats(0.001, 20.0)
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["open", "close", "wait", "work", "settle", "tick", "flush"]),
+        st.sampled_from(["open", "close", "wait", "work", "settle", "tick", "flush", "rest"]),
         seconds,
         st.sampled_from([60.0, 300.0]),
         st.floats(0, 2),
@@ -118,6 +123,7 @@ def play(session: Session, machine: Machine, schedule: list[tuple[str, float, fl
     """Cells nest, blocks lie in cells and outside of them, some are left open; whatever the order."""
     opened: list[Run] = []
     numbers = itertools.count()
+    looks = {"settle": session.settle, "flush": session.flush, "tick": session._tick}
     for action, length, watts, cpus in schedule:
         if action == "open":
             opened.append(session.open(code="code" if session.cells_only and next(numbers) % 3 else None))
@@ -125,12 +131,12 @@ def play(session: Session, machine: Machine, schedule: list[tuple[str, float, fl
             session.close(opened.pop(-1 if length > 5 else 0), "error" if watts > 100 else "ok")
         elif action in ("wait", "work"):
             machine.pass_(length, watts, cpus)
-        elif action == "settle":
+        elif action == "rest" and not opened:
             session.settle()
-        elif action == "flush":
-            session.flush()
-        elif action == "tick":
-            session._tick()
+            session.idling.end()
+            session.idling.note()
+        elif action in looks:
+            looks[action]()
 
 
 @settings(max_examples=150, deadline=None)
@@ -164,6 +170,8 @@ def test_the_buckets_sum_to_the_counters_own_difference(
         written = [f.value for r in counted for f in r.usage.figures if f.name == name and f.value is not None]
         assert sum(written) == pytest.approx(value, rel=1e-6, abs=1e-6), name
     assert len({r.id for r in kept.records}) == len(kept.records)
+    held = {r.id for r in kept.noted if r.bucket == "held_idle"}
+    assert held <= {r.id for r in kept.records}  # what was told before it had ended is told by a record
 
 
 @pytest.fixture

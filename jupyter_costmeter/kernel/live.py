@@ -200,6 +200,7 @@ class Live:
         if notebook:
             self.session.moved_to(notebook)
         self.session.settle()
+        self.session.idling.note()
         if write:
             self.session.writer.flush(WRITE_S)
         running = self.session.running()

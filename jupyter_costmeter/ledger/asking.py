@@ -61,9 +61,15 @@ class Asked:
             return history.ends(connection, session_ids) if connection else {}
 
     def open_windows(self) -> list[tuple[SessionInfo, CellRecord]]:
-        """The windows that are open in any process, as of their last tick; those of killed ones, too."""
+        """The windows that are open in any process, as of their last tick; those of killed ones, too.
+
+        What a process holds idle is told as of now: it does not wake to say so.
+        """
+        from . import killed
+
         with self._reading() as connection:
-            return spent.open_windows(connection) if connection else []
+            found = spent.open_windows(connection) if connection else []
+        return [(info, killed.held_on(info, record)) for info, record in found]
 
     def metered(self) -> list[Metered]:
         """All that the ledger holds, by project, user, host, bucket and kind of machine."""

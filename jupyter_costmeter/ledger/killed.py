@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from dataclasses import replace
 
 import psutil
 import sqlalchemy as sa
 
-from .. import place
+from .. import between, place
 from ..record import CellRecord, SessionInfo
 from . import file, rollup, rows
 from .schema import cell, figure
@@ -43,6 +45,14 @@ def _forget(connection: sa.Connection, killed: str) -> None:
     connection.execute(figure.delete().where(figure.c.cell_id == killed))
     connection.execute(cell.delete().where(cell.c.id == killed))
     rollup.recount(connection, rollup.places(rows.cell_of(found._asdict(), ())))
+
+
+def held_on(info: SessionInfo, record: CellRecord) -> CellRecord:
+    """A record of the journal; what is held idle as of now, if that process is seen to live, on this machine."""
+    seconds = time.time() - record.started_at - record.wall_s
+    if record.bucket != "held_idle" or seconds <= 0 or info.host != socket.gethostname() or not runs(info):
+        return record
+    return replace(record, usage=between.prolonged(record.usage, seconds))
 
 
 def runs(info: SessionInfo) -> bool:
