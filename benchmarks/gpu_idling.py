@@ -17,6 +17,8 @@ HELD_S = 40.0
 def idling(kernel: Kernel, watched: Watched) -> tuple[list[Row], Facts]:
     """The journal tells it on at the same rate; the counter of another process says what it was."""
     kernel.loaded()
+    kernel.run("gpu_work.matmul(1)")
+    time.sleep(4)  # from here on it is known what the GPU draws idle
     ended = kernel.run("gpu_work.matmul(3)")["t1"]
     time.sleep(HELD_S)
     ledger = Ledger(kernel.ledger)

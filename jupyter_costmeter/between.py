@@ -39,22 +39,26 @@ def split(gap: Usage) -> dict[Bucket, Usage]:
 
 
 def prolonged(usage: Usage, seconds: float) -> Usage:
-    """What was held so far, held for so long more: nothing of ours wakes to look, so the rest is told by the rate."""
-    times = 1.0 + seconds / usage.wall_s if usage.wall_s > 0 else 1.0
-    return Usage(usage.wall_s * times, tuple(_prolonged(figure, times) for figure in usage.figures))
+    """What was held so far, held for so long more: nothing of ours wakes to look, so the rest is told by the rate.
+
+    That of a GPU's energy is what it draws idle, if that is known: just after a cell it draws more.
+    """
+    if usage.wall_s <= 0:
+        return usage
+    times = seconds / usage.wall_s
+    return Usage(usage.wall_s + seconds, tuple(_prolonged(figure, usage, times) for figure in usage.figures))
 
 
-def _prolonged(figure: Figure, times: float) -> Figure:
+def _prolonged(figure: Figure, usage: Usage, times: float) -> Figure:
     if figure.value is None:
         return figure
     origin, energy = figure.provenance, figure.name.endswith("energy_j")
+    idle = usage.figure("gpu_idle_energy_j", figure.device) if figure.name in ENERGIES else None
+    rate = figure.value if idle is None or idle.value is None else min(figure.value, idle.value)
     width = max(origin.uncertainty or 0.0, SINCE) if energy else origin.uncertainty
     source = f"{origin.source}, and since then at the same rate"
-    return replace(
-        figure,
-        value=figure.value * times,
-        provenance=replace(origin, method="modelled", source=source, uncertainty=width),
-    )
+    told = replace(origin, method="modelled", source=source, uncertainty=width)
+    return replace(figure, value=figure.value + rate * times, provenance=told)
 
 
 def _parted(figure: Figure, gap: Usage) -> Iterator[tuple[Bucket, Figure]]:

@@ -142,6 +142,7 @@ class Counters:
 
     def follow(self, running: Callable[[], bool]) -> None:
         """After an end: read until the counters have moved, then some times more unless something runs again."""
+        self._reader.arrive()  # what it was at the end: only then is it seen to move
         self.digest()
         counters = [c for c in self.found.values() if c.follows]
         if not counters:

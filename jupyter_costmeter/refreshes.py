@@ -13,6 +13,8 @@ from math import inf, sqrt
 
 #: Two readings closer than this (seconds) tell when the counter was refreshed between them.
 TIGHT_S = 0.006
+#: Two readings closer than this (seconds) tell one step from the next, where the driver is slow or busy with others.
+WIDE_S = 0.02
 #: A counter refreshed more often than this (seconds) is taken as it is read.
 FINE_S = 0.003
 #: A counter that has moved at more than this share of the readings is taken as it is read, however slow they came.
@@ -100,13 +102,15 @@ def calibrated(readings: Sequence[tuple[float, float]]) -> Grid | None:
 
     A counter finer than ``FINE_S`` has step 0.
     """
-    seen = [(a + b) / 2 for (a, old), (b, new) in pairwise(readings) if new != old and b - a < TIGHT_S]
-    if len(seen) < 3:
+    pairs = [(a, b, new != old) for (a, old), (b, new) in pairwise(readings) if b - a < WIDE_S]
+    wide = [(a + b) / 2 for a, b, moved in pairs if moved]
+    seen = [(a + b) / 2 for a, b, moved in pairs if moved and b - a < TIGHT_S]
+    if len(wide) < 3:
         return None
-    apart = sorted(b - a for a, b in pairwise(seen))  # the statistics module takes 2 ms to import
+    apart = sorted(b - a for a, b in pairwise(wide))  # the statistics module takes 2 ms to import
     step = apart[len(apart) // 2]
-    always = len(seen) > FRESH * sum(b - a < TIGHT_S for (a, _), (b, _) in pairwise(readings))
-    return Grid(0.0 if always or step < FINE_S else step, seen)
+    always = len(wide) > FRESH * len(pairs)
+    return Grid(0.0 if always or step < FINE_S else step, seen if len(seen) > 2 else wide)
 
 
 def refreshes(readings: Sequence[tuple[float, float]], grid: Grid) -> list[Refresh]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_costmeter.between import Pending, split
+from jupyter_costmeter.between import Pending, prolonged, split
 from jupyter_costmeter.record import Bucket, Figure, Provenance, Usage
 
 COUNTED = Provenance("measured", "a counter", 0.05)
@@ -46,6 +46,26 @@ def test_what_is_split_adds_up_again(wall_s: float, busy: float, parts: list[flo
         assert figure is not None
         assert total == pytest.approx(figure.value, rel=1e-9, abs=1e-12)
     assert all((f.value or 0.0) >= 0 for usage in found.values() for f in usage.figures)
+
+
+def test_what_is_held_on_goes_on_at_its_rate() -> None:
+    later = prolonged(gap(10.0, gpu_reserved_s=10.0, ram_energy_j=20.0, gpu_energy_j=None), 90.0)
+    assert later.wall_s == 100.0
+    assert [(f.name, f.value) for f in later.figures] == [
+        ("gpu_reserved_s", 100.0), ("ram_energy_j", 200.0), ("gpu_energy_j", None)
+    ]  # fmt: skip
+    assert {f.method for f in later.figures if f.value is not None} == {"modelled"}
+
+
+def test_a_gpu_that_is_held_on_draws_what_it_draws_idle() -> None:
+    """Just after a cell it draws more: an H100 145 W instead of 116 in the first seconds (docs/gpu-checks.md)."""
+    known = prolonged(gap(2.0, gpu_energy_j=290.0, gpu_idle_energy_j=232.0), 38.0).figure("gpu_energy_j")
+    assert known is not None
+    assert known.value == pytest.approx(290.0 + 38.0 * 116.0)
+    unknown = prolonged(gap(2.0, gpu_energy_j=290.0, gpu_idle_energy_j=None), 38.0).figure("gpu_energy_j")
+    assert unknown is not None
+    assert unknown.value == pytest.approx(40.0 * 145.0)
+    assert (unknown.uncertainty or 0) >= 0.25
 
 
 def test_a_gpu_that_waits_is_held_idle() -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from jupyter_costmeter.counters import Counters
-from jupyter_costmeter.reading import Reader, Sample
+from jupyter_costmeter.reading import SLOW, Reader, Sample
 from jupyter_costmeter.record import Channel, DeviceUse, Figure, Provenance, Reading, Status
 
 COUNTED = Provenance("measured", "NVML energy counter", 0.05)
@@ -75,6 +75,31 @@ def test_a_short_cell_between_two_steps() -> None:
     assert found.value == pytest.approx(WATTS * (end.t_s - start.t_s), rel=0.35)
     assert "around the edges" in (found.source or "")
     assert (found.uncertainty or 0) > 0.05
+
+
+class Slow(Gpu):
+    """One whose calls take so long that an edge's reading comes after the edge."""
+
+    may_hang = True
+
+    def read(self) -> Reading:
+        time.sleep(0.004)
+        return super().read()
+
+
+def test_the_step_after_an_end_is_seen_although_the_ends_own_reading_comes_late() -> None:
+    reader, counters = calibrated(Slow(0.1))
+    for _ in range(SLOW):
+        reader.sample()
+    (counter,) = counters.found.values()
+    for _ in range(4):
+        time.sleep(0.13)  # so that each reading but the end's is old
+        edge(reader, counters, 1)
+        time.sleep(0.13)
+        end = edge(reader, counters, -1)
+        counters.follow(lambda: False)
+        first = min(counter.track.refreshed(end.t_s), key=lambda refresh: refresh.at_s)
+        assert first.by_s - first.after_s < 0.04
 
 
 def test_following_stops_when_something_runs_again() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from stepping import Schedule, SteppedCounter
 
@@ -13,6 +15,18 @@ def test_the_step_is_learnt_from_a_second_of_readings(step_s: float) -> None:
     grid = Schedule(SteppedCounter(step_s)).track.grid
     assert grid is not None
     assert grid.step_s == pytest.approx(step_s, rel=0.01)
+
+
+@pytest.mark.parametrize("pauses_ms", [(4.0, 7.0), (7.0,), (3.5, 9.0, 14.0)])
+def test_a_driver_that_is_slow_or_busy_with_others_hides_no_step(pauses_ms: tuple[float, ...]) -> None:
+    """An H100's call takes 3 ms, and twice that while another process asks (docs/gpu-checks.md)."""
+    pause, t, readings = itertools.cycle(pauses_ms), 0.013, []
+    while t < 0.85:
+        readings.append((t, float(t // 0.1)))
+        t += next(pause) / 1000
+    grid = calibrated(readings)
+    assert grid is not None
+    assert grid.step_s == pytest.approx(0.1, rel=0.1)
 
 
 def test_a_counter_that_is_always_fresh_has_no_step() -> None:
