@@ -167,7 +167,7 @@ def _included(document: Document) -> Iterator[Path]:
         try:
             other = document.path.parent / Path(text({"include": name}, "include")).expanduser()
             os.path.realpath(other)
-            there = other.is_file()
+            there = other.exists()
         except (UsageError, ValueError, RuntimeError, OSError) as error:  # a NUL in it, a user that is not known
             document.problems.append(f"{document.origin('include')}: {error}")
             continue
@@ -234,12 +234,14 @@ def _intensity(row: Row, origin: str) -> Intensity:
     keys = ("region", "g_per_kwh", "from", "until", "source", "signal", "basis", "uncertainty", "year", "note")
     check_keys(row, keys)
     value, named, (start, end) = number(row, "g_per_kwh", 0.0, 2000.0), text(row, "region"), _span(row)
+    year = number(row, "year", 1990.0, 2100.0)
     if value is None:
         raise UsageError("g_per_kwh is missing: grams of CO2e per kWh")
     return Intensity(
         value,
         snapshot.region(named).id if named else "",
         text(row, "source") or f"declared in {short(origin)}",
+        int(year) if year is not None else None,
         signal=_signal(row),
         basis=_basis(row),
         method="declared",

@@ -6,7 +6,6 @@ of them hold side by side. A mistake is named with its line and the rest is used
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -116,9 +115,9 @@ def place_in(document: Document, folder: str | None, warn: tuple[float, ...] = W
 
 def by_row(document: Document, place: Place) -> dict[int, Budget]:
     """A file's budgets by the numbers of their rows (from 0); what is wrong with others is in its problems."""
-    count = itertools.count()
-    found = list(document.rows("budget", lambda row, origin: (next(count), budget_of(row, origin, place))))
-    return dict(zip((i for i, _ in found), numbered(one for _, one in found), strict=True))
+    found = list(document.rows("budget", lambda row, origin: (origin, budget_of(row, origin, place))))
+    rows = {document.origin("budget", i): i for i in range(len(document.tables.get("budget", ())))}
+    return dict(zip((rows[origin] for origin, _ in found), numbered(one for _, one in found), strict=True))
 
 
 def _proposed(document: Document, problem: str) -> str:

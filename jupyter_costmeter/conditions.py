@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from math import inf
+from math import ceil, inf
 from typing import Protocol
 
 from . import siting
@@ -80,12 +80,14 @@ class Book:
     def changed_at(self) -> float:
         """When a factor or price last changed (seconds since 1970): what began later was under one of each.
 
-        Without end where a live source tells each hour's own.
+        The end of that hour, as conditions are looked up by the hour: what began in it ran under both. Without end
+        where a live source tells each hour's own.
         """
         if self.assumptions.live is not None:
             return inf
         now = time.time()
-        return max((at for at in _changes(self.assumptions) if at <= now), default=-inf)
+        last = max((at for at in _changes(self.assumptions) if at <= now), default=-inf)
+        return ceil(last / HOUR_S) * HOUR_S if last > -inf else last
 
     def asks(self, region: str) -> bool:
         """Whether the live source is for that region."""

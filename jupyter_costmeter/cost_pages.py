@@ -134,7 +134,7 @@ def _of_intensity(one: Intensity) -> Iterator[str]:
     """What it counts, how old it is, what to know of it."""
     yield f"{one.signal}, {one.basis}"
     if one.fetched_at is not None:
-        yield f"fetched {time.strftime('%Y-%m-%d %H:%M', time.localtime(one.fetched_at))}"
+        yield f"fetched {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(one.fetched_at))}"
     if one.stale:
         yield "stale: of an earlier hour"
     if one.note:

@@ -242,11 +242,14 @@ def _unmade(uses: Sequence[Use]) -> Lacking:
 
 
 def _intensities(pieces: Sequence[Piece]) -> Iterator[Applied]:
-    """One for each region and source, however many hours have a value of their own; a refused region is its own."""
+    """One for each region and source, however many hours have a value of their own; a refused region is its own.
+
+    What was noted of some hours (a forecast), or is less certain, is told of these alone.
+    """
     groups: dict[tuple[str, ...], list[Piece]] = {}
     for piece in pieces:
         i, refused = piece[2].intensity, piece[2].unknown and piece[2].intensity.note
-        key = (i.region, i.source, i.signal, i.basis, i.method, str(i.stale), str(refused))
+        key = (i.region, i.source, i.signal, i.basis, i.method, str((i.stale, refused, i.note, i.uncertainty)))
         groups.setdefault(key, []).append(piece)
     whole = fsum(joules for joules, _, _ in pieces)
     for group in groups.values():

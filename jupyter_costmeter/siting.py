@@ -17,7 +17,7 @@ CLOUDS = {
 
 
 def pue(kind: Kind | None, region: str | None = None) -> Factor:
-    """The PUE to assume: 1.0 on a laptop, a cloud's own by its provider (``gcp/…``), else a server room's."""
+    """The PUE to assume: 1.0 on a laptop, a cloud's own by its provider (``aws/us-east-1``), else a server room's."""
     if kind == "laptop":
         return ALONE
     provider = (region or "").partition("/")[0]

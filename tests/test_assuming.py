@@ -148,7 +148,7 @@ def test_rates_check_says_which_row_and_why_and_what_is_wrong(words: Words, home
     gpu, kwh = (line for line in shown.splitlines() if line.startswith(f"host {HOST}"))
     assert re.split(r"\s{2,}", gpu)[1:] == ["GPU-hour", "0.55 EUR", "r.toml:7", "line 7: gpu A100*; no other row fits"]
     assert re.split(r"\s{2,}", kwh)[1:] == ["kWh", "0.3 EUR", "r.toml:4", "line 4: any; no other row fits"]
-    assert "r.toml:11: [[rates]]: gpu_hour = 'dear'" in shown
+    assert "r.toml:13: [[rates]]: gpu_hour = 'dear'" in shown
     assert "no price" not in words("summary")  # it was only checked
     assert words("rates").startswith("0 rates, 0 mistakes")
 

@@ -102,7 +102,7 @@ def test_regions_are_searched(words: Words) -> None:
 def test_what_the_environment_suggests_is_not_used(words: Words, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-3")
     shown = words("where")
-    assert "A suggestion, not used before you say so: AWS_REGION is eu-west-3; `%cost where FR`" in shown
+    assert "A suggestion, not used before you say so: AWS_REGION is eu-west-3; `%cost where aws/eu-west-3`" in shown
     assert row(shown, "region")[1] == "not known"
     assert "suggestion" not in words("where", "SE")
     assert derived(words, "emissions_g")["sources"][0].startswith("SE: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
@@ -16,7 +17,7 @@ from declared import NOW, of, region
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_costmeter import assumptions, toml_files
+from jupyter_costmeter import assumptions, tables, toml_files
 from jupyter_costmeter.assumptions import TABLES, Assumptions, load
 from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.toml_files import NAME
@@ -68,13 +69,13 @@ region = "DE"
 """
 NAMED = {
     1: "[[where]]: there is no region 'Frnace'; near it are",
-    4: "[[where]]: there is no 'regoin'; did you mean 'region'?",
-    7: "[[where]]: pue = 0.9: it wants a number from 1 to 10",
+    5: "[[where]]: there is no 'regoin'; did you mean 'region'?",
+    10: "[[where]]: pue = 0.9: it wants a number from 1 to 10",
     17: "intensity: write it as [[intensity]], once for each row",
-    20: "[live]: source: there is no 'ukk'; did you mean 'uk'?",
+    21: "[live]: source: there is no 'ukk'; did you mean 'uk'?",
     23: "[embodied]: A100* = '150 kg': it wants a number from 0 on",
     26: "[water]: on_site_l_per_kwh or off_site_l_per_kwh is missing",
-    32: "[[rates]]: gpu_hour",
+    33: "[[rates]]: gpu_hour",
     38: "[[cloud]]: gpu is missing",
     41: "there is no 'wehre'; did you mean 'where'?",
 }
@@ -88,6 +89,39 @@ def test_each_mistake_is_named_with_file_and_line_and_the_rest_is_used(own: Path
     assert region(found, "gpu-07") == "FR"
     assert [str(tariff.prices["kwh"]) for tariff in found.tariffs] == ["0.3"]
     assert (found.intensities, found.live, found.hardware, found.water, found.clouds) == ((), None, None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[[cloud]]\nprovider = "aws"\nwhere = "us-east-1"\n\n[[where]]\nregion = "Frnace"\n', 5),
+        ('[[rates]]\nkwh = 1\ncurrency = "EUR"\n\n[currency]\nname = "EUR"\n', 6),
+        ('[currency]\ncode = "EUR"\n\n[[rates]]\nkwh = 1\n[[rates]]\ngpu_hour = "x"\n', 7),
+    ],
+)
+def test_a_key_that_is_called_like_a_table_is_none(own: Path, text: str, line: int) -> None:
+    assert f"{own}:{line}: " in " ".join(of(own, text).problems)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "large.toml"])
+def test_what_is_included_and_never_ends_is_named_and_not_read(own: Path, home: Path, name: str) -> None:
+    os.mkfifo(home / "pipe")
+    with (home / "large.toml").open("wb") as file:
+        file.truncate(tables.LARGEST + 1)
+    path = home / name
+    found = of(own, f'include = ["{path}"]\n[[where]]\nregion = "FR"\n')
+    assert region(found) == "FR"
+    assert any(str(path) in problem and "no file" in problem for problem in found.problems)
+
+
+def test_a_file_that_is_nested_too_deep_is_named(own: Path) -> None:
+    (problem,) = of(own, "a=" + "[" * 3000 + "]" * 3000).problems
+    assert problem.startswith(f"{own}: ")
+
+
+def test_a_year_that_is_none_is_named(own: Path) -> None:
+    (problem,) = of(own, '[[intensity]]\ng_per_kwh = 50\nyear = "tomorrow"\n').problems
+    assert problem == f"{own}:3: [[intensity]]: year = 'tomorrow': it wants a number from 1990 to 2100"
 
 
 def test_a_file_that_is_broken_takes_only_itself_away(own: Path, home: Path) -> None:

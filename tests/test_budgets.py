@@ -159,8 +159,17 @@ def test_a_mistake_is_named_with_its_line_and_the_rest_is_used(row: str, named: 
     declared = load(None)
     assert [one.limit for one in declared.budgets] == [3.0]
     (problem,) = declared.problems
-    assert problem.startswith(f"{path}:4: [[budget]]: ")
-    assert named in problem
+    line, header, said = problem.removeprefix(f"{path}:").partition(": [[budget]]: ")
+    keys = [text.partition(" ")[0] for text in row.split("\n")]
+    stands = [n for n, key in enumerate(keys, 5) if said.startswith((f"{key} =", f"{key}:", f"there is no {key!r}"))]
+    assert header
+    assert int(line) == (stands or [4])[0]
+    assert named in said
+
+
+def test_of_several_mistakes_in_a_row_each_is_named_with_its_own_line(own: Write) -> None:
+    path = own('[[budget]]\nkwh = 3\nper = "wek"\n# hold = "stop"\nhold = "aks"\nnmae = "x"\n')
+    assert [problem.partition(": [[")[0] for problem in load(None).problems] == [f"{path}:{n}" for n in (6, 3, 5)]
 
 
 @pytest.mark.parametrize("text", ['[budget]\nproject = {gpu_hours = 20, per = "week"}\n', "[budget]\ngpu_hours = 20\n"])

@@ -162,7 +162,7 @@ def test_mistakes_in_a_file_are_below_the_list(words: Words, metered: Path) -> N
     metered.write_text('[[budget]]\nkwh = 1\n[[budget]]\nkwh = "x"\n[[budget]]\nkwh = 1\nproject = "/elsewhere"\n')
     shown = words("budget")
     assert shown.startswith("1 budget\n")
-    assert f"{metered}:3: [[budget]]: kwh = 'x': it wants a number from 0 on" in shown
+    assert f"{metered}:4: [[budget]]: kwh = 'x': it wants a number from 0 on" in shown
     assert "1 more budget of other notebooks or projects." in shown
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..factors import Kind
+from . import providers
 from .snapshot import regions
 
 #: gcloud's settings, those of Vertex AI, and whether the value is a zone (``us-central1-a``).
@@ -23,48 +24,6 @@ GOOGLE = {
     "CLOUDSDK_COMPUTE_ZONE": True,
 }
 AMAZON = ("AWS_REGION", "AWS_DEFAULT_REGION")
-#: Where AWS's own name of a region puts it, no closer: "Canada (Central)" and "GovCloud (US-East)" name no state.
-#: AWS publishes no carbon intensities of its regions.
-AWS_PLACES = {
-    "af-south-1": "ZA",
-    "ap-east-1": "HK",
-    "ap-east-2": "TW",
-    "ap-northeast-1": "JP",
-    "ap-northeast-2": "KR",
-    "ap-northeast-3": "JP",
-    "ap-south-1": "IN",
-    "ap-south-2": "IN",
-    "ap-southeast-1": "SG",
-    "ap-southeast-2": "AU",
-    "ap-southeast-3": "ID",
-    "ap-southeast-4": "AU",
-    "ap-southeast-5": "MY",
-    "ap-southeast-6": "NZ",
-    "ap-southeast-7": "TH",
-    "ca-central-1": "CA",
-    "ca-west-1": "CA-AB",
-    "cn-north-1": "CN-BJ",
-    "cn-northwest-1": "CN-NX",
-    "eu-central-1": "DE",
-    "eu-central-2": "CH",
-    "eu-north-1": "SE",
-    "eu-south-1": "IT",
-    "eu-south-2": "ES",
-    "eu-west-1": "IE",
-    "eu-west-2": "GB",
-    "eu-west-3": "FR",
-    "il-central-1": "IL",
-    "me-central-1": "AE",
-    "me-south-1": "BH",
-    "mx-central-1": "MX",
-    "sa-east-1": "BR",
-    "us-east-1": "US-VA",
-    "us-east-2": "US-OH",
-    "us-gov-east-1": "US",
-    "us-gov-west-1": "US",
-    "us-west-1": "US-CA",
-    "us-west-2": "US-OR",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +56,8 @@ def _google(environ: Mapping[str, str]) -> Hint | None:
 def _amazon(environ: Mapping[str, str]) -> Hint | None:
     for name in AMAZON:
         value = environ.get(name, "").strip().lower()
-        if place := AWS_PLACES.get(value):
-            return Hint(place, "cloud", f"{name} is {value}")
+        if value in providers.AWS:
+            return Hint(f"aws/{value}", "cloud", f"{name} is {value}")
     return None
 
 

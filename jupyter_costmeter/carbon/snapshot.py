@@ -1,4 +1,4 @@
-"""The shipped carbon intensities: countries, states, provinces, bidding zones, Google Cloud's regions, the world.
+"""The shipped carbon intensities: countries, states, provinces, bidding zones, clouds' regions, the world.
 
 Made from codecarbon's data files (``data/README.md``: sources, years, rules, licences). Their bases differ, so two
 regions' figures compare only where the basis is the same (FACTS §2.1). All are annual averages, ±20 % (FACTS §4) or
@@ -23,6 +23,7 @@ from unicodedata import category, normalize
 
 from ..errors import CostMeterError, UsageError
 from ..factors import WORLD, Intensity, Region
+from . import providers
 
 DATA = Path(__file__).parent / "data" / "intensity.json"
 WORD = re.compile(r"\w+")
@@ -30,10 +31,11 @@ WORD = re.compile(r"\w+")
 
 @cache
 def regions() -> tuple[Region, ...]:
-    """All shipped regions, by id."""
+    """All shipped regions, and those of clouds by where they are (``providers``)."""
     try:
         data = json.loads(DATA.read_text(encoding="utf-8"))
         found = tuple(_region(row, data["sets"][row["set"]]) for row in data["rows"])
+        found += tuple(providers.regions(found))
         if WORLD not in {each.id for each in found}:
             raise ValueError("the world's average is missing")
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
@@ -66,7 +68,13 @@ def search(text: str, limit: int = 20) -> list[Region]:
     """
     wanted = fold(text)
     ranked = [(rank, e.region.name, e.region) for e in _entries() if wanted and (rank := e.rank(wanted)) is not None]
-    return [found for *_, found in sorted(ranked, key=lambda each: each[:2])[:limit]]
+    return [found for *_, found in sorted(ranked, key=_order)[:limit]]
+
+
+def _order(ranked: tuple[int, str, Region]) -> tuple[bool, int, str]:
+    """A cloud's region that has its place's intensity comes after all that have their own, unless it is meant."""
+    rank, name, found = ranked
+    return rank > 1 and providers.is_one(found.id), rank, name
 
 
 def world() -> Region:
@@ -166,7 +174,7 @@ def _nearest(text: str) -> str:
     near = dict.fromkeys(called[name] for name in get_close_matches(text, called, n=5))
     if near:
         return f"; near it are {_listed(list(near)[:3])}"
-    return "; name a country (FR, France), a state (US-CA) or a Google Cloud region (gcp/us-central1)"
+    return "; name a country (FR, France), a state (US-CA) or a cloud's region (gcp/us-central1, aws/us-east-1)"
 
 
 def _listed(found: Iterable[Region]) -> str:

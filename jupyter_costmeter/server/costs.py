@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
@@ -43,14 +44,16 @@ class Place(Handler):
     @answered
     async def put(self) -> None:
         """Say where a machine stands."""
-        asked = self.get_json_body() or {}
+        asked = self.get_json_body()
+        if not isinstance(asked, dict) or "region" not in asked or asked.keys() - {"host", "region", "kind"}:
+            raise UsageError('the body is {host, region, kind}, of which region is "" where nothing shall be said')
         host, region, kind = (self._text(asked, name) for name in ("host", "region", "kind"))
         await asyncio.to_thread(_declare, host, region, kind)
         host = host or socket.gethostname()
         self.finish(json.dumps(await asyncio.to_thread(_place, self.settings_now(), self.project(), host)))
 
-    def _text(self, asked: object, name: str) -> str:
-        value = asked.get(name) if isinstance(asked, dict) else 0
+    def _text(self, asked: Mapping[str, object], name: str) -> str:
+        value = asked.get(name)
         if value is not None and not isinstance(value, str):
             raise UsageError(f"{name} wants a text; the body is {{host, region, kind}}")
         return value or ""

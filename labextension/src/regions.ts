@@ -28,6 +28,10 @@ function rank(wanted: string, region: Region): number {
   ].indexOf(true);
 }
 
+/** A cloud's region that has its place's figure comes after all that have their own, unless it is meant. */
+const isLate = ({ id }: Region, rank: number): number =>
+  Number(rank > 1 && /^(aws|azure)\//.test(id));
+
 const byName = (a: Region, b: Region): number => a.name.localeCompare(b.name);
 
 /** The regions that fit all words of `text`, the best first; all of them, by name, where there are no words. */
@@ -39,7 +43,12 @@ export function searchRegions(regions: readonly Region[], text: string): Region[
   return regions
     .map(region => ({ region, rank: rank(wanted, region) }))
     .filter(one => one.rank >= 0)
-    .sort((a, b) => a.rank - b.rank || byName(a.region, b.region))
+    .sort(
+      (a, b) =>
+        isLate(a.region, a.rank) - isLate(b.region, b.rank) ||
+        a.rank - b.rank ||
+        byName(a.region, b.region)
+    )
     .map(one => one.region);
 }
 

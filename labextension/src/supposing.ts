@@ -38,7 +38,7 @@ function supposed({ scope, region, pue, gpu }: Form, { path, session }: Source):
     scope,
     session: scope === 'session' ? session : null,
     region: region?.id ?? null,
-    kind: region?.id.startsWith('gcp/') ? 'cloud' : null,
+    kind: region?.id.includes('/') ? 'cloud' : null,
     pue: said(pue.replace(',', '.')),
     gpu: said(gpu)
   };

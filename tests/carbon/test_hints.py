@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_costmeter.carbon.hints import AWS_PLACES, Hint, hint
-from jupyter_costmeter.carbon.snapshot import region, regions
+from jupyter_costmeter.carbon import providers
+from jupyter_costmeter.carbon.hints import Hint, hint
+from jupyter_costmeter.carbon.snapshot import regions
 
 
 @pytest.mark.parametrize(
@@ -15,11 +16,11 @@ from jupyter_costmeter.carbon.snapshot import region, regions
         ({"CLOUD_ML_REGION": "Europe-West9 "}, "gcp/europe-west9"),
         ({"CLOUDSDK_COMPUTE_REGION": "us-east4"}, "gcp/us-east4"),
         ({"CLOUDSDK_COMPUTE_ZONE": "us-east4-a"}, "gcp/us-east4"),
-        ({"AWS_REGION": "eu-west-3"}, "FR"),
-        ({"AWS_DEFAULT_REGION": "us-east-1"}, "US-VA"),
-        ({"AWS_REGION": "ca-central-1"}, "CA"),  # "Canada (Central)" names no province
+        ({"AWS_REGION": "eu-west-3"}, "aws/eu-west-3"),
+        ({"AWS_DEFAULT_REGION": "us-east-1"}, "aws/us-east-1"),
+        ({"AWS_REGION": "ca-central-1"}, "aws/ca-central-1"),
         ({"CLOUD_ML_REGION": "global", "CLOUDSDK_COMPUTE_ZONE": "us-west1-b"}, "gcp/us-west1"),
-        ({"AWS_REGION": "eu-west-1", "SLURM_CLUSTER_NAME": "pc"}, "IE"),  # a cluster in a cloud
+        ({"AWS_REGION": "eu-west-1", "SLURM_CLUSTER_NAME": "pc"}, "aws/eu-west-1"),  # a cluster in a cloud
     ],
 )
 def test_a_cloud_suggests_a_shipped_region(environ, expected):
@@ -29,7 +30,7 @@ def test_a_cloud_suggests_a_shipped_region(environ, expected):
 
 
 def test_it_says_which_variable_says_what():
-    assert hint({"AWS_REGION": "eu-west-3"}) == Hint("FR", "cloud", "AWS_REGION is eu-west-3")
+    assert hint({"AWS_REGION": "eu-west-3"}) == Hint("aws/eu-west-3", "cloud", "AWS_REGION is eu-west-3")
 
 
 @pytest.mark.parametrize(
@@ -57,11 +58,9 @@ def test_slurm_suggests_a_lab_somewhere():
     assert "jean-zay" in found.why
 
 
-@pytest.mark.parametrize(("name", "place"), AWS_PLACES.items())
-def test_every_aws_region_is_in_a_shipped_one(name, place):
-    assert region(place).id == place
-    assert region(place).intensity is not None
-    assert hint({"AWS_REGION": name}).region == place
+@pytest.mark.parametrize("name", providers.AWS)
+def test_every_aws_region_is_suggested(name):
+    assert hint({"AWS_REGION": name}).region == f"aws/{name}"
 
 
 def test_every_google_region_that_is_shipped_is_suggested():
