@@ -163,7 +163,8 @@ def rates(asked: argparse.Namespace, context: Context, known: Parser) -> Page:
     if asked.what == "check" and not asked.file:
         raise UsageError(f"which file? rates check {toml_files.NAME}")
     declared = assumptions.of_file(Path(asked.file).expanduser()) if asked.file else context.costing.assumptions
-    page = rates_page(declared, machines(context.uses(selection_of(asked, context))))
+    book = Book(declared) if asked.file else None  # days are told apart as that file needs it
+    page = rates_page(declared, machines(context.uses(selection_of(asked, context), book)))
     return replace(page, ok=not (asked.what and declared.problems))
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from . import config, meter, place, report
 from .budget import Budget, Verdict
 from .budgets import Plans, plans_of
-from .costing import INTENSITIES, Costing
+from .conditions import Book
+from .costing import INTENSITIES, Costing, wants
 from .derived import Costs
 from .errors import CostMeterError, UsageError
 from .ledger import LedgerState, Selection, open_ledger
@@ -58,8 +59,12 @@ class Context:
         self.ledger.close()
         self.spending.close()
 
-    def uses(self, selection: Selection) -> list[Use]:
-        """What each session used in a selection; of the kernel's own, what it remembers."""
+    def uses(self, selection: Selection, book: Book | None = None) -> list[Use]:
+        """What each session used in a selection, for the conditions of now (or other ones); of the kernel's own, what
+        it remembers.
+        """
+        if book is not None:
+            return self.ledger.uses(selection, **wants(book))
         if self.session is not None and selection == self.selection:
             return self.session.derived.uses()
         return self.ledger.uses(selection, **self.costing.wants)

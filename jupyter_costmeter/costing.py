@@ -84,8 +84,7 @@ class Costing:
     @property
     def wants(self) -> Wants:
         """What of uses must be known, as ``Ledger.uses`` takes it."""
-        priced = any("gb_hour" in row.prices for row in self.assumptions.tariffs)
-        return {"hourly_before": self.book.changed_at, "memory": priced}
+        return wants(self.book)
 
     def of(self, uses: Sequence[Use], book: Book | None = None) -> Costs:
         """What these uses cost; asks the live source for what it lacks, in the background, if there is one."""
@@ -107,6 +106,12 @@ class Costing:
         if self.grid is None:
             return []
         return [(region, self.grid.refresh(region, hours)) for region, hours in _hours(uses, book).items()]
+
+
+def wants(book: Book) -> Wants:
+    """What of uses must be known to derive their costs by these conditions."""
+    priced = any("gb_hour" in row.prices for row in book.assumptions.tariffs)
+    return {"hourly_before": book.changed_at, "memory": priced}
 
 
 class Settled(Costing):

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,16 @@ def test_rates_check_says_which_row_and_why_and_what_is_wrong(words: Words, home
     assert "r.toml:13: [[rates]]: gpu_hour = 'dear'" in shown
     assert "no price" not in words("summary")  # it was only checked
     assert words("rates").startswith("0 rates, 0 mistakes")
+
+
+def test_rates_check_goes_by_the_days_that_the_file_tells_apart(words: Words, home: Path, ledger_path: Path) -> None:
+    """A session that began before a row was valid ran after it, too: its newest day is asked, not its first."""
+    began, day = THEN - 20 * 86400, datetime.fromtimestamp(THEN, timezone.utc).date()
+    info = replace(session("bbb1", str(home / "paper" / "long.ipynb")), host="cluster", started_at=began)
+    fill(ledger_path, info, *(replace(cell(info, i, 60.0), started_at=at) for i, at in enumerate((began, THEN), 1)))
+    rates = f'[currency]\ncode = "EUR"\n[[rates]]\nkwh = 0.3\nvalid_from = {day}\n'
+    (home / "paper" / "r.toml").write_text(rates)
+    assert "0.3 EUR" in next(x for x in words("rates", "check", "r.toml").splitlines() if x.startswith("host cluster"))
 
 
 def test_rates_that_price_nothing_are_named(words: Words, home: Path) -> None:

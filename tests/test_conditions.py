@@ -217,3 +217,10 @@ def test_nothing_negative_can_be_declared(text: str, tmp_path: Path) -> None:
     assert len(found.problems) == 1, found.problems
     kept = found.places, found.intensities, found.hardware, found.water, found.tariffs, found.clouds
     assert not any(kept)
+
+
+def test_a_session_of_the_hour_in_which_a_factor_changed_is_told_by_the_hour() -> None:
+    """It began ten minutes after the change, but conditions are those of whole hours."""
+    change = utc(2026, 10, 1, 18) + 1800
+    book = Book(of(place("DE"), place("FR", **{"from": datetime.fromtimestamp(change, timezone.utc)})))
+    assert book.changed_at == utc(2026, 10, 1, 19)

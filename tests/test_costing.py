@@ -254,7 +254,7 @@ def test_a_mistake_is_named_and_the_rest_is_used(project: Path) -> None:
     costing = Costing(str(project), project)
     assert amount(costing.of([RUN]), "emissions_g") == pytest.approx(56.039)
     assert len(costing.assumptions.problems) == 1
-    assert "jupyter_costmeter.toml:4" in costing.assumptions.problems[0]
+    assert "jupyter_costmeter.toml:5" in costing.assumptions.problems[0]
 
 
 @pytest.mark.parametrize(

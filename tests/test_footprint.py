@@ -208,6 +208,18 @@ def test_an_hour_without_a_live_value_takes_the_shipped_one() -> None:
     assert shares == pytest.approx({"a live s": 0.5, "Our Worl": 0.5})
 
 
+def test_what_is_said_of_some_hours_is_not_said_of_the_others() -> None:
+    """An actual hour and a forecast one, the second far less certain: each is a line of its own, with its share."""
+    rows = (
+        constant(100.0, "FR", uncertainty=0.05, end=START + HOUR),
+        constant(300.0, "FR", uncertainty=0.5, start=START + HOUR, note="a guess"),
+    )
+    assumed = Assumptions(places=(place("FR"),), intensities=rows)
+    found = costs(assumed, record(joules(4 * KWH), at=START, wall_s=4 * HOUR), info=session(at=START))
+    told = [(one.intensity.note, one.uncertainty, one.share) for one in found.footprint.applied if one.intensity]
+    assert told == [(None, 0.05, pytest.approx(0.25)), ("a guess", 0.5, pytest.approx(0.75))]
+
+
 def test_a_machine_that_moves_in_the_night_takes_its_pue_and_grid_along() -> None:
     """1 kWh before midnight at PUE 1 and 100 g, 3 kWh after it at PUE 2 and 10 g: 100 + 60 g, 7 kWh."""
     midnight = datetime(2026, 10, 2, tzinfo=timezone.utc)

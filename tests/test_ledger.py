@@ -368,3 +368,15 @@ def test_a_flush_waits_for_what_comes_meanwhile(tmp_path: Path, monkeypatch: pyt
     writer.append([record(1)])
     assert writer.flush(20)
     assert [r.seq for r in open_ledger(writer.path).records(ALL)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+def test_what_is_no_number_was_not_measured(ledger: Ledger, value: float) -> None:
+    made = record(1)
+    bad = replace(made.usage.figures[0], value=value)
+    ledger.append(SESSION, [replace(made, usage=replace(made.usage, figures=(bad, *made.usage.figures[1:])))])
+    (found,) = ledger.records(ALL)
+    figure = found.usage.figure(bad.name, bad.device)
+    assert figure is not None
+    assert (figure.value, figure.reason) == (None, "what was read is no number")
+    assert ledger.summary(ALL).total(bad.name).incomplete  # type: ignore[union-attr]

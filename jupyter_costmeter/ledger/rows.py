@@ -6,10 +6,11 @@ import functools
 import json
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
+from math import isfinite
 from typing import Any
 
-from .. import chain
+from .. import accounting, chain
 from ..record import ENERGY, CellRecord, Figure, Provenance, SessionInfo, Usage
 from ..tag import Tag
 
@@ -67,6 +68,19 @@ def taker(columns: Sequence[str]) -> Callable[[Sequence[Any], tuple[Figure, ...]
         return CellRecord(*(record_id, session_id, seq, started_at, Usage(wall_s, figures), *rest, tags))
 
     return take
+
+
+def finite(record: CellRecord) -> CellRecord:
+    """The record, in which what is no finite number is a figure that was not measured: no sum survives one."""
+    if all(f.value is None or isfinite(f.value) for f in record.usage.figures):
+        return record
+    return replace(record, usage=Usage(record.wall_s, tuple(map(_finite, record.usage.figures))))
+
+
+def _finite(figure: Figure) -> Figure:
+    if figure.value is None or isfinite(figure.value):
+        return figure
+    return replace(figure, value=None, provenance=accounting.missing(figure.provenance, "what was read is no number"))
 
 
 def figure_rows(record: CellRecord) -> list[Row]:

@@ -189,7 +189,7 @@ class Ledger(Asked, Joined, Outbox):
 
         A record of a cell that was taken for killed replaces that one.
         """
-        found = list(records)
+        found = [rows.finite(record) for record in records]
         with self._writing() as connection:
             driver = file.driver(connection)
             origins = self._add_origins(driver, info, found)
