@@ -29,6 +29,8 @@ from .replacing import replacing
 
 #: Seconds for a kernel's answer to our own questions.
 ANSWER_S = 30.0
+#: The error of a cell that a budget kept from starting.
+HOLD = "BudgetHold"
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,12 @@ def _write(notebook: NotebookNode, output: Path) -> None:
         raise CostMeterError(f"cannot write {output}: {error.strerror or error}") from error
 
 
+def _keep_outputs(cell: NotebookNode, earlier: list[NotebookNode]) -> None:
+    """A cell that a budget kept from starting keeps what it had: it stands below the reason."""
+    if any(output.get("ename") == HOLD for output in cell.outputs):
+        cell.outputs = [*cell.outputs, *(output for output in earlier if output.get("ename") != HOLD)]
+
+
 def _is_code(cell: NotebookNode) -> bool:
     return bool(cell.cell_type == "code")
 
@@ -135,6 +143,7 @@ class _Run:
     def __init__(self, client: NotebookClient, path: Path, ledger: str | None, timeout_s: float | None) -> None:
         self.client, self.path, self.ledger, self.timeout_s = client, path, ledger, timeout_s
         self.began = self.died = self.interrupted = self.held = False
+        self._earlier: tuple[NotebookNode, list[NotebookNode]] | None = None  # a cell's outputs, before it ran
         self.bar = tqdm(total=sum(map(_is_code, client.nb.cells)), desc=path.name, unit="cell")
         client.on_cell_execute = self._tell_id
 
@@ -186,6 +195,7 @@ class _Run:
         self.client.timeout = ceil(self.timeout_s) if self.timeout_s else None
         try:
             for index, cell in enumerate(self.client.nb.cells):
+                self._earlier = (cell, list(cell.get("outputs", ())))
                 await self.client.async_execute_cell(cell, index)
                 self.bar.update(_is_code(cell))
                 if self.interrupted:  # in spite of --allow-errors
@@ -217,6 +227,8 @@ class _Run:
             return None
         said = await self._ask("get_ipython().costmeter.hold.said")
         self.held = said not in (None, "None")
+        if self.held and self._earlier:
+            _keep_outputs(*self._earlier)
         return str(literal_eval(said)) if said and self.held else None
 
     async def _flush(self) -> str | None:

@@ -6,7 +6,7 @@ The kernel's door does it (``kernel/hold.py``).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -23,8 +23,19 @@ OURS = ("%cost", "%load_ext jupyter_costmeter", "%reload_ext jupyter_costmeter",
 
 def ours(code: str) -> bool:
     """Whether every line of a cell's code is a command of ours: it is never held."""
-    lines = (" ".join(line.split()) for line in code.replace("\\\n", " ").splitlines())
-    return all(_ours(line) for line in lines if line and not line.startswith(("#", "%%cost")))
+    return all(_ours(line) for line in _lines(code) if line and not line.startswith(("#", "%%cost")))
+
+
+def _lines(code: str) -> Iterator[str]:
+    """A line that goes on in the next is one with it, as IPython takes a command's; no comment goes on."""
+    before = ""
+    for line in code.splitlines():
+        text = " ".join(f"{before} {line}".split())
+        goes_on = text.endswith("\\") and not text.startswith("#")
+        before = text[:-1] if goes_on else ""
+        if not goes_on:
+            yield text
+    yield before.strip()
 
 
 def _ours(line: str) -> bool:

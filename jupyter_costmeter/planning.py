@@ -167,10 +167,17 @@ def _told(what: str, one: Budget, context: Context) -> Page:
     (verdict,) = context.verdicts([one], now)
     stands = "; ".join(filter(None, (said(verdict), resets(verdict, now), burn_said(verdict, now))))
     warns = f"It warns at {', '.join(map(percent, one.warn))}." if one.warn else "It does not warn."
-    does = "It is paused: it neither warns nor holds." if one.paused else " ".join([HOLDS.get(one.hold, ""), warns])
+    does = "It is paused: it neither warns nor holds." if one.paused else " ".join([_held(one), warns])
     now_said = [] if one.paused else [f"Now: {stands}."]
     notes = [*now_said, does.strip(), f"Written to {one.origin}."]
     return Page(f"Budget {what}: {_full_title(one)}", notes=[*notes, *dict.fromkeys(declared.problems)])
+
+
+def _held(one: Budget) -> str:
+    """What happens at the limit; of nothing at all there is no tenth more by which a cell could go on."""
+    if one.limit <= 0 and one.hold != "warn":
+        return "Nothing may be spent, so no cell starts until it is raised, paused or deleted."
+    return HOLDS.get(one.hold, "")
 
 
 def _heed(context: Context) -> None:

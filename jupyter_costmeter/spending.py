@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -58,10 +59,13 @@ class Spending:
         path: the ledger's file, which need not exist yet.
         costing: what derives carbon and money, asked at each look.
         own: this process's session id: its running cells come from its own memory, not from their journal.
+        busy_s: seconds to wait for another process that writes the ledger, where a cell would wait with us.
     """
 
-    def __init__(self, path: Path, costing: Callable[[], Costing], own: str | None = None) -> None:
-        self.path, self._costing, self._own = path, costing, own
+    def __init__(
+        self, path: Path, costing: Callable[[], Costing], own: str | None = None, busy_s: float | None = None
+    ) -> None:
+        self.path, self._costing, self._own, self._busy_s = path, costing, own, busy_s
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
         self._bins: dict[Window, Bin] = {}
@@ -97,6 +101,9 @@ class Spending:
         """
         own = {record.id: record for record in (*running, *waiting) if record.parent_id is None}
         with self._lock:
+            if self._unlogged:
+                with suppress(LedgerError):
+                    self._write_rest()
             asks = any(amounts.needs_costs(budget.measure) for budget in budgets if not budget.paused)
             book = self._book(now) if asks else None
             lab = self._standings(budgets)
@@ -157,7 +164,7 @@ class Spending:
 
     def _open(self) -> Ledger:
         if self._ledger is None:
-            self._ledger = open_ledger(self.path)
+            self._ledger = open_ledger(self.path, self._busy_s)
         return self._ledger
 
     def _standings(self, budgets: Sequence[Budget]) -> dict[str, Standing]:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LINES = 3
 #: A look is as good as one now for so long, if cells took no more than that since (seconds). Nobody is held by it.
 FRESH_S, SHORT_S = 0.3, 0.02
+#: Seconds that a look waits for a process that writes the ledger: cells wait with it. What came of a budget is told
+#: nevertheless, and written at a later look.
+BUSY_S = 0.02
 #: Notices that wait for a message.
 WAITING = 20
 AGAIN: tuple[Deed, ...] = ("dearest", "raise", "extend")
@@ -144,7 +147,7 @@ class Watch:
         if self._spent is None:
             from .spending import Spending
 
-            self._spent = Spending(self._settings.ledger_file, self._costing, self._info().id)
+            self._spent = Spending(self._settings.ledger_file, self._costing, self._info().id, BUSY_S)
         return self._spent
 
     def over(self, used: Callable[[], list[CellRecord]]) -> list[Verdict]:

@@ -103,7 +103,8 @@ def _still(name: str, records: list[tuple[SessionInfo, CellRecord]], window: Win
         using = usings.setdefault(info.id, (info, Using(window.start, window.end, WANTED)))[1]
         using.add(record.started_at, record.usage)
     uses = (use for info, using in usings.values() for use in using.uses(info, info.started_at < hourly_before))
-    return Went(name, "", len(records), tuple(uses), bucket=records[0][1].bucket)
+    bucket = records[0][1].bucket
+    return Went(name, "", len(records) if bucket == "cell" else 0, tuple(uses), bucket=bucket)
 
 
 def _shared(found: Sequence[tuple[Went, Total]]) -> list[Line]:

@@ -23,7 +23,7 @@ def budget(home: Path, limit: float, hold: str) -> None:
 @pytest.mark.parametrize("words", [[], ["--allow-errors"]])
 @pytest.mark.parametrize("hold", ["ask", "stop"])
 def test_a_spent_budget_ends_the_notebook(run: Run, home: Path, ledger: Ledger, hold: str, words: list[str]) -> None:  # noqa: F811
-    budget(home, 1e-9, hold)
+    budget(home, 5e-8, hold)  # more than the memory that is held before the first cell
     path = notebook(home / "a.ipynb", BUSY.format(0.2), "print('second')", "open('third', 'w')")
     ran = run("a.ipynb", *words)
     assert ran.returncode == HELD == 3
@@ -37,6 +37,16 @@ def test_a_spent_budget_ends_the_notebook(run: Run, home: Path, ledger: Ledger, 
     assert "ended" in outputs(path.with_suffix(".run.ipynb"))[0]
     assert [r.outcome for r in cells(ledger)] == ["ok", "error"]
     assert outputs(path.with_suffix(".run.ipynb"))[1] == "BudgetHold"
+
+
+def test_a_cell_that_is_not_started_keeps_the_output_that_it_had(run: Run, home: Path) -> None:  # noqa: F811
+    """Written in place, it would be gone just when it cannot be made again; and it does not pile up."""
+    path = notebook(home / "a.ipynb", "print('dear')")
+    assert run("a.ipynb", "--inplace").returncode == 0
+    budget(home, 1e-9, "ask")
+    for _ in range(2):
+        assert run("a.ipynb", "--inplace").returncode == HELD
+        assert outputs(path) == ["BudgetHolddear\n"]
 
 
 def test_a_running_cell_is_stopped_and_its_output_kept(run: Run, home: Path, ledger: Ledger) -> None:  # noqa: F811

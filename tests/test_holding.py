@@ -56,7 +56,8 @@ def test_commands_of_ours_are_never_held(code: str) -> None:
     "code",
     ["1", "%cost\ntrain()", "%%cost label\ntrain()", "%costly", "%load_ext other", "%time train()", "cost = 3",
      "%load_ext jupyter_costmeter_more", "%cost\n!rm x",
-     "%cost label {train()}", "%cost label $x"],
+     "%cost label {train()}", "%cost label $x", "# data is in D:\\runs\\\ntrain()", "  #\\\ntrain()",
+     "%cost budget \\\n  gpu_hours=30\ntrain()", "# one\\\n%cost\ntrain()"],
 )  # fmt: skip
 def test_all_else_may_be(code: str) -> None:
     assert not holding.ours(code)

@@ -60,8 +60,13 @@ class Share:
     problem: str | None = None
 
 
-def open_ledger(path: Path) -> Ledger:
-    """The ledger in that file, which need not exist yet."""
+def open_ledger(path: Path, busy_s: float | None = None) -> Ledger:
+    """The ledger in that file, which need not exist yet.
+
+    Args:
+        path: of the file.
+        busy_s: seconds to wait for another process that writes it; as long as writing may take unless said.
+    """
     from .store import Ledger
 
-    return Ledger(path)
+    return Ledger(path) if busy_s is None else Ledger(path, busy_s)

@@ -52,8 +52,9 @@ class Ledger(Asked, Joined, Outbox):
         LedgerTooNew: it was written by a later version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_s: float = file.BUSY_S) -> None:
         self.path = path
+        self._busy_s = busy_s  # that it waits for another process that writes
         self.moved: str | None = None  # where a corrupt file was put aside
         self._engine: sa.Engine | None = None
         self.note: str | None = None  # what a reader of the ledger should know
@@ -146,7 +147,7 @@ class Ledger(Asked, Joined, Outbox):
             self.close()
         if self._engine is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._engine, self._still = file.engine(self.path, still), still
+            self._engine, self._still = file.engine(self.path, still, self._busy_s), still
             with self._engine.connect():
                 self._identity = file.identity(self.path)  # it is there now
         return self._engine

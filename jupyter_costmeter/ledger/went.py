@@ -127,7 +127,8 @@ def _ending(asked: _Asked) -> sa.ColumnElement[Any]:
 def _counted(asked: _Asked, *keys: sa.ColumnElement[Any]) -> Sequence[Any]:
     """How many records each group has, and its newest: in SQLite the other columns are those of the highest."""
     names = ("id", "label", "outcome", "execution_count", "seq", "cell_id", "notebook")
-    columns = (sa.func.count().label("runs"), sa.func.max(cell.c.started_at).label("at"), *(cell.c[n] for n in names))
+    runs = sa.func.count().filter(cell.c.bucket == "cell")  # between cells nothing is run
+    columns = (runs.label("runs"), sa.func.max(cell.c.started_at).label("at"), *(cell.c[n] for n in names))
     query = sa.select(*keys, *columns).where(asked.inside).group_by(*keys).order_by(*keys)
     return asked.connection.execute(query).all()
 
