@@ -25,12 +25,11 @@ from tqdm.auto import tqdm
 from . import allocations, config, guard, place
 from .errors import CostMeterError, LedgerError, UsageError
 from .ledger import Selection, open_ledger
+from .record import HOLD
 from .replacing import replacing
 
 #: Seconds for a kernel's answer to our own questions.
 ANSWER_S = 30.0
-#: The error of a cell that a budget kept from starting.
-HOLD = "BudgetHold"
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,7 @@ class Recent:
             group.usings[self._info.id] = using
 
     def _note_forgotten(self, groups: Groups, cells: list[CellRecord]) -> None:
-        count, failed = len(cells), sum(cell.outcome != "ok" for cell in cells)
+        count, failed = len(cells), sum(cell.failed for cell in cells)
         if count < self._summary.cells:
             rest = self._summary.cells - count
             groups.forgotten = Counts(rest, max(0, self._summary.failed - failed), rest)
@@ -193,7 +193,7 @@ class Recent:
 def summary_of(outer: list[CellRecord]) -> Summary:
     """The totals of some records of one session, none of which lies inside another."""
     cells = [r for r in outer if r.bucket == "cell"]
-    failed, wall_s = sum(r.outcome != "ok" for r in cells), sum(r.wall_s for r in cells)
+    failed, wall_s = sum(r.failed for r in cells), sum(r.wall_s for r in cells)
     buckets = tuple(b for name in BUCKETS if (b := _bucket(name, [r for r in outer if r.bucket == name])).totals)
     parts = accounting.parts(f for r in outer for f in r.usage.figures)
     return Summary(len(cells), failed, int(bool(outer)), wall_s, accounting.totals(parts), buckets)

@@ -213,6 +213,10 @@ class SessionInfo:
         return {"CPU": self.environment.get("cpu", "CPU"), **found}
 
 
+#: The error of a cell that a budget kept from starting.
+HOLD = "BudgetHold"
+
+
 @dataclass(frozen=True, slots=True)
 class CellRecord:
     """One run of one cell (or of one ``measure`` block): raw facts only.
@@ -242,6 +246,11 @@ class CellRecord:
     @property
     def wall_s(self) -> float:
         return self.usage.wall_s
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ran and did not end well: a cell that a budget kept from starting has not run."""
+        return self.outcome != "ok" and self.error_type != HOLD
 
     def closed_as(self, outcome: Outcome) -> CellRecord:
         return replace(self, outcome=outcome)

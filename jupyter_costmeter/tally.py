@@ -34,7 +34,7 @@ class Tally:
         self._newest.append(record)
         if record.parent_id is None:
             self._cells += 1
-            self._failed += record.outcome != "ok"
+            self._failed += record.failed
             self.add("cell", record.started_at, record.usage)
             self._remember(record)
 

@@ -236,7 +236,7 @@ def test_failed_and_superseded_runs_are_told_apart(ledger: Ledger) -> None:
     found = [(row.name, row.runs, joules(row.uses), row.superseded) for row in ledger.went(ALL, -inf, inf, "outcome")]
     assert found == [
         ("ok", 2, 10_100.0, False), ("superseded", 1, 1.0, True), ("error", 1, 10.0, False),
-        ("interrupted", 1, 1000.0, False), ("killed", 1, 100_000.0, False), ("held idle", 1, 1e6, False),
+        ("interrupted", 1, 1000.0, False), ("killed", 1, 100_000.0, False), ("held idle", 0, 1e6, False),
     ]  # fmt: skip
     # in a window that ends before it was run again it was the newest
     (ok,) = ledger.went(ALL, -inf, START + 60, "outcome")

@@ -44,7 +44,7 @@ def test_by_category(ledger: Ledger) -> None:
     ])  # fmt: skip
     assert went(ledger, "category") == {
         ("hpo", ""): (2, 11.0), ("failed", ""): (2, 10_100.0), ("train", ""): (1, 1e5),
-        ("not tagged", ""): (1, 1000.0), ("background", ""): (1, 1e6),
+        ("not tagged", ""): (1, 1000.0), ("background", ""): (0, 1e6),
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 from budget_cases import HOUR, NOW, ONE, TWO, budget, run
 from carbon_cases import LOST
+from kernels import ALL
 
 from jupyter_costmeter.budget import MEASURES, Budget, Measure, Verdict
 from jupyter_costmeter.costing import Costing
@@ -67,7 +68,7 @@ def test_of_cells_the_dearest_come_first_with_how_they_ended(told: Told, ledger:
     _, found = told(budget(per="48h"))
     rows = [(line.went.name, line.went.runs, line.went.outcome, line.amount.value) for line in found.lines]
     assert rows == [
-        ("held idle", 1, None, 2.0),
+        ("held idle", 0, None, 2.0),  # nothing is run between cells
         ("In [1]", 2, "ok", 1.5),
         ("In [3]", 1, "error", 0.25),
         ("running now", 1, None, 0.125),
@@ -79,6 +80,31 @@ def test_days_stay_in_their_order(told: Told, ledger: Ledger) -> None:
     _, found = told(budget(per="7d"), "day")
     names = [line.went.name for line in found.lines if line.went.name != "running now"]
     assert names == sorted(names)
+
+
+@pytest.mark.parametrize("by", [by for by in BYS if by != "day"])  # a run over midnight is one of both days
+def test_runs_are_cells_however_they_are_told_apart(told: Told, ledger: Ledger, by: By) -> None:
+    filled(ledger)
+    _, found = told(budget(per="total"), by)
+    assert sum(line.went.runs for line in found.lines) == 5
+
+
+def test_nothing_is_run_on_a_day_on_which_a_gpu_was_only_held(told: Told, ledger: Ledger) -> None:
+    ledger.append(ONE, [run(ONE, 1, bucket="held_idle", cell_id=None)])
+    _, found = told(budget(per="total"), "day")
+    assert [(line.went.runs, line.amount.value) for line in found.lines] == [(0, 1.0)]
+
+
+def test_a_cell_that_a_budget_kept_from_starting_is_no_failed_run(told: Told, ledger: Ledger) -> None:
+    held = run(ONE, 5, 0.0, NOW - HOUR, outcome="error", error_type="BudgetHold", cell_id="e")
+    filled(ledger)
+    ledger.append(ONE, [held])
+    _, found = told(budget(per="total"), "outcome")
+    rows = {line.went.name: (line.went.runs, line.went.outcome) for line in found.lines}
+    assert rows["not started"] == (1, None)
+    assert rows["error"] == (1, "error")
+    assert ledger.summary(ALL).failed == 1
+    assert ledger.check() == []
 
 
 def test_what_was_not_read_is_said_and_no_nought(told: Told, ledger: Ledger) -> None:

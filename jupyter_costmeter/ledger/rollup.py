@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from .. import accounting
 from ..accounting import Part
-from ..record import BUCKETS, ENERGY, HIGHEST, BucketTotal, CellRecord, Provenance, Summary
+from ..record import BUCKETS, ENERGY, HIGHEST, HOLD, BucketTotal, CellRecord, Provenance, Summary
 from . import file, rows
 from .schema import cell, figure, provenance, subtotal, tally
 
@@ -104,7 +104,7 @@ def _tally(driver: sqlite3.Connection, place: Place) -> int:
 
 
 def _counted(tally_id: int, records: list[CellRecord]) -> rows.Row:
-    failed, wall_s = sum(r.outcome != "ok" for r in records), sum(r.wall_s for r in records)
+    failed, wall_s = sum(r.failed for r in records), sum(r.wall_s for r in records)
     return {"tally": tally_id, "more_records": len(records), "more_failed": failed, "more_wall_s": wall_s}
 
 
@@ -124,11 +124,13 @@ _of_place = sa.and_(
     _quoted(tally.c.label).in_([sa.literal_column("'NULL'"), _quoted(cell.c.label)]),
 )
 _outer = cell.c.parent_id.is_(None)
+#: As ``CellRecord.failed``.
+_failed = sa.and_(cell.c.outcome != "ok", sa.func.coalesce(cell.c.error_type, "") != HOLD)
 COUNTS = (
     sa.select(
         tally.c.id,
         sa.func.count().filter(_outer).label("records"),
-        sa.func.count().filter(_outer, cell.c.outcome != "ok").label("failed"),
+        sa.func.count().filter(_outer, _failed).label("failed"),
         sa.func.coalesce(sa.func.sum(cell.c.wall_s).filter(_outer), 0.0).label("wall_s"),
     )
     .join_from(cell, tally, _of_place)

@@ -16,8 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import periods
-from ..record import BUCKETS, SessionInfo
-from ..uses import HOUR_S, WANTED, By, Ending, Using, Went
+from ..record import BUCKETS, HOLD, SessionInfo
+from ..uses import HOUR_S, WANTED, By, Using, Went
 from . import Selection, selecting, spent, went_said
 from .schema import OWN_CELL, cell
 from .usage import OUTER
@@ -25,7 +25,8 @@ from .usage import OUTER
 #: The clocks of all zones differ by whole quarters of an hour, so their days begin with one.
 SLOT_S = 900.0
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-ENDINGS: tuple[Ending, ...] = ("ok", "superseded", "error", "interrupted", "killed")
+NOT_STARTED = "not started"
+ENDINGS: tuple[str, ...] = ("ok", "superseded", "error", "interrupted", "killed", NOT_STARTED)
 #: What kind of a group, and what it is told by.
 Key = tuple[Any, ...]
 _CODE = sa.func.coalesce(cell.c.cell_id, cell.c.code_hash, cell.c.label)
@@ -121,7 +122,9 @@ def _ending(asked: _Asked) -> sa.ColumnElement[Any]:
     number = sa.func.row_number().over(partition_by=same, order_by=order).label("number")
     good = sa.select(cell.c.id, number).where(asked.inside, OWN_CELL, cell.c.outcome == "ok").subquery()
     earlier = sa.select(good.c.id).where(good.c.number > 1)
-    return sa.case((cell.c.outcome != "ok", cell.c.outcome), (cell.c.id.in_(earlier), "superseded"), else_="ok")
+    held = (cell.c.error_type == HOLD, sa.literal(NOT_STARTED))
+    bad, again = (cell.c.outcome != "ok", cell.c.outcome), (cell.c.id.in_(earlier), "superseded")
+    return sa.case(held, bad, again, else_="ok")
 
 
 def _counted(asked: _Asked, *keys: sa.ColumnElement[Any]) -> Sequence[Any]:
@@ -261,7 +264,8 @@ def _cells_row(by: By, key: Key, group: _Group, uses: tuple[Any, ...]) -> Went:
         return Went(key[1] or went_said.NOBODY[by], key[2] or "", runs, uses, id=newest.id)
     if by == "outcome":
         again = key[1] == "superseded"
-        return Went(key[1], "run again later" if again else "", runs, uses, key[1], again, id=newest.id)
+        said = {"superseded": "run again later", NOT_STARTED: "held by a budget"}.get(key[1], "")
+        return Went(key[1], said, runs, uses, None if key[1] == NOT_STARTED else key[1], again, id=newest.id)
     notebook = newest.notebook
     file = os.path.basename(notebook) if notebook else "no notebook"
     if by == "notebook":
