@@ -1,6 +1,7 @@
 """What live sources have said, in one JSON file per source and zone, which several processes share.
 
-It holds intensities and times, never a key. It is only a cache: whatever is wrong with it, reading goes on.
+It holds intensities and times, never a key. Whatever is wrong with it, reading goes on. What was fetched is kept for
+good: a source may not be able to tell it again (Electricity Maps tells a day), and the past must not change.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..replacing import replacing
 from .series import Series, Value
 
 VERSION = 1
-#: Seconds that a writer waits for another; writing a year of half-hours takes a tenth of a second.
+#: Seconds that a writer waits for another; writing ten years of half-hours takes half a second.
 LOCK_S = 2.0
 #: What is shared by many values is written once: these fields of an ``Intensity``.
 SHARED = ("region", "source", "signal", "basis", "method", "uncertainty", "note")
@@ -49,11 +50,11 @@ class Known:
     series: Series = field(default_factory=Series)
     asked: tuple[Asked, ...] = ()
 
-    def merged(self, values: Iterable[Value], asked: Iterable[Asked], since: float) -> Known:
-        """With others, and without what ended before then, and what was asked a day before the last."""
+    def merged(self, values: Iterable[Value], asked: Iterable[Asked]) -> Known:
+        """With others, and without what was asked a day before the last."""
         every = sorted({*self.asked, *asked}, key=lambda a: a.at)
         recent = tuple(a for a in every if a.at > every[-1].at - 86_400)
-        return Known(self.series.merged(values, since), recent)
+        return Known(self.series.merged(values), recent)
 
 
 class Cache:
@@ -79,17 +80,18 @@ class Cache:
             found = self._read_or_nothing()
             with self._swap:
                 self._seen = seen
-                self._known = self._known.merged(found.series.values, found.asked, 0.0)
+                self._known = self._known.merged(found.series.values, found.asked)
         return self._known
 
-    def add(self, values: Iterable[Value], asked: Iterable[Asked], since: float) -> None:
-        """Keep those too, and what others have written meanwhile; what ended before ``since`` goes."""
-        known = self._known.merged(values, asked, since)
+    def add(self, values: Iterable[Value], asked: Iterable[Asked]) -> None:
+        """Keep those too, and what others have written meanwhile."""
+        known = self._known.merged(values, asked)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.path}.lock", timeout=LOCK_S):
-                found = self._read_or_put_aside()
-                known = known.merged(found.series.values, found.asked, since)
+                if self.problem is not None or self._identity() != self._seen:  # else all of it is in memory
+                    found = self._read_or_put_aside()
+                    known = known.merged(found.series.values, found.asked)
                 _write(self.path, _plain(known))
                 seen = self._identity()
             self._unkept = None

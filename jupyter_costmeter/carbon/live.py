@@ -31,7 +31,9 @@ KNOWN_SHARE = 0.5
 SETTLED_S = 24 * HOUR_S
 #: After a failure nothing is asked in the background for so long.
 PAUSE_S = 300.0
-KEPT_S = 400 * 24 * HOUR_S
+#: What is known is kept for good, as what a run has emitted must not change by itself; what is not known is not asked
+#: for any more after so long.
+ASKED_S = 400 * 24 * HOUR_S
 #: One request is about a week at most, so that it fits the deadline; what lies a day apart is asked for as one.
 PIECE_S = 7 * 24 * HOUR_S
 APART_S = 24 * HOUR_S
@@ -115,7 +117,7 @@ class Grid:
     def _lacks(self, known: Known, hour: int, now: float) -> bool:
         start = float(hour * HOUR_S)
         end = min(start + HOUR_S, now)
-        if end <= start or end <= now - min(KEPT_S, self._source.reach_s or inf):
+        if end <= start or end <= now - min(ASKED_S, self._source.reach_s or inf):
             return False
         firm = fsum(seconds for v, seconds in known.series.within(start, end) if _settled(v))
         asked = any(a.start <= start and end <= a.end and self._lately(a.at, now) for a in known.asked)
@@ -194,7 +196,7 @@ class Grid:
             for start, end in spans:
                 found = self._source.fetch(cache.zone, start, min(end, now))
                 values = [v for one in found if (v := value_of(one, now)) is not None]
-                cache.add(values, [Asked(start, end, now)], now - KEPT_S)
+                cache.add(values, [Asked(start, end, now)])
                 count += len(values)
         except SourceError as error:
             self._failed(error, now)

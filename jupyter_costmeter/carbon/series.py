@@ -35,13 +35,20 @@ def value_of(found: Intensity, now: float) -> Value | None:
 class Series:
     """Values in order of time that do not overlap; where they did, what was fetched last has won."""
 
-    def __init__(self, values: Iterable[Value] = ()) -> None:
-        self.values = tuple(_apart(values))
+    def __init__(self, values: Iterable[Value] = (), apart: bool = False) -> None:
+        """``apart`` says that they are in order and do not overlap."""
+        self.values = tuple(values if apart else _apart(values))
         self._starts = [v.start for v in self.values]
 
-    def merged(self, others: Iterable[Value], since: float) -> Series:
-        """With others, and without what had ended by then."""
-        return Series(v for v in (*self.values, *others) if v.end > since)
+    def merged(self, others: Iterable[Value]) -> Series:
+        """With others; only what lies among them is put in order anew, as a series may be of many years."""
+        fresh = list(others)
+        if not fresh:
+            return self
+        first = max(0, bisect_right(self._starts, min(v.start for v in fresh)) - 1)
+        last = bisect_left(self._starts, max(v.end for v in fresh))
+        among = _apart([*self.values[first:last], *fresh])
+        return Series((*self.values[:first], *among, *self.values[last:]), apart=True)
 
     def within(self, start: float, end: float) -> list[tuple[Value, float]]:
         """The values that are about a part of ``[start, end)``, and how many seconds of it."""

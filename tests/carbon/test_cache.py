@@ -51,7 +51,7 @@ cache = Cache(Path(sys.argv[1]), "uk", "GB")
 for k in range(40):
     start = 1800.0 * (first + 2 * k)
     value = Value(start, start + 1800, 100.0 + first, 1.0, Intensity(0.0, "GB", "test"))
-    cache.add([value], [Asked(start, start, k)], 0)
+    cache.add([value], [Asked(start, start, k)])
 print(cache.problem)
 """
 
@@ -73,7 +73,7 @@ def test_a_writer_waits_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write = cache._write
     monkeypatch.setattr(cache, "_write", slowly)
     values = [Value(1800.0 * k, 1800.0 * (k + 1), 100.0 + k, 1.0, KIND) for k in range(3)]
-    writers = [threading.Thread(target=Cache(tmp_path, "uk", "GB").add, args=([v], [], 0.0)) for v in values]
+    writers = [threading.Thread(target=Cache(tmp_path, "uk", "GB").add, args=([v], [])) for v in values]
     for thread in writers:
         thread.start()
     for thread in writers:
@@ -152,19 +152,37 @@ def test_a_writer_that_dies_half_way_leaves_the_file_as_it_was(
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
-def test_four_hundred_days_are_kept(grid: Grid, clock: Clock, tmp_path: Path) -> None:
-    grid.refresh("GB")
-    clock.now += 399 * 86_400
-    grid.refresh("GB")
-    assert got(grid, T - 3600, T) is not None
-    clock.now += 2 * 86_400
-    grid.refresh("GB")
-    assert grid.at("GB", T - 3600, T) is None
+@pytest.mark.parametrize("days", [401, 10 * 365])
+def test_what_was_fetched_once_is_kept_for_good(
+    server: GridServer, grid: Grid, clock: Clock, tmp_path: Path, days: int
+) -> None:
+    grid.refresh("GB", range(HOUR - 9, HOUR))
+    before = [got(grid, T - 3600 * k, T - 3600 * (k - 1)) for k in range(1, 10)]
+    server.now = clock.now = NOW + days * 86_400
+    assert grid.refresh("GB").problem is None
+    other = another(server, tmp_path, clock)
+    assert [got(other, T - 3600 * k, T - 3600 * (k - 1)) for k in range(1, 10)] == before
+
+
+def test_a_clock_two_years_ahead_takes_nothing_away(
+    server: GridServer, grid: Grid, clock: Clock, tmp_path: Path
+) -> None:
+    grid.refresh("GB", range(HOUR - 9, HOUR))
+    before = got(grid, T - 5 * 3600, T - 4 * 3600)
+    clock.now = NOW + 2 * 365 * 86_400
+    another(server, tmp_path, clock).refresh("GB")
+    clock.now = NOW
+    assert got(another(server, tmp_path, clock), T - 5 * 3600, T - 4 * 3600) == before
+
+
+def test_what_was_never_fetched_is_not_asked_for_after_four_hundred_days(grid: Grid) -> None:
+    assert grid.lacking("GB", [HOUR - 399 * 24]) != []
+    assert grid.lacking("GB", [HOUR - 401 * 24]) == []
 
 
 def test_a_year_of_half_hours_is_read_in_an_instant(tmp_path: Path) -> None:
     year = [Value(T + 1800.0 * k, T + 1800.0 * (k + 1), 100.0 + k % 48, NOW, KIND) for k in range(365 * 48)]
-    Cache(tmp_path, "uk", "GB").add(year, [], 0.0)
+    Cache(tmp_path, "uk", "GB").add(year, [])
     grid = Grid(Live("uk"), tmp_path, lambda: NOW, Uk())
     begun = time.perf_counter()
     assert got(grid, T, T + 3600) == 100.5
