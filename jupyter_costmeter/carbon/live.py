@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -195,10 +195,9 @@ class Grid:
         try:
             for start, end in spans:
                 found = self._source.fetch(cache.zone, start, min(end, now))
-                values = [v for one in found if (v := value_of(one, now)) is not None]
-                cache.add(values, [Asked(start, end, now)])
-                count += len(values)
+                count += _kept(cache, found, [Asked(start, end, now)], now)
         except SourceError as error:
+            count += _kept(cache, error.found, [], now) if error.found else 0
             self._failed(error, now)
         else:
             self._fault = None if count else f"{self._source.title}: has nothing of that time yet"
@@ -222,6 +221,13 @@ class Grid:
         if zone not in self._caches:
             self._caches[zone] = Cache(self._folder, self._source.name, zone)
         return self._caches[zone]
+
+
+def _kept(cache: Cache, found: Sequence[Intensity], asked: list[Asked], now: float) -> int:
+    """How many values are about a time."""
+    values = [v for one in found if (v := value_of(one, now)) is not None]
+    cache.add(values, asked)
+    return len(values)
 
 
 def _settled(value: Value) -> bool:

@@ -11,20 +11,23 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CostMeterError
+from ..factors import Intensity
 
 if TYPE_CHECKING:
     import ssl
 
     import httpx
+
+T = TypeVar("T")
 
 #: For all of a request: name look-up, connection, headers, body.
 DEADLINE_S = 2.0
@@ -38,8 +41,11 @@ LONGEST_WAIT_S = 86_400.0
 class SourceError(CostMeterError):
     """A live source gave no answer that can be used; its text names the source and the fault, never a key.
 
-    ``status`` is HTTP's, where there is one, and ``retry_s`` the seconds for which it asks to be left alone.
+    ``status`` is HTTP's, where there is one, and ``retry_s`` the seconds for which it asks to be left alone;
+    ``found`` is what had come before.
     """
+
+    found: Sequence[Intensity] = ()
 
     def __init__(self, source: str, fault: str, status: int | None = None, retry_s: float | None = None) -> None:
         self.status = status
@@ -103,6 +109,26 @@ class Answer:
         if found < 0 or (found == 0 and not zero) or found > MOST_G_PER_KWH:
             raise self.fault(f"{self.name} is {found:g} g/kWh, which no grid has")
         return found
+
+
+def readable(items: Iterable[Answer], read: Callable[[Answer], T | None]) -> list[T]:
+    """What could be read: an item that is not as documented is left out, and so is ``None``.
+
+    Raises:
+        SourceError: of no item could anything be read; it is the first one's.
+    """
+    found: list[T] = []
+    fault: SourceError | None = None
+    for item in items:
+        try:
+            one = read(item)
+        except SourceError as error:
+            fault = fault or error
+        else:
+            found += [] if one is None else [one]
+    if fault is not None and not found:
+        raise fault
+    return found
 
 
 def get_json(
