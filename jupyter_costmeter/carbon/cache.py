@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 from urllib.parse import quote
@@ -26,6 +27,8 @@ from .series import Series, Value
 VERSION = 1
 #: Seconds that a writer waits for another; writing ten years of half-hours takes half a second.
 LOCK_S = 2.0
+#: Clocks of machines that share a file may differ by so much: what is later was written under one that was set ahead.
+AHEAD_S = 60.0
 #: What is shared by many values is written once: these fields of an ``Intensity``.
 SHARED = ("region", "source", "signal", "basis", "method", "uncertainty", "note")
 CHOICES: dict[str, tuple[Any, ...]] = {
@@ -50,6 +53,23 @@ class Known:
     series: Series = field(default_factory=Series)
     asked: tuple[Asked, ...] = ()
 
+    @property
+    def latest(self) -> float:
+        """The last time that is told here, of a fetch or a question."""
+        return max(self.series.newest, self.asked[-1].at if self.asked else -inf)
+
+    def believed(self, now: float) -> Known:
+        """As it is to be understood now: what a clock that was set ahead has written was not asked lately.
+
+        Its values are kept, as if they had been fetched when they began: a forecast is none that was settled since, and
+        whatever is fetched from now on takes its place.
+        """
+        if self.latest <= now + AHEAD_S:
+            return self
+        values = (v if v.fetched_at <= now + AHEAD_S else _fetched(v, now) for v in self.series.values)
+        asked = tuple(a for a in self.asked if a.at <= now + AHEAD_S)
+        return Known(Series(values, apart=True), asked)
+
     def merged(self, values: Iterable[Value], asked: Iterable[Asked]) -> Known:
         """With others, and without what was asked a day before the last."""
         every = sorted({*self.asked, *asked}, key=lambda a: a.at)
@@ -57,11 +77,21 @@ class Known:
         return Known(self.series.merged(values), recent)
 
 
+def _fetched(value: Value, now: float) -> Value:
+    return value._replace(fetched_at=min(value.start, now))
+
+
+def lately(at: float, now: float, seconds: float) -> bool:
+    """Whether it is less than so many seconds since then; a clock that was set back makes nothing recent."""
+    return -AHEAD_S <= now - at < seconds
+
+
 class Cache:
     """One zone's values, in a file and in memory; where the file cannot be written, in memory alone."""
 
-    def __init__(self, folder: Path, source: str, zone: str) -> None:
+    def __init__(self, folder: Path, source: str, zone: str, clock: Callable[[], float] = time.time) -> None:
         self.zone = zone
+        self._clock = clock
         self.path = folder / f"{source}-{quote(zone, safe='')}.json"
         self._known = Known()
         self._seen: tuple[int, ...] | None = None
@@ -76,31 +106,46 @@ class Cache:
     def known(self) -> Known:
         """What this process and the others have fetched; the file is read only when another has changed it."""
         seen = self._identity()
-        if seen is not None and seen != self._seen:
-            found = self._read_or_nothing()
-            with self._swap:
-                self._seen = seen
-                self._known = self._known.merged(found.series.values, found.asked)
-        return self._known
+        fresh = seen is not None and seen != self._seen
+        found = self._read_or_nothing() if fresh else None
+        with self._swap:
+            self._known = self._with(self._known, found)
+            self._seen = seen if fresh else self._seen
+            return self._known
+
+    def _with(self, known: Known, found: Known | None) -> Known:
+        """Both, as they are to be understood now."""
+        now = self._clock()
+        known = known.believed(now)
+        if found is None:
+            return known
+        found = found.believed(now)
+        return known.merged(found.series.values, found.asked)
 
     def add(self, values: Iterable[Value], asked: Iterable[Asked]) -> None:
         """Keep those too, and what others have written meanwhile."""
-        known = self._known.merged(values, asked)
+        more = Known().merged(values, asked)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.path}.lock", timeout=LOCK_S):
-                if self.problem is not None or self._identity() != self._seen:  # else all of it is in memory
-                    found = self._read_or_put_aside()
-                    known = known.merged(found.series.values, found.asked)
+                known = self._with(self._with_others(), more)
                 _write(self.path, _plain(known))
                 seen = self._identity()
             self._unkept = None
         except (OSError, NotImplementedError) as error:  # no lock on this file system, too
-            seen = self._seen
+            known, seen = self._with(self._known, more), self._seen
             why = getattr(error, "strerror", None) or type(error).__name__
             self._unkept = f"{self.path} cannot be written ({why}): what was fetched is kept in memory"
         with self._swap:
             self._known, self._seen = known, seen
+
+    def _with_others(self) -> Known:
+        """Under the lock: all that is known; the file is read only where it holds what this process has not read."""
+        with self._swap:
+            known, seen = self._known, self._seen
+        if self.problem is None and self._identity() == seen:
+            return known
+        return self._with(known, self._read_or_put_aside())
 
     def _identity(self) -> tuple[int, ...] | None:
         try:

@@ -17,7 +17,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..factors import Intensity, Live
 from ..guard import report
-from .cache import Asked, Cache, Known
+from .cache import Asked, Cache, Known, lately
 from .series import Value, mean, single, value_of
 from .sources import Source, open_source
 from .web import SourceError
@@ -79,7 +79,7 @@ class Grid:
         self._thread: threading.Thread | None = None
         self._begin = threading.Lock()
         self._tried: dict[str, float] = {}
-        self._barred_until = self._pause_until = -inf
+        self._barred_until = self._failed_at = -inf
 
     @property
     def problem(self) -> str | None:
@@ -120,12 +120,8 @@ class Grid:
         if end <= start or end <= now - min(ASKED_S, self._source.reach_s or inf):
             return False
         firm = fsum(seconds for v, seconds in known.series.within(start, end) if _settled(v))
-        asked = any(a.start <= start and end <= a.end and self._lately(a.at, now) for a in known.asked)
+        asked = any(a.start <= start and end <= a.end and lately(a.at, now, self._choice.every_s) for a in known.asked)
         return firm < end - start - 1.0 and not asked
-
-    def _lately(self, at: float, now: float) -> bool:
-        """A clock that was set back makes nothing recent."""
-        return 0 <= now - at < self._choice.every_s
 
     def status(self) -> str:
         """One sentence for people: what is known last, and what went wrong."""
@@ -181,7 +177,9 @@ class Grid:
     def _due(self, cache: Cache, now: float) -> bool:
         """Other processes share the file, and what they asked is not asked again."""
         tried = (self._tried.get(cache.zone, -inf), *(a.at for a in cache.known().asked))
-        return now >= max(self._barred_until, self._pause_until) and not any(self._lately(at, now) for at in tried)
+        if now < self._barred_until or lately(self._failed_at, now, PAUSE_S):
+            return False
+        return not any(lately(at, now, self._choice.every_s) for at in tried)
 
     def _spans(self, region: str, hours: Iterable[int], now: float) -> list[Span]:
         """What to ask for, the newest first: this hour and the one before are always among it."""
@@ -205,7 +203,7 @@ class Grid:
 
     def _failed(self, error: SourceError, now: float) -> None:
         self._fault = str(error)
-        self._pause_until = now + PAUSE_S
+        self._failed_at = now
         if error.retry_s is not None:
             self._barred_until = now + error.retry_s
 
@@ -219,7 +217,7 @@ class Grid:
             self._fault = str(error)
             return None
         if zone not in self._caches:
-            self._caches[zone] = Cache(self._folder, self._source.name, zone)
+            self._caches[zone] = Cache(self._folder, self._source.name, zone, self._clock)
         return self._caches[zone]
 
 
