@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 from urllib.parse import quote
@@ -23,12 +23,16 @@ from ..factors import Basis, Intensity, Signal
 from ..record import Method
 from ..replacing import replacing
 from .series import Series, Value
+from .web import MOST_G_PER_KWH
 
 VERSION = 1
 #: Seconds that a writer waits for another; writing ten years of half-hours takes half a second.
 LOCK_S = 2.0
 #: Clocks of machines that share a file may differ by so much: what is later was written under one that was set ahead.
 AHEAD_S = 60.0
+#: A time after the year 9998 is damage, as is a value of more than a day: no source has such.
+MOST_AT = 253_370_764_800.0
+MOST_LENGTH_S = 86_400.0
 #: What is shared by many values is written once: these fields of an ``Intensity``.
 SHARED = ("region", "source", "signal", "basis", "method", "uncertainty", "note")
 CHOICES: dict[str, tuple[Any, ...]] = {
@@ -154,9 +158,15 @@ class Cache:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_size
 
+    def _read(self) -> Known:
+        known, dropped = _read(self.path)
+        were = f"{dropped} of its values were" if dropped > 1 else "one of its values was"
+        self._damage = f"{self.path} is damaged: {were} left out" if dropped else None
+        return known
+
     def _read_or_nothing(self) -> Known:
         try:
-            return _read(self.path)
+            return self._read()
         except OSError as error:
             self._unkept = f"{self.path} cannot be read ({error.strerror})"
         except ValueError:
@@ -166,7 +176,7 @@ class Cache:
     def _read_or_put_aside(self) -> Known:
         """Under the lock, so that nobody's good file is moved."""
         try:
-            return _read(self.path)
+            return self._read()
         except FileNotFoundError:
             return Known()
         except ValueError:
@@ -198,26 +208,44 @@ def _short(seconds: float) -> float:
     return int(seconds) if seconds == int(seconds) else seconds
 
 
-def _read(path: Path) -> Known:
-    """What a file holds.
+def _read(path: Path) -> tuple[Known, int]:
+    """What a file holds, and how many of its values cannot be.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is not what we write.
+        ValueError: it is not what we write, or none of its values can be.
     """
     try:
         plain = json.loads(path.read_bytes())
         if plain["version"] != VERSION:
             raise ValueError("another version's")
         kinds = [_kind(found) for found in plain["kinds"]]
-        values = [Value(start, end, g, at, kinds[place]) for start, end, g, at, place in plain["values"]]
-        asked = tuple(Asked(*map(float, found)) for found in plain["asked"])
-        sound = all(v.start < v.end and v.g >= 0 and isfinite(v.g + v.start + v.end + v.fetched_at) for v in values)
+        rows = list(plain["values"])
+        values = [value for row in rows if (value := _value(row, kinds)) is not None]
+        asked = tuple(one for row in plain["asked"] if (one := _asked(row)) is not None)
     except (TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("not what we write") from error
-    if not sound:
-        raise ValueError("not an intensity")
-    return Known(Series(values), asked)
+    if rows and not values:
+        raise ValueError("no intensities")
+    return Known(Series(values), asked), len(rows) - len(values)
+
+
+def _value(row: Any, kinds: list[Intensity]) -> Value | None:
+    """``None`` where it cannot be: others would compute or print it, and fail."""
+    try:
+        start, end, g, at, place = row
+        sound = 0 <= start < end <= MOST_AT and end - start <= MOST_LENGTH_S and 0 <= at <= MOST_AT
+        return Value(start, end, g, at, kinds[place]) if sound and 0 <= g <= MOST_G_PER_KWH and place >= 0 else None
+    except (TypeError, ValueError, IndexError):
+        return None
+
+
+def _asked(row: Any) -> Asked | None:
+    try:
+        found = Asked(*map(float, row))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if all(0 <= at <= MOST_AT for at in found) else None
 
 
 def _kind(plain: dict[str, Any]) -> Intensity:
