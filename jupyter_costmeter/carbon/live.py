@@ -91,12 +91,14 @@ class Grid:
     def at(self, region: str, start: float, end: float) -> Intensity | None:
         """The mean intensity over ``[start, end)``, from what is known; the network is not asked.
 
-        Where less than half of it is known, the last value that ended up to three hours before, flagged as stale.
+        Of a time that has begun its part up to now counts, as nobody knows the rest. Where less than half is known, the
+        last value that ended up to three hours before, flagged as stale.
         """
         cache = self._cache(region)
         if cache is None:
             return None
-        series, end = cache.known().series, max(end, start + 1.0)
+        now = self._clock()
+        series, end = cache.known().series, max(end if now <= start else min(end, now), start + 1.0)
         parts = series.within(start, end)
         if parts and fsum(seconds for _, seconds in parts) >= KNOWN_SHARE * (end - start):
             return mean(parts, region, start, end)

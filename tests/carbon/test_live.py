@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grid_server import HALF_HOUR, NOW, PASSWORD, SECRETS, TOKEN, USER, GridServer, grams
+from grid_server import HALF_HOUR, NOW, PASSWORD, SECRETS, TOKEN, USER, GridServer, at, grams
 from grids import HOUR, Clock, T, another, got, wait
 
 from jupyter_costmeter.carbon import web
@@ -72,8 +72,28 @@ def test_the_running_half_hour_is_a_forecast_which_is_corrected(server: GridServ
     assert got(grid, T, T + 1800) == grams(T)
 
 
-def test_what_is_known_in_part_says_so(grid: Grid) -> None:
+def test_of_a_running_hour_what_has_passed_counts(server: GridServer, tmp_path: Path, clock: Clock) -> None:
+    grid = Grid(
+        Live("watttime", "CAISO_NORTH/co2_aoer", "US-CA"), tmp_path, clock, WattTime(server.url, USER, PASSWORD)
+    )
+    server.twist = lambda answer: {**answer, "data": rising(answer["data"])} if "data" in answer else answer
+    grid.refresh("US-CA")  # at 8:20
+    found = grid.at("US-CA", T, T + 3600)
+    assert found is not None
+    assert (found.stale, found.note, found.start, found.end) == (False, None, T, NOW)
+    assert found.g_per_kwh == pytest.approx(sum(100 + k for k in range(4)) / 4)
+    clock.now = T + 3600
+    assert grid.at("US-CA", T, T + 3600).stale  # type: ignore[union-attr]  # a third of it is known
+
+
+def rising(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """100, 101, … g/kWh in each five minutes from 8 o'clock on."""
+    return [{**item, "value": (100 + (at(item["point_time"]) - T) // 300) / 0.45359237} for item in data]
+
+
+def test_what_is_known_in_part_says_so(grid: Grid, clock: Clock) -> None:
     grid.refresh("GB")  # up to 8:30
+    clock.now = T + 3600
     found = grid.at("GB", T + 900, T + 900 + 1500)
     assert found is not None
     assert (found.end, found.stale) == (T + 1800, False)
@@ -92,8 +112,9 @@ def test_the_last_value_is_stale_for_three_hours(grid: Grid) -> None:
     assert grid.at("GB", T - 10 * 86_400, T - 10 * 86_400 + 60) is None  # before what is known
 
 
-def test_an_interval_of_which_little_is_known_is_not_its_mean(grid: Grid) -> None:
+def test_an_interval_of_which_little_is_known_is_not_its_mean(grid: Grid, clock: Clock) -> None:
     grid.refresh("GB")
+    clock.now = T + 2 * 3600
     found = grid.at("GB", T, T + 2 * 3600)
     assert found is not None
     assert found.stale
@@ -238,79 +259,6 @@ def test_no_key_is_kept_or_told(server: GridServer, tmp_path: Path, clock: Clock
     texts += [f"{path}{path.read_text()}" for path in tmp_path.iterdir()]
     assert "the key was refused" in str(grid.problem)
     assert [secret for secret in SECRETS for text in texts if secret in text] == []
-
-
-# A clock that was set ahead, and back
-
-
-def test_after_a_clock_was_ahead_many_new_processes_ask_once(server: GridServer, tmp_path: Path, clock: Clock) -> None:
-    clock.now = NOW + 3 * 86_400
-    assert another(server, tmp_path, clock).refresh("GB").problem is None
-    clock.now = NOW
-    server.asked.clear()
-    begun = [grid for grid in (another(server, tmp_path, clock) for _ in range(5)) if asks(grid)]
-    assert (len(begun), len(server.asked)) == (1, 1)
-
-
-def asks(grid: Grid) -> bool:
-    begun = grid.refresh_soon("GB", [HOUR - 1])
-    if begun:
-        wait(grid)
-    return begun
-
-
-@pytest.mark.parametrize("restarted", [True, False])
-def test_a_forecast_of_a_clock_that_was_ahead_is_corrected(
-    server: GridServer, tmp_path: Path, clock: Clock, restarted: bool
-) -> None:
-    clock.now, server.now = NOW + 3 * 86_400, NOW - 7200  # the source has only forecasts of what follows
-    grid = another(server, tmp_path, clock)
-    grid.refresh("GB", [HOUR - 1])
-    server.now = clock.now = NOW + 7200
-    if restarted:
-        grid = another(server, tmp_path, clock)
-    assert got(grid, T - 1800, T) == grams(T - 1800) + 7
-    assert grid.lacking("GB", [HOUR - 1]) == [(T - 3600, T)]
-    grid.refresh("GB", [HOUR - 1])
-    found = grid.at("GB", T - 1800, T)
-    assert found is not None
-    assert (found.g_per_kwh, found.note, found.fetched_at) == (grams(T - 1800), None, clock.now)
-
-
-def test_a_forecast_of_a_region_from_a_clock_that_was_ahead_is_replaced_by_a_later_one(
-    server: GridServer, tmp_path: Path, clock: Clock
-) -> None:
-    def region(answer: Any) -> Any:
-        for item in answer["data"]["data"]:
-            item["intensity"]["forecast"] = 60
-        return answer
-
-    choice = Live("uk", "regionid/13")
-    clock.now = NOW + 3 * 86_400
-    Grid(choice, tmp_path, clock, Uk(server.url)).refresh("GB", [HOUR - 1])
-    clock.now, server.twist = NOW, region
-    grid = Grid(choice, tmp_path, clock, Uk(server.url))
-    grid.refresh("GB")
-    assert got(grid, T - 3600, T) == 60
-
-
-def test_a_failure_under_a_clock_that_was_ahead_pauses_nothing(
-    server: GridServer, tmp_path: Path, clock: Clock
-) -> None:
-    grid = another(server, tmp_path, clock)
-    server.fault, clock.now = 500, NOW + 3 * 86_400
-    assert asks(grid)
-    server.fault, clock.now = None, NOW
-    assert asks(grid)
-    assert grid.problem is None
-
-
-def test_a_machine_whose_clock_is_a_little_behind_does_not_ask_again(
-    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock
-) -> None:
-    grid.refresh("GB")
-    clock.now -= 20
-    assert not another(server, tmp_path, clock).refresh_soon("GB")
 
 
 # In the background
