@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..factors import Intensity, Live
 from ..guard import report
 from .cache import Asked, Cache, Known, lately
+from .resting import Rest
 from .series import Value, mean, single, value_of
 from .sources import Source, open_source
 from .web import SourceError
@@ -79,7 +80,8 @@ class Grid:
         self._thread: threading.Thread | None = None
         self._begin = threading.Lock()
         self._tried: dict[str, float] = {}
-        self._barred_until = self._failed_at = -inf
+        self._failed_at = -inf
+        self._rest = Rest(folder, self._source.name, clock)
 
     @property
     def problem(self) -> str | None:
@@ -141,13 +143,15 @@ class Grid:
     def refresh(self, region: str, hours: Iterable[int] = ()) -> Refreshed:
         """Ask now, for what is lacking of those hours and for now; a source's fault is told, not raised.
 
-        A source that wants to be left alone is.
+        A source that wants to be left alone is, whichever process it told so.
         """
         cache = self._cache(region)
         if cache is None:
             return Refreshed(0, self._fault, None)
-        now = self._clock()
-        count = self._asked(cache, self._spans(region, hours, now), now) if now >= self._barred_until else 0
+        now, left_s = self._clock(), self._rest.left_s()
+        if left_s > 0:
+            self._fault = f"{self._source.title}: wants to be left alone; it may be asked again in {left_s:.0f} s"
+        count = self._asked(cache, self._spans(region, hours, now), now) if left_s <= 0 else 0
         last = cache.known().series.last(now)
         return Refreshed(count, self.problem, single(last, region) if last is not None else None)
 
@@ -179,7 +183,7 @@ class Grid:
     def _due(self, cache: Cache, now: float) -> bool:
         """Other processes share the file, and what they asked is not asked again."""
         tried = (self._tried.get(cache.zone, -inf), *(a.at for a in cache.known().asked))
-        if now < self._barred_until or lately(self._failed_at, now, PAUSE_S):
+        if self._rest.left_s() > 0 or lately(self._failed_at, now, PAUSE_S):
             return False
         return not any(lately(at, now, self._choice.every_s) for at in tried)
 
@@ -207,7 +211,7 @@ class Grid:
         self._fault = str(error)
         self._failed_at = now
         if error.retry_s is not None:
-            self._barred_until = now + error.retry_s
+            self._rest.begin(error.retry_s)
 
     # Whose
 

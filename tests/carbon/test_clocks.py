@@ -82,3 +82,14 @@ def test_a_machine_whose_clock_is_a_little_behind_does_not_ask_again(
     grid.refresh("GB")
     clock.now -= 20
     assert not another(server, tmp_path, clock).refresh_soon("GB")
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+def test_a_rest_that_was_asked_for_under_a_clock_that_was_ahead_is_over(
+    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock, restarted: bool
+) -> None:
+    clock.now = NOW + 3 * 86_400
+    server.fault, server.retry_after = 429, "3600"
+    grid.refresh("GB")
+    server.fault, clock.now = None, NOW
+    assert (another(server, tmp_path, clock) if restarted else grid).refresh("GB").problem is None

@@ -234,6 +234,50 @@ def test_a_source_that_wants_to_be_left_alone_is(server: GridServer, grid: Grid,
     assert grid.refresh("GB").problem is None
 
 
+@pytest.mark.parametrize("zone", [None, "regionid/13"])
+def test_another_process_leaves_it_alone_too(
+    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock, zone: str | None
+) -> None:
+    server.fault, server.retry_after = 429, "3600"
+    grid.refresh("GB")
+    server.fault = None
+    clock.now += 1000
+    other = Grid(Live("uk", zone), tmp_path, clock, Uk(server.url))  # also as a changed file would open it
+    said = "UK Carbon Intensity (NESO): wants to be left alone; it may be asked again in 2600 s"
+    assert other.refresh("GB").problem == said
+    assert not other.refresh_soon("GB")
+    assert len(server.asked) == 1
+    clock.now += 2600
+    assert other.refresh("GB").problem is None
+
+
+def test_another_source_is_not_left_alone_for_it(server: GridServer, grid: Grid, tmp_path: Path, clock: Clock) -> None:
+    server.fault, server.retry_after = 503, "3600"
+    grid.refresh("GB")
+    server.fault = None
+    maps = Grid(Live("electricity_maps"), tmp_path, clock, ElectricityMaps(server.url, TOKEN))
+    assert maps.refresh("GB").problem is None
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "5", '{"span": 5}', '{"span": [0, 1e18]}', '{"span": ["x", 1]}', f'{{"span": [{NOW}, {NOW + 1e6}]}}']
+)
+def test_a_damaged_rest_is_none(server: GridServer, grid: Grid, tmp_path: Path, damage: str) -> None:
+    (tmp_path / "uk.rest.json").write_text(damage)
+    assert grid.refresh("GB").problem is None
+
+
+def test_where_the_rest_cannot_be_kept_this_process_leaves_the_source_alone(
+    server: GridServer, tmp_path: Path, clock: Clock
+) -> None:
+    (tmp_path / "file").write_text("")
+    grid = another(server, tmp_path / "file" / "grid", clock)
+    server.fault, server.retry_after = 429, "600"
+    grid.refresh("GB")
+    assert "asked again in 600 s" in str(grid.refresh("GB").problem)
+    assert len(server.asked) == 1
+
+
 def test_a_fault_half_way_keeps_what_came_before(server: GridServer, grid: Grid) -> None:
     def fail_then(answer: object) -> object:
         server.fault = 500
