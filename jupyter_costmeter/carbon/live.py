@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,7 +17,8 @@ from pathlib import Path
 from ..errors import UsageError
 from ..factors import Intensity, Live
 from ..guard import report
-from .cache import Asked, Cache, Known
+from .cache import Asked, Cache, Known, lately
+from .resting import Rest
 from .series import Value, mean, single, value_of
 from .sources import Source, open_source
 from .web import SourceError
@@ -31,7 +32,9 @@ KNOWN_SHARE = 0.5
 SETTLED_S = 24 * HOUR_S
 #: After a failure nothing is asked in the background for so long.
 PAUSE_S = 300.0
-KEPT_S = 400 * 24 * HOUR_S
+#: What is known is kept for good, as what a run has emitted must not change by itself; what is not known is not asked
+#: for any more after so long.
+ASKED_S = 400 * 24 * HOUR_S
 #: One request is about a week at most, so that it fits the deadline; what lies a day apart is asked for as one.
 PIECE_S = 7 * 24 * HOUR_S
 APART_S = 24 * HOUR_S
@@ -77,7 +80,8 @@ class Grid:
         self._thread: threading.Thread | None = None
         self._begin = threading.Lock()
         self._tried: dict[str, float] = {}
-        self._barred_until = self._pause_until = -inf
+        self._failed_at = -inf
+        self._rest = Rest(folder, self._source.name, clock)
 
     @property
     def problem(self) -> str | None:
@@ -89,12 +93,14 @@ class Grid:
     def at(self, region: str, start: float, end: float) -> Intensity | None:
         """The mean intensity over ``[start, end)``, from what is known; the network is not asked.
 
-        Where less than half of it is known, the last value that ended up to three hours before, flagged as stale.
+        Of a time that has begun its part up to now counts, as nobody knows the rest. Where less than half is known, the
+        last value that ended up to three hours before, flagged as stale.
         """
         cache = self._cache(region)
         if cache is None:
             return None
-        series, end = cache.known().series, max(end, start + 1.0)
+        now = self._clock()
+        series, end = cache.known().series, max(end if now <= start else min(end, now), start + 1.0)
         parts = series.within(start, end)
         if parts and fsum(seconds for _, seconds in parts) >= KNOWN_SHARE * (end - start):
             return mean(parts, region, start, end)
@@ -115,15 +121,11 @@ class Grid:
     def _lacks(self, known: Known, hour: int, now: float) -> bool:
         start = float(hour * HOUR_S)
         end = min(start + HOUR_S, now)
-        if end <= start or end <= now - min(KEPT_S, self._source.reach_s or inf):
+        if end <= start or end <= now - min(ASKED_S, self._source.reach_s or inf):
             return False
         firm = fsum(seconds for v, seconds in known.series.within(start, end) if _settled(v))
-        asked = any(a.start <= start and end <= a.end and self._lately(a.at, now) for a in known.asked)
+        asked = any(a.start <= start and end <= a.end and lately(a.at, now, self._choice.every_s) for a in known.asked)
         return firm < end - start - 1.0 and not asked
-
-    def _lately(self, at: float, now: float) -> bool:
-        """A clock that was set back makes nothing recent."""
-        return 0 <= now - at < self._choice.every_s
 
     def status(self) -> str:
         """One sentence for people: what is known last, and what went wrong."""
@@ -141,13 +143,15 @@ class Grid:
     def refresh(self, region: str, hours: Iterable[int] = ()) -> Refreshed:
         """Ask now, for what is lacking of those hours and for now; a source's fault is told, not raised.
 
-        A source that wants to be left alone is.
+        A source that wants to be left alone is, whichever process it told so.
         """
         cache = self._cache(region)
         if cache is None:
             return Refreshed(0, self._fault, None)
-        now = self._clock()
-        count = self._asked(cache, self._spans(region, hours, now), now) if now >= self._barred_until else 0
+        now, left_s = self._clock(), self._rest.left_s()
+        if left_s > 0:
+            self._fault = f"{self._source.title}: wants to be left alone; it may be asked again in {left_s:.0f} s"
+        count = self._asked(cache, self._spans(region, hours, now), now) if left_s <= 0 else 0
         last = cache.known().series.last(now)
         return Refreshed(count, self.problem, single(last, region) if last is not None else None)
 
@@ -179,7 +183,9 @@ class Grid:
     def _due(self, cache: Cache, now: float) -> bool:
         """Other processes share the file, and what they asked is not asked again."""
         tried = (self._tried.get(cache.zone, -inf), *(a.at for a in cache.known().asked))
-        return now >= max(self._barred_until, self._pause_until) and not any(self._lately(at, now) for at in tried)
+        if self._rest.left_s() > 0 or lately(self._failed_at, now, PAUSE_S):
+            return False
+        return not any(lately(at, now, self._choice.every_s) for at in tried)
 
     def _spans(self, region: str, hours: Iterable[int], now: float) -> list[Span]:
         """What to ask for, the newest first: this hour and the one before are always among it."""
@@ -193,10 +199,9 @@ class Grid:
         try:
             for start, end in spans:
                 found = self._source.fetch(cache.zone, start, min(end, now))
-                values = [v for one in found if (v := value_of(one, now)) is not None]
-                cache.add(values, [Asked(start, end, now)], now - KEPT_S)
-                count += len(values)
+                count += _kept(cache, found, [Asked(start, end, now)], now)
         except SourceError as error:
+            count += _kept(cache, error.found, [], now) if error.found else 0
             self._failed(error, now)
         else:
             self._fault = None if count else f"{self._source.title}: has nothing of that time yet"
@@ -204,9 +209,9 @@ class Grid:
 
     def _failed(self, error: SourceError, now: float) -> None:
         self._fault = str(error)
-        self._pause_until = now + PAUSE_S
+        self._failed_at = now
         if error.retry_s is not None:
-            self._barred_until = now + error.retry_s
+            self._rest.begin(error.retry_s)
 
     # Whose
 
@@ -218,8 +223,15 @@ class Grid:
             self._fault = str(error)
             return None
         if zone not in self._caches:
-            self._caches[zone] = Cache(self._folder, self._source.name, zone)
+            self._caches[zone] = Cache(self._folder, self._source.name, zone, self._clock)
         return self._caches[zone]
+
+
+def _kept(cache: Cache, found: Sequence[Intensity], asked: list[Asked], now: float) -> int:
+    """How many values are about a time."""
+    values = [v for one in found if (v := value_of(one, now)) is not None]
+    cache.add(values, asked)
+    return len(values)
 
 
 def _settled(value: Value) -> bool:

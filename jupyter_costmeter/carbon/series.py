@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from math import fsum
+from math import fsum, inf
 from typing import NamedTuple
 
 from ..factors import Intensity
@@ -33,15 +33,24 @@ def value_of(found: Intensity, now: float) -> Value | None:
 
 
 class Series:
-    """Values in order of time that do not overlap; where they did, what was fetched last has won."""
+    """Values in order of time that do not overlap; where they did, a final one has won, else what was fetched last."""
 
-    def __init__(self, values: Iterable[Value] = ()) -> None:
-        self.values = tuple(_apart(values))
+    def __init__(self, values: Iterable[Value] = (), apart: bool = False) -> None:
+        """``apart`` says that they are in order and do not overlap."""
+        self.values = tuple(values if apart else _apart(values))
         self._starts = [v.start for v in self.values]
+        #: When the last was fetched.
+        self.newest = max((v.fetched_at for v in self.values), default=-inf)
 
-    def merged(self, others: Iterable[Value], since: float) -> Series:
-        """With others, and without what had ended by then."""
-        return Series(v for v in (*self.values, *others) if v.end > since)
+    def merged(self, others: Iterable[Value]) -> Series:
+        """With others; only what lies among them is put in order anew, as a series may be of many years."""
+        fresh = list(others)
+        if not fresh:
+            return self
+        first = max(0, bisect_right(self._starts, min(v.start for v in fresh)) - 1)
+        last = bisect_left(self._starts, max(v.end for v in fresh))
+        among = _apart([*self.values[first:last], *fresh])
+        return Series((*self.values[:first], *among, *self.values[last:]), apart=True)
 
     def within(self, start: float, end: float) -> list[tuple[Value, float]]:
         """The values that are about a part of ``[start, end)``, and how many seconds of it."""
@@ -58,15 +67,20 @@ class Series:
 
 def _apart(values: Iterable[Value]) -> Iterator[Value]:
     kept: Value | None = None
-    for value in sorted(values, key=lambda v: (v.start, -v.fetched_at, v.end, v.g)):
+    for value in sorted(values, key=lambda v: (v.start, v.kind.note is not None, -v.fetched_at, v.end, v.g)):
         if kept is None or value.start >= kept.end:
             if kept is not None:
                 yield kept
             kept = value
-        elif value.fetched_at > kept.fetched_at:
+        elif _rank(value) > _rank(kept):
             kept = value  # it begins later, so it does not reach what was kept before
     if kept is not None:
         yield kept
+
+
+def _rank(value: Value) -> tuple[bool, float]:
+    """A forecast or an estimate takes the place of none that the source has settled, whenever it was fetched."""
+    return value.kind.note is None, value.fetched_at
 
 
 def mean(parts: list[tuple[Value, float]], region: str, start: float, end: float) -> Intensity:

@@ -7,23 +7,27 @@ their type alone, as their texts may quote a header. httpx is imported when a re
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import CostMeterError
+from ..factors import Intensity
 
 if TYPE_CHECKING:
     import ssl
 
     import httpx
+
+T = TypeVar("T")
 
 #: For all of a request: name look-up, connection, headers, body.
 DEADLINE_S = 2.0
@@ -37,8 +41,11 @@ LONGEST_WAIT_S = 86_400.0
 class SourceError(CostMeterError):
     """A live source gave no answer that can be used; its text names the source and the fault, never a key.
 
-    ``status`` is HTTP's, where there is one, and ``retry_s`` the seconds for which it asks to be left alone.
+    ``status`` is HTTP's, where there is one, and ``retry_s`` the seconds for which it asks to be left alone;
+    ``found`` is what had come before.
     """
+
+    found: Sequence[Intensity] = ()
 
     def __init__(self, source: str, fault: str, status: int | None = None, retry_s: float | None = None) -> None:
         self.status = status
@@ -104,6 +111,26 @@ class Answer:
         return found
 
 
+def readable(items: Iterable[Answer], read: Callable[[Answer], T | None]) -> list[T]:
+    """What could be read: an item that is not as documented is left out, and so is ``None``.
+
+    Raises:
+        SourceError: of no item could anything be read; it is the first one's.
+    """
+    found: list[T] = []
+    fault: SourceError | None = None
+    for item in items:
+        try:
+            one = read(item)
+        except SourceError as error:
+            fault = fault or error
+        else:
+            found += [] if one is None else [one]
+    if fault is not None and not found:
+        raise fault
+    return found
+
+
 def get_json(
     source: str,
     url: str,
@@ -127,7 +154,7 @@ def get_json(
     """
     if not all(value.isascii() and value.isprintable() for value in (headers or {}).values()):
         raise SourceError(source, "the key holds a stray character")  # the client would log it
-    exchange = Exchange(url, dict(params or {}), dict(headers or {}), auth, deadline_s)
+    exchange = Exchange(url, dict(params or {}), dict(headers or {}), auth, _trusted(source), deadline_s)
     if not exchange.done():
         raise SourceError(source, f"did not answer within {deadline_s:g} s")
     if exchange.fault is not None:
@@ -144,14 +171,19 @@ class Exchange:
     """
 
     def __init__(
-        self, url: str, params: dict[str, str], headers: dict[str, str], auth: tuple[str, str] | None, deadline_s: float
+        self,
+        url: str,
+        params: dict[str, str],
+        headers: dict[str, str],
+        auth: tuple[str, str] | None,
+        trusted: ssl.SSLContext,
+        deadline_s: float,
     ) -> None:
         import httpx
 
-        _authorities()
         self.body, self.status, self.fault = b"", 0, None
         self.headers: Mapping[str, str] = {}
-        self._httpx, self._deadline_s = httpx, deadline_s
+        self._httpx, self._trusted, self._deadline_s = httpx, trusted, deadline_s
         self._asked = (url, params, {"Accept": "application/json", **headers}, auth)
         self._stream: Any = None
         self._left = False
@@ -182,7 +214,7 @@ class Exchange:
     def _ask(self) -> None:
         url, params, headers, auth = self._asked
         with (
-            self._httpx.Client(timeout=self._deadline_s, follow_redirects=False, verify=_authorities()) as client,
+            self._httpx.Client(timeout=self._deadline_s, follow_redirects=False, verify=self._trusted) as client,
             client.stream(
                 "GET", url, params=params, headers=headers, auth=auth, extensions={"trace": self._seen}
             ) as response,
@@ -223,6 +255,25 @@ def _authorities() -> ssl.SSLContext:
     import httpx
 
     return httpx.create_ssl_context()
+
+
+def _trusted(source: str) -> ssl.SSLContext:
+    """The same; a variable left over from elsewhere, which names nothing that can be read, is the user's to mend.
+
+    Raises:
+        SourceError: it names the variable.
+    """
+    named = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)  # httpx's order
+    try:
+        if named == "SSL_CERT_DIR":
+            os.listdir(os.environ[named])  # a folder that is not there is an empty one to OpenSSL
+        return _authorities()
+    except OSError as error:  # an ssl.SSLError, of a file that holds no certificate, is one too
+        what = f"those that {named} names" if named else "those that come with certifi"
+        why = error.strerror or type(error).__name__
+        raise SourceError(
+            source, f"cannot be asked, as certificates are lacking: {what} cannot be read ({why})"
+        ) from None
 
 
 def _said(httpx: Any, error: Exception) -> str:

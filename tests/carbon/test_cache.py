@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grid_server import NOW, GridServer
@@ -51,7 +53,7 @@ cache = Cache(Path(sys.argv[1]), "uk", "GB")
 for k in range(40):
     start = 1800.0 * (first + 2 * k)
     value = Value(start, start + 1800, 100.0 + first, 1.0, Intensity(0.0, "GB", "test"))
-    cache.add([value], [Asked(start, start, k)], 0)
+    cache.add([value], [Asked(start, start, k)])
 print(cache.problem)
 """
 
@@ -73,7 +75,7 @@ def test_a_writer_waits_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write = cache._write
     monkeypatch.setattr(cache, "_write", slowly)
     values = [Value(1800.0 * k, 1800.0 * (k + 1), 100.0 + k, 1.0, KIND) for k in range(3)]
-    writers = [threading.Thread(target=Cache(tmp_path, "uk", "GB").add, args=([v], [], 0.0)) for v in values]
+    writers = [threading.Thread(target=Cache(tmp_path, "uk", "GB").add, args=([v], [])) for v in values]
     for thread in writers:
         thread.start()
     for thread in writers:
@@ -91,7 +93,6 @@ def test_a_writer_waits_for_another(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         b"null",
         b'{"version": 2}',
         b'{"version": 1, "kinds": [], "values": [[0, 1800, 5, 0, 0]], "asked": []}',
-        b'{"version": 1, "kinds": [], "values": [], "asked": [["x", 1, 2]]}',
         b'{"version": 1, "kinds": [{"region": "GB"}], "values": [], "asked": []}',
         b"[" * 100_000,
     ],
@@ -106,21 +107,68 @@ def test_a_damaged_file_is_put_aside_and_begun_anew(grid: Grid, tmp_path: Path, 
     json.loads((tmp_path / FILE).read_text())
 
 
-@pytest.mark.parametrize("change", [("g", -5), ("g", float("nan")), ("g", "5"), ("end", 0), ("method", "exact")])
-def test_a_file_with_a_value_that_cannot_be_is_damaged(
-    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock, change: tuple[str, object]
+def changed(path: Path, change: Callable[[Any], None]) -> None:
+    plain = json.loads(path.read_text())
+    change(plain)
+    path.write_text(json.dumps(plain))
+
+
+def test_a_file_with_a_kind_that_cannot_be_is_damaged(
+    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock
 ) -> None:
     grid.refresh("GB")
-    plain = json.loads((tmp_path / FILE).read_text())
-    if change[0] == "method":
-        plain["kinds"][0]["method"] = change[1]
-    else:
-        plain["values"][0][{"g": 2, "end": 1}[change[0]]] = change[1]
-    (tmp_path / FILE).write_text(json.dumps(plain))
+    changed(tmp_path / FILE, lambda plain: plain["kinds"][0].update(method="exact"))
     other = another(server, tmp_path, clock)
     assert other.at("GB", T - 3600, T) is None
     assert "is damaged" in str(other.problem)
     assert got(grid, T - 3600, T) is not None  # which has it in memory
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        (0, -1e18),
+        (0, "x"),
+        (1, 0),
+        (1, 1e18),
+        (1, T + 1e9),
+        (2, -5),
+        (2, float("nan")),
+        (2, "5"),
+        (2, 1e9),
+        (3, 1e18),
+        (3, 10**400),
+        (3, float("inf")),
+        (4, 7),
+        (4, -1),
+    ],
+)
+def test_a_value_that_cannot_be_is_left_out_alone(
+    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock, place: int, wrong: Any
+) -> None:
+    grid.refresh("GB", [HOUR - 3])
+    before = got(grid, T - 1800, T)
+    changed(tmp_path / FILE, lambda plain: plain["values"][0].__setitem__(place, wrong))
+    other = another(server, tmp_path, clock)
+    first = other.at("GB", T - 3.5 * 3600, T - 3 * 3600)
+    assert (first, got(other, T - 1800, T)) == (None, before)
+    assert str(other.problem) == f"{tmp_path / FILE} is damaged: one of its values was left out"
+    clock.now += 1801
+    other.refresh("GB")
+    assert got(another(server, tmp_path, clock), T - 1800, T) == before
+    clock.now += 1801
+    assert other.refresh("GB").problem is None  # it was written anew
+
+
+@pytest.mark.parametrize("wrong", [["x", 1, 2], [1, 2], 5, [0, 1, 1e18], [0, float("nan"), 5]])
+def test_a_question_that_cannot_be_is_left_out(
+    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock, wrong: Any
+) -> None:
+    grid.refresh("GB")
+    changed(tmp_path / FILE, lambda plain: plain["asked"].append(wrong))
+    other = another(server, tmp_path, clock)
+    assert got(other, T - 1800, T) is not None
+    assert (other.refresh_soon("GB"), other.problem) == (False, None)
 
 
 def test_a_folder_that_cannot_be_written_keeps_values_in_memory(
@@ -152,20 +200,38 @@ def test_a_writer_that_dies_half_way_leaves_the_file_as_it_was(
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".part"] == []
 
 
-def test_four_hundred_days_are_kept(grid: Grid, clock: Clock, tmp_path: Path) -> None:
-    grid.refresh("GB")
-    clock.now += 399 * 86_400
-    grid.refresh("GB")
-    assert got(grid, T - 3600, T) is not None
-    clock.now += 2 * 86_400
-    grid.refresh("GB")
-    assert grid.at("GB", T - 3600, T) is None
+@pytest.mark.parametrize("days", [401, 10 * 365])
+def test_what_was_fetched_once_is_kept_for_good(
+    server: GridServer, grid: Grid, clock: Clock, tmp_path: Path, days: int
+) -> None:
+    grid.refresh("GB", range(HOUR - 9, HOUR))
+    before = [got(grid, T - 3600 * k, T - 3600 * (k - 1)) for k in range(1, 10)]
+    server.now = clock.now = NOW + days * 86_400
+    assert grid.refresh("GB").problem is None
+    other = another(server, tmp_path, clock)
+    assert [got(other, T - 3600 * k, T - 3600 * (k - 1)) for k in range(1, 10)] == before
+
+
+def test_a_clock_two_years_ahead_takes_nothing_away(
+    server: GridServer, grid: Grid, clock: Clock, tmp_path: Path
+) -> None:
+    grid.refresh("GB", range(HOUR - 9, HOUR))
+    before = got(grid, T - 5 * 3600, T - 4 * 3600)
+    clock.now = NOW + 2 * 365 * 86_400
+    another(server, tmp_path, clock).refresh("GB")
+    clock.now = NOW
+    assert got(another(server, tmp_path, clock), T - 5 * 3600, T - 4 * 3600) == before
+
+
+def test_what_was_never_fetched_is_not_asked_for_after_four_hundred_days(grid: Grid) -> None:
+    assert grid.lacking("GB", [HOUR - 399 * 24]) != []
+    assert grid.lacking("GB", [HOUR - 401 * 24]) == []
 
 
 def test_a_year_of_half_hours_is_read_in_an_instant(tmp_path: Path) -> None:
     year = [Value(T + 1800.0 * k, T + 1800.0 * (k + 1), 100.0 + k % 48, NOW, KIND) for k in range(365 * 48)]
-    Cache(tmp_path, "uk", "GB").add(year, [], 0.0)
-    grid = Grid(Live("uk"), tmp_path, lambda: NOW, Uk())
+    Cache(tmp_path, "uk", "GB").add(year, [])
+    grid = Grid(Live("uk"), tmp_path, lambda: NOW + 366 * 86_400, Uk())
     begun = time.perf_counter()
     assert got(grid, T, T + 3600) == 100.5
     loaded = time.perf_counter()

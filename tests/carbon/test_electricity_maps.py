@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from grid_server import NOW, TOKEN, GridServer, grams
 
+from jupyter_costmeter.carbon.live import Grid
 from jupyter_costmeter.carbon.sources.electricity_maps import VARIABLE, ElectricityMaps
 from jupyter_costmeter.carbon.web import SourceError
 from jupyter_costmeter.errors import UsageError
+from jupyter_costmeter.factors import Live
 
 HOUR = NOW - 20 * 60  # 08:00
 
@@ -86,6 +89,29 @@ def test_what_is_not_as_documented_is_refused(server: GridServer, fields: Any, s
     with pytest.raises(SourceError) as caught:
         maps(server).fetch("FR", HOUR - 7200, HOUR)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [{"carbonIntensity": -1}, {"datetime": "x"}, {"zone": "DE"}])
+def test_an_hour_that_cannot_be_is_left_out_alone(server: GridServer, wrong: Any) -> None:
+    def first_is_wrong(answer: Any) -> Any:
+        answer["history"][0].update(wrong)
+        return answer
+
+    server.twist = first_is_wrong
+    assert [v.start for v in maps(server).fetch("FR", HOUR - 7200, HOUR)] == [HOUR - 3600 * k for k in range(23, 0, -1)]
+
+
+def test_a_fault_of_the_running_hour_keeps_those_before(server: GridServer, tmp_path: Path) -> None:
+    def latest_is_wrong(answer: Any) -> Any:
+        return answer if "history" in answer else {**answer, "carbonIntensity": -1}
+
+    server.twist = latest_is_wrong
+    grid = Grid(Live("electricity_maps"), tmp_path, lambda: NOW, maps(server))
+    result = grid.refresh("FR")
+    assert (result.count, "carbonIntensity is -1 g/kWh" in str(result.problem)) == (24, True)
+    found = grid.at("FR", HOUR - 5 * 3600, HOUR - 4 * 3600)
+    assert found is not None
+    assert found.g_per_kwh == grams(HOUR - 5 * 3600)
 
 
 def test_an_hour_that_they_do_not_know_is_left_out(server: GridServer) -> None:

@@ -6,9 +6,10 @@ import functools
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from grid_server import HALF_HOUR, NOW, PASSWORD, SECRETS, TOKEN, USER, GridServer, grams
+from grid_server import HALF_HOUR, NOW, PASSWORD, SECRETS, TOKEN, USER, GridServer, at, grams
 from grids import HOUR, Clock, T, another, got, wait
 
 from jupyter_costmeter.carbon import web
@@ -71,8 +72,28 @@ def test_the_running_half_hour_is_a_forecast_which_is_corrected(server: GridServ
     assert got(grid, T, T + 1800) == grams(T)
 
 
-def test_what_is_known_in_part_says_so(grid: Grid) -> None:
+def test_of_a_running_hour_what_has_passed_counts(server: GridServer, tmp_path: Path, clock: Clock) -> None:
+    grid = Grid(
+        Live("watttime", "CAISO_NORTH/co2_aoer", "US-CA"), tmp_path, clock, WattTime(server.url, USER, PASSWORD)
+    )
+    server.twist = lambda answer: {**answer, "data": rising(answer["data"])} if "data" in answer else answer
+    grid.refresh("US-CA")  # at 8:20
+    found = grid.at("US-CA", T, T + 3600)
+    assert found is not None
+    assert (found.stale, found.note, found.start, found.end) == (False, None, T, NOW)
+    assert found.g_per_kwh == pytest.approx(sum(100 + k for k in range(4)) / 4)
+    clock.now = T + 3600
+    assert grid.at("US-CA", T, T + 3600).stale  # type: ignore[union-attr]  # a third of it is known
+
+
+def rising(data: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """100, 101, … g/kWh in each five minutes from 8 o'clock on."""
+    return [{**item, "value": (100 + (at(item["point_time"]) - T) // 300) / 0.45359237} for item in data]
+
+
+def test_what_is_known_in_part_says_so(grid: Grid, clock: Clock) -> None:
     grid.refresh("GB")  # up to 8:30
+    clock.now = T + 3600
     found = grid.at("GB", T + 900, T + 900 + 1500)
     assert found is not None
     assert (found.end, found.stale) == (T + 1800, False)
@@ -91,8 +112,9 @@ def test_the_last_value_is_stale_for_three_hours(grid: Grid) -> None:
     assert grid.at("GB", T - 10 * 86_400, T - 10 * 86_400 + 60) is None  # before what is known
 
 
-def test_an_interval_of_which_little_is_known_is_not_its_mean(grid: Grid) -> None:
+def test_an_interval_of_which_little_is_known_is_not_its_mean(grid: Grid, clock: Clock) -> None:
     grid.refresh("GB")
+    clock.now = T + 2 * 3600
     found = grid.at("GB", T, T + 2 * 3600)
     assert found is not None
     assert found.stale
@@ -210,6 +232,50 @@ def test_a_source_that_wants_to_be_left_alone_is(server: GridServer, grid: Grid,
     assert len(server.asked) == 1
     clock.now += 2
     assert grid.refresh("GB").problem is None
+
+
+@pytest.mark.parametrize("zone", [None, "regionid/13"])
+def test_another_process_leaves_it_alone_too(
+    server: GridServer, grid: Grid, tmp_path: Path, clock: Clock, zone: str | None
+) -> None:
+    server.fault, server.retry_after = 429, "3600"
+    grid.refresh("GB")
+    server.fault = None
+    clock.now += 1000
+    other = Grid(Live("uk", zone), tmp_path, clock, Uk(server.url))  # also as a changed file would open it
+    said = "UK Carbon Intensity (NESO): wants to be left alone; it may be asked again in 2600 s"
+    assert other.refresh("GB").problem == said
+    assert not other.refresh_soon("GB")
+    assert len(server.asked) == 1
+    clock.now += 2600
+    assert other.refresh("GB").problem is None
+
+
+def test_another_source_is_not_left_alone_for_it(server: GridServer, grid: Grid, tmp_path: Path, clock: Clock) -> None:
+    server.fault, server.retry_after = 503, "3600"
+    grid.refresh("GB")
+    server.fault = None
+    maps = Grid(Live("electricity_maps"), tmp_path, clock, ElectricityMaps(server.url, TOKEN))
+    assert maps.refresh("GB").problem is None
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "5", '{"span": 5}', '{"span": [0, 1e18]}', '{"span": ["x", 1]}', f'{{"span": [{NOW}, {NOW + 1e6}]}}']
+)
+def test_a_damaged_rest_is_none(server: GridServer, grid: Grid, tmp_path: Path, damage: str) -> None:
+    (tmp_path / "uk.rest.json").write_text(damage)
+    assert grid.refresh("GB").problem is None
+
+
+def test_where_the_rest_cannot_be_kept_this_process_leaves_the_source_alone(
+    server: GridServer, tmp_path: Path, clock: Clock
+) -> None:
+    (tmp_path / "file").write_text("")
+    grid = another(server, tmp_path / "file" / "grid", clock)
+    server.fault, server.retry_after = 429, "600"
+    grid.refresh("GB")
+    assert "asked again in 600 s" in str(grid.refresh("GB").problem)
+    assert len(server.asked) == 1
 
 
 def test_a_fault_half_way_keeps_what_came_before(server: GridServer, grid: Grid) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -62,3 +63,19 @@ def test_what_overlaps_is_won_by_what_was_fetched_last_in_any_order(
     assert max(v.fetched_at for v in values) in {v.fetched_at for v in series.values}
     random.shuffle(values)
     assert Series(values).values == series.values
+
+
+def test_a_forecast_replaces_nothing_that_is_final() -> None:
+    final = Value(0.0, 1800.0, 100.0, 1.0, KIND)
+    forecast = Value(0.0, 1800.0, 107.0, 2.0, replace(KIND, note="forecast"))
+    assert Series([final]).merged([forecast]).values == (final,)
+    assert Series([forecast]).merged([final]).values == (final,)
+
+
+@given(overlapping, overlapping)
+def test_what_comes_later_joins_as_if_all_had_come_at_once(
+    first: list[tuple[int, int, int]], later: list[tuple[int, int, int]]
+) -> None:
+    known = Series(Value(a, a + n, 100.0 + at, at, KIND) for a, n, at in first)
+    more = [Value(a, a + n, 100.0 + at, at, KIND) for a, n, at in later]
+    assert known.merged(more).values == Series((*known.values, *more)).values

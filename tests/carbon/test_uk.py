@@ -92,6 +92,31 @@ def test_what_is_not_as_documented_is_refused(server: GridServer, change: Any, s
     assert said in str(caught.value)
 
 
+def test_a_region_of_wind_alone_has_zero_which_is_rounded(server: GridServer) -> None:
+    def windy(answer: Any) -> Any:
+        answer["data"]["data"][1]["intensity"]["forecast"] = 0
+        return answer
+
+    server.twist = windy
+    found = Uk(server.url).fetch("regionid/1", START, START + 3600)
+    assert [(v.g_per_kwh, v.note) for v in found] == [
+        (50, "forecast"),
+        (0, "forecast, rounded to 0 g/kWh"),
+        (50, "forecast"),
+    ]
+
+
+@pytest.mark.parametrize("wrong", [-1, 0, "5", 5000])
+def test_a_half_hour_that_cannot_be_is_left_out_alone(server: GridServer, wrong: Any) -> None:
+    def bad(answer: Any) -> Any:
+        answer["data"][1]["intensity"]["actual"] = wrong
+        return answer
+
+    server.twist = bad
+    found = Uk(server.url).fetch("GB", START, START + 3600)
+    assert [v.start for v in found] == [START - HALF_HOUR, START + HALF_HOUR]
+
+
 @pytest.mark.parametrize("answer", [{}, [], {"data": {}}, {"data": None}, "x"])
 def test_another_shape_is_refused(server: GridServer, answer: Any) -> None:
     server.twist = lambda _: answer

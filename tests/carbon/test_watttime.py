@@ -118,6 +118,16 @@ def test_what_is_no_intensity_is_refused(server: GridServer, value: Any) -> None
         watttime(server).fetch("CAISO_NORTH", START, START + 3600)
 
 
+def test_five_minutes_that_cannot_be_are_left_out_alone(server: GridServer) -> None:
+    def wrong(answer: Any) -> Any:
+        data = answer.get("data")
+        return {**answer, "data": [{**data[0], "value": -1}, *data[1:]]} if data else answer
+
+    server.twist = wrong
+    found = watttime(server).fetch("CAISO_NORTH", START, START + 3600)
+    assert [v.start for v in found] == [START + 300 * k for k in range(1, 12)]
+
+
 def test_a_marginal_zero_is_a_wind_farm_held_back_but_no_average_is_zero(server: GridServer) -> None:
     def zero(answer: Any) -> Any:
         return {**answer, "data": [{**answer["data"][0], "value": 0}]} if "data" in answer else answer

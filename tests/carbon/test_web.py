@@ -9,11 +9,13 @@ import sys
 import time
 import traceback
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
 from grid_server import SECRETS, TOKEN, GridServer
 
+from jupyter_costmeter.carbon import web
 from jupyter_costmeter.carbon.web import DEADLINE_S, Answer, SourceError, get_json
 from jupyter_costmeter.errors import CostMeterError
 
@@ -78,6 +80,29 @@ def test_two_seconds_are_the_deadline() -> None:
 def test_no_network() -> None:
     with pytest.raises(SourceError, match="A source: could not be reached: is there a network"):
         get_json("A source", "http://127.0.0.1:9/x")
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_certificates_that_are_not_there_are_the_variables_fault(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for other in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, "/nonexistent")
+    web._authorities.cache_clear()
+    assert f"those that {name} names cannot be read (No such file or directory)" in str(fault(server))
+    assert server.asked == []
+    monkeypatch.delenv(name)
+    ask(server)  # mended, without a restart
+
+
+def test_a_file_without_a_certificate_is_the_variables_fault(
+    server: GridServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "none.pem").write_text("no certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    web._authorities.cache_clear()
+    assert "those that SSL_CERT_FILE names cannot be read" in str(fault(server))
 
 
 @pytest.mark.parametrize(("value", "seconds"), [("40", 40.0), ("0", 0.0), ("1e9", 86_400.0), ("soon", None)])

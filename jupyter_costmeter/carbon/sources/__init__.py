@@ -34,7 +34,7 @@ class Source(Protocol):
         """What it says of that time (seconds since 1970, UTC), in g/kWh; perhaps also of times about it.
 
         Raises:
-            SourceError: whatever went wrong; its text holds no key.
+            SourceError: whatever went wrong; its text holds no key, and what came before is its ``found``.
         """
         ...
 

@@ -12,7 +12,7 @@ import re
 
 from ...errors import UsageError
 from ...factors import Basis, Intensity
-from ..web import Answer, SourceError, get_json
+from ..web import Answer, SourceError, get_json, readable
 
 VARIABLE = "ELECTRICITYMAPS_TOKEN"
 #: What the answer may say of an interval's length (``temporalGranularity``), in seconds.
@@ -42,9 +42,17 @@ class ElectricityMaps:
     def fetch(self, zone: str, start: float, end: float) -> list[Intensity]:
         found = self._intensities(zone, self._ask("history", zone)["history"].each())
         if max((v.end or 0.0 for v in found), default=0.0) < end:
-            known = {v.start for v in found}
-            found += [v for v in self._intensities(zone, [self._ask("latest", zone)]) if v.start not in known]
+            found += self._latest(zone, found)
         return found
+
+    def _latest(self, zone: str, known: list[Intensity]) -> list[Intensity]:
+        """The running hour; a fault keeps the hours that are known, which the next day nobody can ask for."""
+        try:
+            found = self._intensities(zone, [self._ask("latest", zone)])
+        except SourceError as error:
+            error.found = known
+            raise
+        return [v for v in found if v.start not in {k.start for k in known}]
 
     def _ask(self, what: str, zone: str) -> Answer:
         token = (self._token or os.environ.get(VARIABLE, "")).strip()
@@ -68,7 +76,7 @@ class ElectricityMaps:
             raise answer.fault("the key is one for trying out, whose values are made up")
 
     def _intensities(self, zone: str, items: list[Answer]) -> list[Intensity]:
-        return [found for item in items if (found := self._intensity(zone, item)) is not None]
+        return readable(items, lambda item: self._intensity(zone, item))
 
     def _intensity(self, zone: str, item: Answer) -> Intensity | None:
         """``None`` where the value is null, as it is for an hour that they do not know."""

@@ -3,6 +3,9 @@
 CO2 of generation only, average of all plants: not comparable with life-cycle values. It is an estimate by the
 generation mix, so it is *modelled* (FACTS §4), also where the API calls it actual. NESO gives no half-width for a
 half-hour; the 20 % is that of an annual value (FACTS §4), for want of a better one.
+
+A region may have 0: wind, sun, water and nuclear count nothing, and North Scotland has often little else. Values are
+whole grams, so it is less than half of one; of all of Great Britain it would be a mistake.
 """
 
 from __future__ import annotations
@@ -15,12 +18,13 @@ from typing import Any
 
 from ...errors import UsageError
 from ...factors import Intensity
-from ..web import Answer, SourceError, get_json
+from ..web import Answer, SourceError, get_json, readable
 
 HALF_HOUR_S = 1800
 #: The API refuses more than 14 days.
 MOST_S = 14 * 86_400
 #: 1 to 14 are the network regions, 15 to 17 England, Scotland, Wales; 18 is the whole.
+WHOLE = ("GB", "regionid/18")
 REGIONAL = re.compile(r"regionid/(1[0-8]|[1-9])")
 
 
@@ -43,7 +47,7 @@ class Uk:
         found: list[Intensity] = []
         for first, last in _parts(start, end):
             answer = get_json(self.title, self._base + self._path(zone, first, last))
-            found += [v for item in _items(answer, zone) if (v := self._intensity(zone, item)) is not None]
+            found += readable(_items(answer, zone), lambda item: self._intensity(zone, item))
         return found
 
     def _path(self, zone: str, start: int, end: int) -> str:
@@ -63,7 +67,9 @@ class Uk:
         if value is None:
             return None
         common: dict[str, Any] = {"source": self.title, "basis": "CO2 only", "start": start, "end": end}
-        return Intensity(value.grams(), zone, note=None if actual else "forecast", **common)
+        grams = value.grams(zero=zone not in WHOLE)
+        forecast_is = "forecast" if grams else "forecast, rounded to 0 g/kWh"
+        return Intensity(grams, zone, note=None if actual else forecast_is, **common)
 
 
 def _parts(start: float, end: float) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ from math import ceil, floor
 from ...errors import UsageError
 from ...factors import Intensity
 from ...units import g_per_kwh
-from ..web import Answer, SourceError, get_json
+from ..web import Answer, SourceError, get_json, readable
 
 USER, PASSWORD = "WATTTIME_USER", "WATTTIME_PASSWORD"  # noqa: S105  (names, not values)
 UNITS = "lbs_co2_per_mwh"
@@ -99,7 +99,7 @@ class WattTime:
         period = said.number() if said is not None else float(PERIOD_S)
         if not 0 < period <= 3600:
             raise answer.fault("data_point_period_seconds is not within an hour")
-        return [self._intensity(zone, signal, item, period) for item in answer["data"].each()]
+        return readable(answer["data"].each(), lambda item: self._intensity(zone, signal, item, period))
 
     def _intensity(self, zone: str, signal: str, item: Answer, period: float) -> Intensity:
         """A marginal value may be 0: the plant that would run more is a wind farm that was held back."""
