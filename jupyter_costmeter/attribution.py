@@ -308,7 +308,7 @@ def _by_sm(device: Device) -> Share | None:
         return None
     source = "sm_util: this kernel's part of all processes' SM time (NVML samples)"
     share = min(1.0, own / everybody)  # 22 % too much was seen (docs/gpu-checks.md)
-    return Share(share, Provenance("modelled", source, 0.3))
+    return Share(share, Provenance("modelled", source, 0.4))
 
 
 def _by_memory_share(device: Device) -> Share | None:
