@@ -307,7 +307,7 @@ def _by_sm(device: Device) -> Share | None:
     if own is None or not everybody:
         return None
     source = "sm_util: this kernel's part of all processes' SM time (NVML samples)"
-    share = min(1.0, own / everybody)  # 22 % too much was seen (docs/gpu-checks.md)
+    share = min(1.0, own / everybody)  # 34 % too much and too little were seen (docs/gpu-checks.md)
     return Share(share, Provenance("modelled", source, 0.4))
 
 

@@ -24,8 +24,13 @@ from .recent import Reader, Recent, selected
 from .record import CellRecord, Status
 from .session import Session
 from .spending import Spending
-from .tag import Tag
+from .tag import Tag, tagged
 from .uses import Use
+
+
+def asked_only(record: CellRecord) -> bool:
+    """Whether a cell ran nothing but words of ours, as was noted when it ended."""
+    return tagged(record.tags).meter
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Context:
     costing: Costing = field(default_factory=lambda: Costing(None, Path(".")))
     plans: Plans = field(default_factory=Plans)
     spending: Spending = field(default_factory=lambda: Spending(Path("."), lambda: Costing(None, Path("."))))
-    asks_only: Callable[[CellRecord], bool] = lambda _: False  # whether a cell ran nothing but words of ours
+    asks_only: Callable[[CellRecord], bool] = asked_only  # whether a cell ran nothing but words of ours
 
     def verdicts(self, budgets: Sequence[Budget], now: float) -> list[Verdict]:
         """Where budgets stand; in a kernel with what it runs and has not written yet."""

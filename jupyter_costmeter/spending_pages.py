@@ -157,7 +157,7 @@ def _forecasts(selection: Selection, context: Context, verdicts: Sequence[Verdic
     infos = {info.id: info for info in context.ledger.sessions(selection)}
     cells: dict[Any, list[Run]] = {}
     for record in reversed(context.ledger.latest(selection, NEWEST)):
-        if record.parent_id is None and record.session_id in infos:
+        if record.parent_id is None and record.session_id in infos and not context.asks_only(record):
             cells.setdefault(record.cell_id or record.code_hash, []).append((infos[record.session_id], record))
     here = context.session.info if context.session else None
     amount_of = pricing(context.costing)

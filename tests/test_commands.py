@@ -23,7 +23,7 @@ from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.recent import Recent, dearness
 from jupyter_costmeter.record import Bucket, CellRecord
-from jupyter_costmeter.tag import tags_of
+from jupyter_costmeter.tag import METER, tags_of
 
 
 def shows(kernel: Kernel, line: str) -> str:
@@ -256,6 +256,13 @@ def test_the_shell_shows_what_the_kernel_shows(kernel: Kernel) -> None:
 
 def _words(text: str) -> list[str]:
     return sorted(re.sub("--+", "", text).split())
+
+
+def test_in_a_shell_too_the_last_cell_is_one_that_did_more_than_ask(ledger_path: Path) -> None:
+    asks = cell(INFO, 8)
+    asks = replace(asks, tags=tags_of(asks.id, {METER: True}, asks.started_at, "run", "ada", "vm"))
+    fill(ledger_path, INFO, cell(INFO, 7), asks)
+    assert said(costmeter("last", "--all")).startswith("In [7]: ")
 
 
 def test_the_last_cell_is_no_block_inside_it(ledger_path: Path) -> None:

@@ -10,7 +10,9 @@ import golden
 import pytest
 from costing_words import Words, row
 from kernels import Kernel
-from shell import fill, session
+from shell import cell, fill, session
+
+from jupyter_costmeter.tag import METER, tags_of
 
 GPU_S = re.compile(r"([\d.]+) GPU-s")
 
@@ -67,6 +69,18 @@ def test_nothing_was_used(words: Words) -> None:
 
 def test_a_label_is_a_row_and_no_scope(words: Words) -> None:
     assert "--by label" in words("spent", "--label", "train", code=2)
+
+
+def test_a_forecast_is_of_cells_that_do_more_than_ask(
+    words: Words, metered: Path, ledger_path: Path, home: Path
+) -> None:
+    info = session("ccc3", str(home / "paper" / "train.ipynb"))
+    asks = replace(cell(info, 99), cell_id="asks", code_hash="asks")
+    asks = replace(asks, tags=tags_of(asks.id, {METER: True}, asks.started_at, "run", "ada", "vm"))
+    fill(ledger_path, info, asks, replace(cell(info, 98), cell_id="does", code_hash="does"))
+    shown = words("forecast", "--notebook", "train.ipynb")
+    assert "In [98]" in shown
+    assert "In [99]" not in shown
 
 
 def test_a_forecast_of_a_notebooks_cells(kernel: Kernel) -> None:

@@ -68,11 +68,12 @@ class CostMagics(Magics):
     def _asks_only(self, record: CellRecord) -> bool:
         """Whether a cell of this session ran nothing but words of ours, by IPython's own history."""
         from .. import holding
+        from ..context import asked_only
 
         shell: Any = self.shell
         typed, number = shell.history_manager.input_hist_raw, record.execution_count or 0
         own = record.session_id == self.session.info.id and record.parent_id is None
-        return own and 0 < number < len(typed) and holding.ours(typed[number])
+        return asked_only(record) or (own and 0 < number < len(typed) and holding.ours(typed[number]))
 
     def _panel(self, rest: str) -> bool:
         """The panel, or the summary where it cannot be; whether that was all that was asked, and this is a notebook."""
