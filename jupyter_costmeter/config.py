@@ -172,7 +172,7 @@ class CostMeter(Configurable):
         """Those that are wanted."""
         wanted = {
             "cupti": self.cupti, "torch_flops": self.flops, "jax_flops": self.flops, "gpm": self.gpm,
-            "children": self.flops and self.children,
+            "children_flops": self.flops and self.children,
         }  # fmt: skip
         return [name for name, on in wanted.items() if on]
 

@@ -32,7 +32,7 @@ class Part(Protocol):
 @guard.guarded("the records of child processes")
 def inside(meter: Meter, record: CellRecord, window: Window) -> list[CellRecord]:
     """What each child process did in an outermost run, as far as it counted that itself."""
-    tracer: Any = meter.tracer("children")
+    tracer: Any = meter.tracer("children_flops")
     if tracer is None or record.parent_id is not None:
         return []
     return records_of(record, window, tracer.parts(window.start.marks, (window.end or window.start).marks))

@@ -168,7 +168,7 @@ BUILT_IN: dict[Family, dict[str, str]] = {
         "cupti": "jupyter_costmeter.tracers.cupti:CuptiTracer",
         "torch_flops": "jupyter_costmeter.flops.torch_flops:TorchFlops",
         "jax_flops": "jupyter_costmeter.flops.on_demand:JaxOnDemand",
-        "children": "jupyter_costmeter.flops.children:ChildrenFlops",
+        "children_flops": "jupyter_costmeter.flops.children:ChildrenFlops",
         "gpm": "jupyter_costmeter.sensors.nvml.gpm:GpmTracer",
     },
     "models": {"power": "jupyter_costmeter.sensors.model:PowerModel"},

@@ -208,3 +208,11 @@ def test_the_drivers_come_when_the_first_cell_asks_or_soon(
         assert not session.meter.joined.wait(0.05)
         session.ready()
     assert session.meter.joined.wait(10)
+
+
+def test_no_two_parts_have_one_name() -> None:
+    """``%cost doctor`` tells of each by its name; a tracer's word took that of a sensor called the same."""
+    meter = Meter(built_in(CostMeter().sensors, CostMeter().tracers))
+    names = [status.name for status in meter.states]
+    meter.close()
+    assert len(names) == len(set(names))

@@ -117,7 +117,7 @@ class Part:
 class ChildrenFlops:
     """Implements ``plugins.Tracer``."""
 
-    name = "children"
+    name = "children_flops"
 
     def __init__(self) -> None:
         self.working: Callable[[], AbstractContextManager[Any]] = nullcontext
