@@ -30,6 +30,7 @@ EMPTY = (
     "None is set here. `%cost budget gpu_hours=20 per=week`, or in a shell `jupyter costmeter budget …`, sets one"
     " for this project; `help budget` lists what it may say."
 )
+WITH_PUE = "kWh is electricity with the PUE of where it ran; a cell's energy, in joules, is without."
 HOLDS = {
     "ask": "When it is spent, no cell starts; run it again within a minute, and it goes on.",
     "stop": "When it is spent, a running cell is interrupted, and none starts; run it again within a minute, and it"
@@ -88,7 +89,8 @@ def list_page(context: Context) -> Page:
     more = [f"{pages.counted(others, 'more budget')} of other notebooks or projects."] if others else []
     wrong = _problems(context)
     empty = [] if found or wrong else [EMPTY]
-    notes = [*(note for one in verdicts for note in _notes(one, now)), *empty, *more]
+    metered = [WITH_PUE] if any(one.measure == "kwh" for one in found) else []
+    notes = [*(note for one in verdicts for note in _notes(one, now)), *metered, *empty, *more]
     return Page(pages.counted(len(found), "budget") if found else "No budgets", [table], [*notes, *wrong])
 
 

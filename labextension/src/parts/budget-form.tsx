@@ -22,7 +22,7 @@ function measureName(measure: Measure, words: Words): string {
     gpu_hours: words.__('GPU-hours held'),
     gpu_busy_hours: words.__('GPU-hours busy'),
     flops: words.__('FLOPs'),
-    kwh: words.__('Electricity, kWh'),
+    kwh: words.__('Electricity with PUE, kWh'),
     kgco2e: words.__('Emissions, kg %1', CO2E),
     amount: words.__('Money')
   }[measure];
