@@ -252,6 +252,9 @@ def test_what_spent_it(opened: Opened, page: Page) -> None:
     dearest = spent.locator("button.jp-Costmeter-cell").first
     expect(dearest).to_have_attribute("data-cell-id", "cell-1")
     expect(spent.locator('[data-outcome="error"]').first).to_be_visible()
+    between = spent.locator(".jp-Costmeter-cell", has_text=re.compile("held idle|background"))
+    expect(between.first).to_be_visible()
+    expect(between.locator('[data-name="runs"]').filter(has_text="run")).to_have_count(0)  # nothing is run there
     shot(page, "budgets-spent")
     dearest.click()
     expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("time.sleep(6)")
