@@ -229,63 +229,6 @@ def test_raised_from_a_notification_with_the_panel_hidden(opened: Opened, page: 
     delete(page, budget(page, "tiny"))
 
 
-def choose(tab: Locator) -> None:
-    """Again if the panel, which has news every few seconds, moved it from under the pressed button."""
-    for timeout in (1500, 5000):
-        tab.click()
-        with suppress(AssertionError):
-            expect(tab).to_have_attribute("aria-selected", "true", timeout=timeout)
-            return
-    expect(tab).to_have_attribute("aria-selected", "true")
-
-
-def test_what_spent_it(opened: Opened, page: Page) -> None:
-    opened("spent", SLEEP.format(6), SLEEP.format(2) + "; raise ValueError('no')", SLEEP.format(1))
-    for index in (1, 2, 3):
-        run_cell(page, index)
-        settled(page, "session", index + 1)
-    set_budget(page, "0.01", name="known")
-    row = budget(page, "known")
-    row.locator("[data-deed=dearest]").click()
-    spent = row.locator(".jp-Costmeter-spent")
-    expect(spent.locator(".jp-Costmeter-chart canvas").first).to_be_visible(timeout=SOON)
-    dearest = spent.locator("button.jp-Costmeter-cell").first
-    expect(dearest).to_have_attribute("data-cell-id", "cell-1")
-    expect(spent.locator('[data-outcome="error"]').first).to_be_visible()
-    between = spent.locator(".jp-Costmeter-cell", has_text=re.compile("held idle|background"))
-    expect(between.first).to_be_visible()
-    expect(between.locator('[data-name="runs"]').filter(has_text="run")).to_have_count(0)  # nothing is run there
-    shot(page, "budgets-spent")
-    dearest.click()
-    expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("time.sleep(6)")
-    for by in ("notebook", "day", "outcome", "device", "label", "category", "method", "run"):
-        choose(spent.locator(f'[data-by="{by}"]'))
-        expect(spent).to_have_attribute("aria-busy", "false", timeout=SOON)
-        expect(spent.locator(".jp-Costmeter-error")).to_have_count(0)
-    page.keyboard.press("ArrowRight")
-    expect(spent.locator('[data-by="cell"]')).to_be_focused()
-    assert page.evaluate("typeof window.Bokeh") == "undefined"  # a notebook's own is not ours
-    page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".cm-content").click()
-    expect(page.locator(".jp-Costmeter-forecast")).to_contain_text("Next run of this cell", timeout=SOON)
-    narrow(page, 200)
-    shot(page, "budgets-narrow")
-    with dark(page):
-        show_panel(page)
-        shot(page, "budgets-dark")
-    fold = page.locator('[data-section="budgets"] .jp-Costmeter-fold')
-    fold.click()
-    expect(fold).to_have_attribute("aria-expanded", "false")  # although something in it is open
-    fold.click()
-    expect(spent).to_be_visible()
-    row.locator("[data-deed=dearest]").click()
-    expect(spent).to_have_count(0)
-    row.locator("[data-deed=dearest]").click()
-    expect(spent).to_be_visible(timeout=SOON)
-    delete(page, row)
-    fold.click()
-    expect(fold).to_have_attribute("aria-expanded", "false")
-
-
 PICTURE = "display(Image(base64.b64decode('{}')))"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 MADE = "import base64, time; from IPython.display import Image; time.sleep({}); print('first\\nprecious'); "
@@ -343,3 +286,60 @@ def kept_outputs(server: Server, index: int) -> list[dict[str, Any]]:
             return list(outputs)
         time.sleep(0.1)
     raise AssertionError("it was not saved")
+
+
+def choose(tab: Locator) -> None:
+    """Again if the panel, which has news every few seconds, moved it from under the pressed button."""
+    for timeout in (1500, 5000):
+        tab.click()
+        with suppress(AssertionError):
+            expect(tab).to_have_attribute("aria-selected", "true", timeout=timeout)
+            return
+    expect(tab).to_have_attribute("aria-selected", "true")
+
+
+def test_what_spent_it(opened: Opened, page: Page) -> None:
+    opened("spent", SLEEP.format(6), SLEEP.format(2) + "; raise ValueError('no')", SLEEP.format(1))
+    for index in (1, 2, 3):
+        run_cell(page, index)
+        settled(page, "session", index + 1)
+    set_budget(page, "0.01", name="known")
+    row = budget(page, "known")
+    row.locator("[data-deed=dearest]").click()
+    spent = row.locator(".jp-Costmeter-spent")
+    expect(spent.locator(".jp-Costmeter-chart canvas").first).to_be_visible(timeout=SOON)
+    dearest = spent.locator("button.jp-Costmeter-cell").first
+    expect(dearest).to_have_attribute("data-cell-id", "cell-1")
+    expect(spent.locator('[data-outcome="error"]').first).to_be_visible()
+    between = spent.locator(".jp-Costmeter-cell", has_text=re.compile("held idle|background"))
+    expect(between.first).to_be_visible()
+    expect(between.locator('[data-name="runs"]').filter(has_text="run")).to_have_count(0)  # nothing is run there
+    shot(page, "budgets-spent")
+    dearest.click()
+    expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("time.sleep(6)")
+    for by in ("notebook", "day", "outcome", "device", "label", "category", "method", "run"):
+        choose(spent.locator(f'[data-by="{by}"]'))
+        expect(spent).to_have_attribute("aria-busy", "false", timeout=SOON)
+        expect(spent.locator(".jp-Costmeter-error")).to_have_count(0)
+    page.keyboard.press("ArrowRight")
+    expect(spent.locator('[data-by="cell"]')).to_be_focused()
+    assert page.evaluate("typeof window.Bokeh") == "undefined"  # a notebook's own is not ours
+    page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".cm-content").click()
+    expect(page.locator(".jp-Costmeter-forecast")).to_contain_text("Next run of this cell", timeout=SOON)
+    narrow(page, 200)
+    shot(page, "budgets-narrow")
+    with dark(page):
+        show_panel(page)
+        shot(page, "budgets-dark")
+    fold = page.locator('[data-section="budgets"] .jp-Costmeter-fold')
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "false")  # although something in it is open
+    fold.click()
+    expect(spent).to_be_visible()
+    row.locator("[data-deed=dearest]").click()
+    expect(spent).to_have_count(0)
+    row.locator("[data-deed=dearest]").click()
+    expect(spent).to_be_visible(timeout=SOON)
+    delete(page, row)
+    fold.click()
+    expect(fold).to_have_attribute("aria-expanded", "false")
