@@ -14,6 +14,7 @@ import {
   standing,
   tightest
 } from '../labextension/lib/budgets.js';
+import { NotebookBudgets } from '../labextension/lib/notebook-budgets.js';
 import { ENGLISH } from '../labextension/lib/words.js';
 import { list, pause, server, total, verdict } from './verdicts.mjs';
 
@@ -250,4 +251,28 @@ test("a lab's budget says who set it, for whom, and how old what is known of it 
   );
   const { lab: none, ...older } = verdict();
   assert.equal(parseBudgets(list([older])).budgets[0].lab, none);
+});
+
+test('all of them are asked for until there is news, and can be again', async () => {
+  const { get } = server(list([verdict()]));
+  const model = { budgets: null, toldAt: -Infinity };
+  const nothing = () => undefined;
+  const budgets = new NotebookBudgets(
+    get,
+    () => 'x.ipynb',
+    model,
+    () => true,
+    ENGLISH,
+    nothing,
+    nothing,
+    () => '#dddddd'
+  );
+  assert.equal(budgets.asked, '');
+  for (let times = 0; times < 2; times += 1) {
+    budgets.list();
+    assert.equal(budgets.asked, 'list');
+    await budgets.feed.look();
+    assert.equal(budgets.asked, '');
+  }
+  budgets.stop();
 });

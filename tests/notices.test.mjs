@@ -86,3 +86,66 @@ test('who does not want them gets none, and no old ones later; deeds of a newer 
     ['Go on']
   );
 });
+
+/** One budget each, as they come at once. */
+const many = (count, more = {}) =>
+  Array.from({ length: count }, (_, i) => notice(`n${i}`, { budget_id: `b${i}`, ...more }));
+
+test('of many at once the three worst are shown, and of the others how many they are', () => {
+  const { notices, shown, done, made } = setup();
+  const all = many(12);
+  all[5] = { ...all[5], kind: 'refused' };
+  all[7] = { ...all[7], threshold: 1 };
+  all[0] = { ...all[0], threshold: 0.5, state: 'ok' };
+  notices.hear(all, 'a notebook');
+  assert.deepEqual(
+    shown().map(({ text }) => text),
+    ['said n5', 'said n7', 'said n1', '… and 9 more budgets have reached a threshold']
+  );
+  const rest = shown()[3];
+  assert.deepEqual([rest.severity, rest.closes_ms], ['warning', false]);
+  assert.deepEqual(
+    rest.actions.map(({ label }) => label),
+    ['All budgets']
+  );
+  rest.actions[0].act();
+  assert.deepEqual([done[0][0], done[0][2]], ['list', 'a notebook']);
+  notices.hear(all, 'a notebook');
+  assert.equal(made(), 4);
+});
+
+test('three at once are shown one by one, one more is not', () => {
+  const [three, four] = [setup(), setup()];
+  three.notices.hear(many(3), 0);
+  assert.equal(three.shown().length, 3);
+  four.notices.hear(many(4), 0);
+  assert.equal(four.shown()[3].text, '… and one more budget has reached a threshold');
+});
+
+test('news of many goes by itself; another storm takes the place of the one before', () => {
+  const { notices, shown } = setup();
+  notices.hear(many(6, { threshold: 0.5, state: 'ok' }), 0);
+  assert.ok(shown().every(({ closes_ms }) => closes_ms > 0));
+  const later = (more, count = 6) =>
+    many(count, more).map(one => ({ ...one, id: `${one.kind} ${one.id}` }));
+  notices.hear(later({ kind: 'refused' }), 0);
+  assert.deepEqual(
+    shown().map(({ severity }) => severity),
+    ['error', 'error', 'error', 'error']
+  );
+  notices.hear(later({ kind: 'extended' }, 5), 0);
+  assert.equal(shown().at(-1).text, '… and 2 more budgets were extended');
+  assert.equal(shown().length, 4);
+});
+
+test('when each of the others has been told of, they are not counted any more', () => {
+  const { notices, shown } = setup();
+  notices.hear(many(5), 0);
+  notices.hear([notice('m3', { budget_id: 'b3' })], 0);
+  assert.ok(shown().some(({ text }) => text.startsWith('…')));
+  notices.hear([notice('m4', { budget_id: 'b4' })], 0);
+  assert.deepEqual(
+    shown().map(({ text }) => text),
+    ['said n0', 'said n1', 'said n2', 'said m3', 'said m4']
+  );
+});

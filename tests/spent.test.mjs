@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { BYS } from '../labextension/lib/budget.js';
-import { SpentView } from '../labextension/lib/spent.js';
+import { runsText, SpentView } from '../labextension/lib/spent.js';
+import { ENGLISH } from '../labextension/lib/words.js';
 import { pause, total, until } from './verdicts.mjs';
 
 const rows = (by, value) => ({
@@ -125,4 +126,12 @@ test('what was tagged is a way to look at it, too, and asked for by its name', a
     await until(() => state.view.answer.by === by);
     assert.ok(state.asked.some(([name, asked]) => name === 'spent' && asked === by));
   }
+});
+
+test('nothing is run between cells: such a row has its share alone', () => {
+  const said = (runs, share) => runsText({ runs, share }, ENGLISH);
+  assert.deepEqual(
+    [said(2, 1), said(1, null), said(0, 0.25), said(0, null)],
+    ['2 runs · 100 %', '1 run', '25 %', '']
+  );
 });

@@ -60,6 +60,9 @@ async function act(
     case 'dearest':
       await show(app, meter);
       return spent.open(id);
+    case 'list':
+      await show(app, meter);
+      return meter.budgets.list();
   }
 }
 

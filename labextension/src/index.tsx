@@ -17,6 +17,7 @@ import { Carrying } from './carrying.js';
 import { addCellCommands, COPY, COST } from './cell-commands.js';
 import { addExport, addOpen, addTag, exportMenu, OPEN, TAG } from './commands.js';
 import { Follower } from './follow.js';
+import { keepOutputs } from './keeping.js';
 import { Lines } from './lines.js';
 import { speak } from './locale.js';
 import { CostPanel, type Deeds } from './panel.js';
@@ -83,11 +84,11 @@ function activate(
   addCellCommands(app, follower, badges, words);
   addPin(app, follower, words);
   followNotices(app, follower, settings, words);
+  keepOutputs(tracker, follower);
   app.shell.add(panel, 'right', { rank: 900, type: 'Cost Meter' });
   restorer?.add(panel, panel.id);
-  for (const command of [OPEN, TAG, COST, COPY, PIN]) {
-    palette?.addItem({ command, category: words.__('Cost Meter') });
-  }
+  const category = words.__('Cost Meter');
+  [OPEN, TAG, COST, COPY, PIN].forEach(command => palette?.addItem({ command, category }));
   if (statusBar !== null) {
     addStatus(statusBar, follower, settings, words, () => void app.commands.execute(OPEN));
   }

@@ -14,6 +14,8 @@ export class NotebookBudgets {
   readonly spent: SpentView;
   /** How much was spent when it was last asked what spent it. */
   private spentThen: number | null = null;
+  /** Somebody has just asked for all of them. */
+  private listed = false;
 
   constructor(
     get: Get,
@@ -43,7 +45,15 @@ export class NotebookBudgets {
   get asked(): string {
     const { desk, spent } = this;
     const opened = spent.budget === null ? '' : `spent ${spent.opened}`;
-    return desk.draft === null ? opened : `${opened} form ${desk.draft.id ?? ''}`;
+    const form = desk.draft === null ? '' : `form ${desk.draft.id ?? ''}`;
+    const list = this.listed ? 'list' : '';
+    return [opened, form, list].filter(one => one !== '').join(' ');
+  }
+
+  /** All of them are to be seen: what that opens can be closed again, once there is something new. */
+  list(): void {
+    this.listed = true;
+    this.changed();
   }
 
   find(id: string): Verdict | null {
@@ -68,6 +78,7 @@ export class NotebookBudgets {
 
   /** What spent the opened budget is asked again where there is more. */
   private onAnswer(): void {
+    this.listed = false;
     const { budget } = this.spent;
     const found = budget === null ? null : this.find(budget);
     if (budget !== null && found === null && this.feed.answer !== null) {

@@ -2,8 +2,10 @@
 import type { Notice } from './budget.js';
 import type { Words } from './words.js';
 
+/** What a kernel may offer. */
 export const DEEDS = ['dearest', 'raise', 'hold', 'extend'] as const;
-export type Deed = (typeof DEEDS)[number];
+/** `list`, our own: show all budgets. */
+export type Deed = (typeof DEEDS)[number] | 'list';
 
 /** A button of a notification. */
 export interface Action {
@@ -25,6 +27,9 @@ export interface Board {
 const NEWS_MS = 15_000;
 /** Warnings below this part of the limit are news. */
 const WORRY = 0.8;
+/** Of the notices that come at once so many are shown one by one, and the others as one. */
+const MOST = 3;
+const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info'];
 
 export function severityOf({ kind, threshold, state }: Notice): Severity {
   switch (kind) {
@@ -38,6 +43,28 @@ export function severityOf({ kind, threshold, state }: Notice): Severity {
   }
 }
 
+/** The worst first, and of those the highest threshold. */
+function ranked(notices: readonly Notice[]): Notice[] {
+  const rank = (one: Notice): number => SEVERITIES.indexOf(severityOf(one));
+  return [...notices].sort(
+    (one, other) => rank(one) - rank(other) || (other.threshold ?? 1) - (one.threshold ?? 1)
+  );
+}
+
+function restText(rest: readonly Notice[], words: Words): string {
+  return rest.every(({ kind }) => kind === 'extended')
+    ? words._n(
+        '… and one more budget was extended',
+        '… and %1 more budgets were extended',
+        rest.length
+      )
+    : words._n(
+        '… and one more budget has reached a threshold',
+        '… and %1 more budgets have reached a threshold',
+        rest.length
+      );
+}
+
 function label(deed: Deed, words: Words): readonly [label: string, caption: string] {
   switch (deed) {
     case 'dearest':
@@ -48,6 +75,8 @@ function label(deed: Deed, words: Words): readonly [label: string, caption: stri
       return [words.__('Hold'), words.__('At the limit let no cell start until you say so')];
     case 'extend':
       return [words.__('Go on'), words.__('A tenth of the limit more, until the period ends')];
+    case 'list':
+      return [words.__('All budgets'), words.__('See in the panel where each budget stands')];
   }
 }
 
@@ -56,6 +85,8 @@ export class Notices<T> {
   private readonly seen = new Set<string>();
   /** The one notification of each budget. */
   private readonly shown = new Map<string, string>();
+  /** The one of those that were too many, and which budgets they are. */
+  private rest: { id: string; budgets: Set<string> } | null = null;
 
   constructor(
     private readonly board: Board,
@@ -64,27 +95,57 @@ export class Notices<T> {
     private readonly words: Words
   ) {}
 
-  /** Each notice once; of one budget only the newest stays in view. */
+  /** Each notice once; of one budget only the newest stays in view, and of many at once only the worst. */
   hear(notices: readonly Notice[], of: T): void {
     const fresh = notices.filter(({ id }) => !this.seen.has(id));
     fresh.forEach(({ id }) => this.seen.add(id));
     if (this.wanted()) {
       const newest = new Map(fresh.map(one => [one.budget_id, one]));
-      newest.forEach(one => this.show(one, of));
+      newest.forEach((_, budget) => this.dismiss(budget));
+      const worst = ranked([...newest.values()]);
+      worst.slice(0, MOST).forEach(one => this.show(one, of));
+      this.showRest(worst.slice(MOST), of);
+    }
+  }
+
+  /** What was shown of a budget is no longer the newest. */
+  private dismiss(budget: string): void {
+    const before = this.shown.get(budget);
+    if (before !== undefined) {
+      this.board.dismiss(before);
+      this.shown.delete(budget);
+    }
+    if (this.rest?.budgets.delete(budget) && this.rest.budgets.size === 0) {
+      this.dismissRest();
+    }
+  }
+
+  private dismissRest(): void {
+    if (this.rest !== null) {
+      this.board.dismiss(this.rest.id);
+      this.rest = null;
     }
   }
 
   private show(notice: Notice, of: T): void {
     const { budget_id, text, deeds } = notice;
-    const before = this.shown.get(budget_id);
-    if (before !== undefined) {
-      this.board.dismiss(before);
-    }
-    const severity = severityOf(notice);
     const known = deeds.flatMap(deed => DEEDS.filter(one => one === deed));
     const actions = known.map(deed => this.action(deed, budget_id, of));
-    const closes = severity === 'info' ? NEWS_MS : false;
-    this.shown.set(budget_id, this.board.show(text, severity, actions, closes));
+    this.shown.set(budget_id, this.put(text, severityOf(notice), actions));
+  }
+
+  private showRest(rest: readonly Notice[], of: T): void {
+    const [worst] = rest;
+    if (worst !== undefined) {
+      this.dismissRest();
+      const actions = [this.action('list', worst.budget_id, of)];
+      const id = this.put(restText(rest, this.words), severityOf(worst), actions);
+      this.rest = { id, budgets: new Set(rest.map(one => one.budget_id)) };
+    }
+  }
+
+  private put(text: string, severity: Severity, actions: Action[]): string {
+    return this.board.show(text, severity, actions, severity === 'info' ? NEWS_MS : false);
   }
 
   private action(deed: Deed, budget: string, of: T): Action {

@@ -1,7 +1,18 @@
 /** What spent a budget, as the server tells it for the one that is opened: pure. */
-import type { By, ChartItem, Spent } from './budget.js';
+import type { By, ChartItem, Spent, SpentRow } from './budget.js';
 import { reason } from './feed.js';
+import { percent } from './format.js';
 import { fetchChart, fetchSpent, type Get } from './rest.js';
+import type { Words } from './words.js';
+
+/** `3 runs · 14 %`; between cells nothing is run, and the share stands alone. */
+export function runsText({ runs, share }: Pick<SpentRow, 'runs' | 'share'>, words: Words): string {
+  const said = [
+    ...(runs > 0 ? [words._n('%1 run', '%1 runs', runs)] : []),
+    ...(share === null ? [] : [percent(share)])
+  ];
+  return said.join(' · ');
+}
 
 export class SpentView {
   /** The budget that is opened. */

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -227,6 +229,65 @@ def test_raised_from_a_notification_with_the_panel_hidden(opened: Opened, page: 
     delete(page, budget(page, "tiny"))
 
 
+PICTURE = "display(Image(base64.b64decode('{}')))"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+MADE = "import base64, time; from IPython.display import Image; time.sleep({}); print('first\\nprecious'); "
+
+
+def test_a_hold_costs_no_cell_its_output(gpu_lab: tuple[Server, SimulatedNvml], opened: Opened, page: Page) -> None:
+    server, _ = gpu_lab
+    opened("kept", MADE.format(3) + PICTURE.format(PIXEL), "print('next'); 1234", "print('without'); 'ran'", "")
+    for index, words in ((1, "precious"), (2, "1234")):
+        run_cell(page, index)
+        expect(output(page, index)).to_contain_text(words, timeout=SOON)
+    set_budget(page, "0.0003", name="spent")
+    row = budget(page, "spent")
+    row.locator("[data-deed=edit]").click()
+    page.locator("form").get_by_label("Ask").check()
+    page.locator("form [name=limit]").press("Enter")
+    expect(row.locator("[data-deed=extend]")).to_be_visible(timeout=SOON)
+
+    page.keyboard.press("Escape")
+    page.locator(".jp-Notebook .jp-CodeCell").nth(1).locator(".jp-InputPrompt").click()
+    run_all(page)
+    expect(output(page, 1)).to_contain_text("BudgetHold", timeout=SOON)
+    expect(output(page, 1)).to_contain_text("first\nprecious", timeout=SOON)
+    expect(output(page, 1).locator("img")).to_have_count(1)
+    expect(output(page, 2)).to_contain_text("next", timeout=SOON)  # it was cancelled
+    expect(output(page, 2)).not_to_contain_text("BudgetHold")
+    shot(page, "budgets-kept")
+
+    run_cell(page, 2)
+    expect(output(page, 2)).to_contain_text("BudgetHold", timeout=SOON)
+    expect(output(page, 2)).to_contain_text("1234", timeout=SOON)
+    page.keyboard.press("Control+s")
+    held, cancelled = (kept_outputs(server, index) for index in (1, 2))
+    assert [one["output_type"] for one in held] == ["error", "stream", "display_data"]
+    assert held[1]["text"] == ["first\n", "precious\n"]
+    assert held[2]["data"]["image/png"].strip() == PIXEL
+    assert [one["output_type"] for one in cancelled] == ["error", "stream", "execute_result"]
+    run_cell(page, 2)  # within the minute: it goes on, and has its own output alone
+    expect(output(page, 2)).not_to_contain_text("BudgetHold", timeout=SOON)
+    expect(output(page, 2)).to_contain_text("1234", timeout=SOON)
+    delete(page, row)
+
+
+def run_all(page: Page) -> None:
+    page.locator(".lm-MenuBar-itemLabel", has_text=re.compile("^Run$")).click()
+    page.locator(".lm-Menu-itemLabel", has_text=re.compile("^Run All Cells$")).click()
+
+
+def kept_outputs(server: Server, index: int) -> list[dict[str, Any]]:
+    """Those of a cell in the notebook's file, once it has been saved with an error in it."""
+    file = server.work / "kept" / "work.ipynb"
+    for _ in range(100):
+        outputs = json.loads(file.read_text())["cells"][index]["outputs"]
+        if any(one["output_type"] == "error" for one in outputs):
+            return list(outputs)
+        time.sleep(0.1)
+    raise AssertionError("it was not saved")
+
+
 def choose(tab: Locator) -> None:
     """Again if the panel, which has news every few seconds, moved it from under the pressed button."""
     for timeout in (1500, 5000):
@@ -250,6 +311,9 @@ def test_what_spent_it(opened: Opened, page: Page) -> None:
     dearest = spent.locator("button.jp-Costmeter-cell").first
     expect(dearest).to_have_attribute("data-cell-id", "cell-1")
     expect(spent.locator('[data-outcome="error"]').first).to_be_visible()
+    between = spent.locator(".jp-Costmeter-cell", has_text=re.compile("held idle|background"))
+    expect(between.first).to_be_visible()
+    expect(between.locator('[data-name="runs"]').filter(has_text="run")).to_have_count(0)  # nothing is run there
     shot(page, "budgets-spent")
     dearest.click()
     expect(page.locator(".jp-Notebook .jp-Cell.jp-mod-active")).to_contain_text("time.sleep(6)")

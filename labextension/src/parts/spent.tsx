@@ -2,8 +2,8 @@ import React from 'react';
 import { BYS, type By, type Spent as Answer, type SpentRow, type Verdict } from '../budget.js';
 import { amountText, limitOf } from '../budgets.js';
 import type { Charts } from '../charts.js';
-import { DASH, howKnown, percent } from '../format.js';
-import type { SpentView } from '../spent.js';
+import { DASH, howKnown } from '../format.js';
+import { runsText, type SpentView } from '../spent.js';
 import type { Total } from '../total.js';
 import type { Words } from '../words.js';
 import { Chart } from './chart.js';
@@ -166,7 +166,7 @@ function Content(props: {
 }): React.JSX.Element {
   const { row, verdict, code } = props;
   const { words } = useView();
-  const { name, detail, runs, outcome, superseded, share } = row;
+  const { name, detail, outcome, superseded, share } = row;
   return (
     <>
       <span className="jp-Costmeter-line">
@@ -185,8 +185,7 @@ function Content(props: {
         )}
       </span>
       <span className="jp-Costmeter-quiet" data-name="runs">
-        {runs > 0 && words._n('%1 run', '%1 runs', runs)}
-        {share !== null && ` · ${percent(share)}`}
+        {runsText(row, words)}
       </span>
       <Amount verdict={verdict} total={row.amount} />
       <span className="jp-Costmeter-bar" aria-hidden="true">
