@@ -149,3 +149,14 @@ test('when each of the others has been told of, they are not counted any more', 
     ['said n0', 'said n1', 'said n2', 'said m3', 'said m4']
   );
 });
+
+test('what the user has seen to is shown no more, nor its button that would grant it twice', () => {
+  const { notices, shown } = setup();
+  notices.hear([notice('n1', { kind: 'refused', deeds: ['extend'] })], 0);
+  notices.hear([notice('m1', { budget_id: 'b2' })], 0);
+  notices.dismiss('b1'); // Go on, in the panel
+  assert.deepEqual(
+    shown().map(({ text }) => text),
+    ['said m1']
+  );
+});

@@ -135,6 +135,23 @@ test('where somebody else says that it stands, all is asked for again', async ()
   assert.equal(places.placeOf(HERE).name, 'France');
 });
 
+test('other factors than before come of another place: it is asked for at once', async () => {
+  let [placed, there] = [0, golden.unplaced];
+  const { get, asked } = server({ place: () => answer(there) });
+  const places = new Places(
+    get,
+    () => (placed += 1),
+    () => 0
+  );
+  await places.want(HERE, 'world 475');
+  await places.want(HERE, 'world 475');
+  assert.equal(asked.length, 1);
+  there = golden.placed; // %cost where FR, in a cell
+  await places.want(HERE, 'FR 56');
+  assert.equal(places.placeOf(HERE).name, 'France');
+  assert.equal(placed, 1);
+});
+
 test('an answer that was under way when the user spoke is of no worth', async () => {
   let late;
   const { get } = server({

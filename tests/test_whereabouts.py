@@ -103,6 +103,8 @@ def test_a_cell_that_a_budget_kept_from_starting_is_no_failed_run(told: Told, le
     rows = {line.went.name: (line.went.runs, line.went.outcome) for line in found.lines}
     assert rows["not started"] == (1, None)
     assert rows["error"] == (1, "error")
+    _, by_cell = told(budget(per="total"), "cell")
+    assert sum(line.went.runs for line in by_cell.lines) == 5  # it has not run
     assert ledger.summary(ALL).failed == 1
     assert ledger.check() == []
 

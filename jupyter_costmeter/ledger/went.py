@@ -90,7 +90,7 @@ def went(
 def _by_keys(asked: _Asked, by: By) -> dict[Key, _Group]:
     keys = [column.label(f"key_{i}") for i, column in enumerate(_keys(asked, by))]
     groups: dict[Key, _Group] = {}
-    for row in _counted(asked, *keys):
+    for row in _counted(asked, *keys, held=by == "outcome"):
         groups.setdefault(_key(row, keys, by), _Group()).count(row)
     window = (asked.start, asked.end)
     for row, part in spent.within(asked.connection, asked.where, *window, *keys, spent.SESSION):
@@ -127,10 +127,17 @@ def _ending(asked: _Asked) -> sa.ColumnElement[Any]:
     return sa.case(held, bad, again, else_="ok")
 
 
-def _counted(asked: _Asked, *keys: sa.ColumnElement[Any]) -> Sequence[Any]:
-    """How many records each group has, and its newest: in SQLite the other columns are those of the highest."""
+def _counted(asked: _Asked, *keys: sa.ColumnElement[Any], held: bool = False) -> Sequence[Any]:
+    """How many runs each group has, and its newest: in SQLite the other columns are those of the highest.
+
+    Args:
+        asked: the window.
+        keys: what tells the groups apart.
+        held: cells that a budget kept from starting count, too.
+    """
     names = ("id", "label", "outcome", "execution_count", "seq", "cell_id", "notebook")
-    runs = sa.func.count().filter(cell.c.bucket == "cell")  # between cells nothing is run
+    started = sa.or_(cell.c.error_type.is_(None), cell.c.error_type != HOLD)
+    runs = sa.func.count().filter(cell.c.bucket == "cell", sa.true() if held else started)  # between cells, none
     columns = (runs.label("runs"), sa.func.max(cell.c.started_at).label("at"), *(cell.c[n] for n in names))
     query = sa.select(*keys, *columns).where(asked.inside).group_by(*keys).order_by(*keys)
     return asked.connection.execute(query).all()

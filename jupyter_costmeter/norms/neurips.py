@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
 
+from .. import money
 from ..format import quantity
 from ..record import Total
 from ..statement import Experiment, Form, Grid, Item, Spent, Statement
@@ -256,7 +259,19 @@ def _neither(statement: Statement) -> Iterator[tuple[str, ...]]:
     totals = [_unsaid(statement, name) for name in ("gpu_hours", "cpu_hours", "electricity_kwh")]
     if left or any(total.value for total in totals):
         grams = "—" if statement.region_g is not None else amount(_unsaid(statement, "emissions_kg"))
-        yield ("not said whether in the paper", str(left), *map(amount, totals), grams, "—")
+        yield ("not said whether in the paper", str(left), *map(amount, totals), grams, _unbilled(statement))
+
+
+def _unbilled(statement: Statement) -> str:
+    """What is left of each currency's bill beside the others' parts of it; not known where one has no price."""
+    parts = (statement.reported, statement.preliminary, statement.held_idle, statement.background)
+    lines = []
+    for bill in statement.whole.bills:
+        known = [one.amount for part in parts if part for one in part.bills if one.currency == bill.currency]
+        if bill.amount is not None and None not in known:
+            left = bill.amount - sum(filter(None, known), Decimal(0))
+            lines.append(money.text(replace(bill, amount=max(left, Decimal(0)), half_width=None)))
+    return "; ".join(lines) or "—"
 
 
 # Prose

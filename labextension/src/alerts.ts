@@ -79,4 +79,5 @@ export function followNotices(
     );
   const notices = new Notices(BOARD, () => settings.budgetNotifications, doIt, words);
   follower.noticed.connect((_, { meter, notices: heard }) => notices.hear(heard, meter));
+  follower.settled.connect((_, id) => notices.dismiss(id));
 }

@@ -24,13 +24,13 @@ export class BudgetFeed {
   /** A change makes each look that is under way an old one. */
   private life = 0;
 
-  /** @param made - a change of ours is made: who holds to the budgets must know it at once */
+  /** @param made - a change of ours is made to that budget: who holds to it must know at once */
   constructor(
     private readonly get: Get,
     private readonly path: () => string,
     wanted: () => boolean,
     private readonly changed: () => void,
-    private readonly made: () => void = () => undefined,
+    private readonly made: (id: string | null) => void = () => undefined,
     private readonly clock: () => number = () => performance.now()
   ) {
     this.refresher = new Refresher(() => this.fetch(), wanted);
@@ -59,22 +59,22 @@ export class BudgetFeed {
 
   /** Each change answers with all budgets, and throws what the server says against it. */
   put(row: BudgetRow): Promise<void> {
-    return this.change(putBudget(this.get, this.path(), row));
+    return this.change(putBudget(this.get, this.path(), row), row.id ?? null);
   }
 
   remove(id: string): Promise<void> {
-    return this.change(deleteBudget(this.get, this.path(), id));
+    return this.change(deleteBudget(this.get, this.path(), id), id);
   }
 
   extend(id: string): Promise<void> {
-    return this.change(extendBudget(this.get, this.path(), id));
+    return this.change(extendBudget(this.get, this.path(), id), id);
   }
 
-  private async change(answer: Promise<BudgetList>): Promise<void> {
+  private async change(answer: Promise<BudgetList>, id: string | null): Promise<void> {
     const life = (this.life += 1);
     const list = await answer;
     this.settle(life, list, null);
-    this.made();
+    this.made(id);
   }
 
   private async fetch(): Promise<void> {

@@ -26,6 +26,7 @@ interface Following {
   changed: () => void;
   ticked: () => void;
   noticed: (meter: NotebookMeter, notices: readonly Notice[]) => void;
+  settled: (budget: string) => void;
   ended: (meter: NotebookMeter, cells: readonly Cell[]) => void;
   priced: (meter: NotebookMeter, cells: readonly Cell[]) => void;
   heard: (meter: NotebookMeter) => void;
@@ -78,8 +79,14 @@ export class NotebookMeter implements IDisposable {
       () => this.link.introduce(),
       cells => following.priced(this, cells)
     );
-    // the kernel's next cell is held by what has just been set
-    const made = (): void => void (this.model.phase === 'metered' && this.link.introduce());
+    const made = (id: string | null): void => {
+      if (this.model.phase === 'metered') {
+        void this.link.introduce(); // the kernel's next cell is held by what has just been set
+      }
+      if (id !== null) {
+        following.settled(id);
+      }
+    };
     this.budgets = new NotebookBudgets(get, path, this.model, wanted, words, changed, made, ink);
     this.forecast = new CellForecast(get, path, () => wanted() && this.foretells, changed);
     this.tags = new TagDesk(get, path, words, changed, () => this.feed.request());
@@ -203,6 +210,7 @@ export class NotebookMeter implements IDisposable {
       this.introduced = path; // once, or a kernel that insists on its own path would be asked for ever
       void this.link.introduce();
     }
+    this.forecast.request(); // there may be runs in the ledger now that were not when the cell ended
     this.following.changed();
   }
 }
@@ -215,6 +223,8 @@ export class Follower {
   readonly ticked = new Signal<this, void>(this);
   /** Something has happened to a budget, in whichever notebook. */
   readonly noticed = new Signal<this, { meter: NotebookMeter; notices: readonly Notice[] }>(this);
+  /** The user has changed, extended or deleted a budget: what was said of it is done with. */
+  readonly settled = new Signal<this, string>(this);
   /** Cells have ended, in whichever notebook. */
   readonly ended = new Signal<this, { meter: NotebookMeter; cells: readonly Cell[] }>(this);
   /** What cells cost that ended before that could be said. */
@@ -293,7 +303,19 @@ export class Follower {
     const priced = (from: NotebookMeter, cells: readonly Cell[]): void =>
       this.priced.emit({ meter: from, cells });
     const heard = (from: NotebookMeter): void => this.heard.emit(from);
-    const following = { get, words, wanted, changed, ticked, noticed, ended, priced, heard };
+    const settled = (id: string): void => this.settled.emit(id);
+    const following = {
+      get,
+      words,
+      wanted,
+      changed,
+      ticked,
+      noticed,
+      settled,
+      ended,
+      priced,
+      heard
+    };
     const meter = new NotebookMeter(panel, path, following);
     this.meters.set(panel, meter);
     panel.disposed.connect(() => {

@@ -24,7 +24,7 @@ export class NotebookBudgets {
     wanted: () => boolean,
     private readonly words: Words,
     private readonly changed: () => void,
-    made: () => void,
+    made: (id: string | null) => void,
     ink: () => string
   ) {
     this.feed = new BudgetFeed(get, path, wanted, () => this.onAnswer(), made);

@@ -65,12 +65,14 @@ const costsOf = ({ model, feed }: NotebookMeter): Costs | null =>
 function usePlace({ meter, places, ticks }: NotebookTotalsProps): void {
   const { totals } = meter.feed;
   const { host, path } = machineOf(meter);
-  const wanted = ticks && costsOf(meter) !== null;
+  const costs = costsOf(meter);
+  const wanted = ticks && costs !== null;
+  const factors = costs?.applied.map(({ text }) => text).join('\n') ?? '';
   useEffect(() => {
     if (wanted) {
-      void places.want({ host, path });
+      void places.want({ host, path }, factors);
     }
-  }, [wanted, places, host, path, totals]);
+  }, [wanted, places, host, path, totals, factors]);
 }
 
 type PlaceProps = NotebookTotalsProps & Pick<WhereProps, 'opens'>;

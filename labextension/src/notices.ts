@@ -108,8 +108,8 @@ export class Notices<T> {
     }
   }
 
-  /** What was shown of a budget is no longer the newest. */
-  private dismiss(budget: string): void {
+  /** What was shown of a budget is no longer the newest, or the user has seen to it. */
+  dismiss(budget: string): void {
     const before = this.shown.get(budget);
     if (before !== undefined) {
       this.board.dismiss(before);

@@ -24,6 +24,7 @@ export class Places {
   /** Why there are no regions. */
   problem: string | null = null;
   private readonly known = new Map<string, Known>();
+  private readonly factors = new Map<string, string>();
   private life = 0;
   private asking = false;
   private readonly listeners = new Set<() => void>();
@@ -49,11 +50,17 @@ export class Places {
     return this.known.get(keyOf(where))?.problem ?? null;
   }
 
-  /** Somebody looks: ask the server, unless it was asked a moment ago. */
-  async want(where: Where): Promise<void> {
+  /**
+   * Somebody looks: ask the server, unless it was asked a moment ago.
+   *
+   * @param factors - by which figures are derived now: others than before come of another place, or of another file
+   */
+  async want(where: Where, factors = ''): Promise<void> {
     const key = keyOf(where);
     const before = this.known.get(key);
-    if (before !== undefined && this.clock() - before.askedAt < OLD_MS) {
+    const others = (this.factors.get(key) ?? factors) !== factors;
+    this.factors.set(key, factors);
+    if (before !== undefined && !others && this.clock() - before.askedAt < OLD_MS) {
       return;
     }
     this.known.set(key, { place: null, problem: null, ...before, askedAt: this.clock() });

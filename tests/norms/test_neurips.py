@@ -10,7 +10,7 @@ import pytest
 
 from jupyter_costmeter.derived import Bill
 from jupyter_costmeter.norms.neurips import NeurIPS
-from jupyter_costmeter.statement import Form, Grid, Item, Statement
+from jupyter_costmeter.statement import Form, Grid, Item, Spent, Statement
 
 
 def item(form: Form, key: str) -> Item:
@@ -88,6 +88,20 @@ def test_currencies_are_never_added(golden: Statement) -> None:
     bills = (Bill("own", "EUR", Decimal("9.90")), Bill("own", "USD", Decimal("1.20")))
     form = NeurIPS().form(replace(golden, whole=replace(golden.whole, bills=bills)))
     assert table(form, "Compute of the whole project").rows[-2][-1] == "9.90 EUR; 1.20 USD"
+
+
+def test_what_nobody_said_is_in_the_paper_costs_what_is_left_of_each_currency(golden: Statement) -> None:
+    def billed(spent: Spent | None, *amounts: tuple[str, str]) -> Spent:
+        assert spent is not None
+        return replace(spent, bills=tuple(Bill("own", code, Decimal(amount)) for code, amount in amounts))
+
+    whole = billed(golden.whole, ("EUR", "9.90"), ("USD", "1.20"))
+    shown = billed(golden.reported, ("EUR", "4.00"))
+    tried = billed(golden.preliminary, ("EUR", "2.00"), ("USD", "0.20"))
+    held = billed(golden.held_idle, ("EUR", "0.50"))
+    form = NeurIPS().form(replace(golden, whole=whole, reported=shown, preliminary=tried, held_idle=held))
+    (left,) = [r for r in table(form, "Compute of the whole project").rows if r[0] == "not said whether in the paper"]
+    assert left[-1] == "3.40 EUR; 1.00 USD"
 
 
 def test_without_a_gpu_there_are_none_and_no_gpu_memory(no_gpu: Statement) -> None:
