@@ -132,6 +132,6 @@ test('nothing is run between cells: such a row has its share alone', () => {
   const said = (runs, share) => runsText({ runs, share }, ENGLISH);
   assert.deepEqual(
     [said(2, 1), said(1, null), said(0, 0.25), said(0, null)],
-    ['2 runs · 100 %', '1 run', '25 %', '']
+    ['100 % · 2 runs', '1 run', '25 %', '']
   );
 });

@@ -5,11 +5,11 @@ import { percent } from './format.js';
 import { fetchChart, fetchSpent, type Get } from './rest.js';
 import type { Words } from './words.js';
 
-/** `3 runs · 14 %`; between cells nothing is run, and the share stands alone. */
+/** `14 % · 3 runs`, as a narrow panel cuts the end; between cells nothing is run, and the share stands alone. */
 export function runsText({ runs, share }: Pick<SpentRow, 'runs' | 'share'>, words: Words): string {
   const said = [
-    ...(runs > 0 ? [words._n('%1 run', '%1 runs', runs)] : []),
-    ...(share === null ? [] : [percent(share)])
+    ...(share === null ? [] : [percent(share)]),
+    ...(runs > 0 ? [words._n('%1 run', '%1 runs', runs)] : [])
   ];
   return said.join(' · ');
 }
