@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from gpu_idling import idling
+from gpu_idling import idling, together
 from gpu_kernel import LOAD, SESSION, Facts, Kernel, Row, environment, facts_of, figure, median_ms, told
 from gpu_notebooks import REPORTS, search, stopped
 from gpu_watch import Watched, calls
@@ -330,8 +330,9 @@ class Bench:
         self.watched.rows()
         with self.kernel("idling") as kernel:
             rows, facts = idling(kernel, self.watched)
-        self.rows += rows
-        return facts
+        more, stopped = together(self.out / "together")
+        self.rows += [*rows, *more]
+        return {**facts, **stopped}
 
     def notebooks(self) -> Facts:
         """A search with trials, a budget that warns, one that stops; and what is reported of it."""
