@@ -59,7 +59,7 @@ def test_a_driver_that_hangs_for_ten_seconds(
     time.sleep(pause_s / 2)
     if pause_s < 1:
         gpu_kernel.client.get_shell_msg(timeout=10)
-        time.sleep(2.0)
+        time.sleep(3.5)  # what is held idle is read once more as the kernel comes to rest
     sim.hang(ENERGY, 10_000)
     if pause_s > 1:
         gpu_kernel.client.get_shell_msg(timeout=pause_s + 3)
