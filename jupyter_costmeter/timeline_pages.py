@@ -68,7 +68,8 @@ def read(
     with ledger.at_once():
         infos = ledger.sessions(selection)
         window = Window(selection, -inf, inf)
-        running = [(info, record) for info, record in open_records(ledger, window) if info.id != own]
+        told = [(info, record) for info, record in open_records(ledger, window) if info.id != own]
+        running = [one for one in told if one[1].bucket == "cell"]  # a gap that goes on would push the axis on
         now = sorted((record for _, record in running), key=_start)
         found = known(now) if looked is None else None
         if found is None:
