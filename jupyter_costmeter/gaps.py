@@ -79,7 +79,7 @@ class Gaps:
 
     def _merged(self, bucket: Bucket, new: between.Pending) -> Iterator[Ended]:
         earlier = self._pending.pop(bucket, None)
-        both = earlier.and_then(new.usage) if earlier else None
+        both = earlier.and_then(new.usage) if earlier and new.seq != self._noted else None
         if earlier and both is None:
             yield bucket, earlier
         pending = both or new

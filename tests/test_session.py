@@ -110,7 +110,7 @@ def session_on(machine: Machine, folder: Path) -> tuple[Session, Kept]:
 seconds = st.floats(0.001, 20.0)
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["open", "close", "wait", "work", "settle", "tick", "flush", "rest"]),
+        st.sampled_from(["open", "close", "wait", "work", "settle", "tick", "flush", "rest", "ask"]),
         seconds,
         st.sampled_from([60.0, 300.0]),
         st.floats(0, 2),
@@ -134,6 +134,9 @@ def play(session: Session, machine: Machine, schedule: list[tuple[str, float, fl
         elif action == "rest" and not opened:
             session.settle()
             session.idling.end()
+            session.idling.note()
+        elif action == "ask" and not opened:  # the panel asks, before the kernel has come to rest
+            session.settle()
             session.idling.note()
         elif action in looks:
             looks[action]()
@@ -172,6 +175,21 @@ def test_the_buckets_sum_to_the_counters_own_difference(
     assert len({r.id for r in kept.records}) == len(kept.records)
     held = {r.id for r in kept.noted if r.bucket == "held_idle"}
     assert held <= {r.id for r in kept.records}  # what was told before it had ended is told by a record
+
+
+def test_a_gap_that_was_told_is_no_part_of_one_before_it(tmp_path: Path) -> None:
+    """The panel asked while a short gap still waited: put together, what was told would be told for ever."""
+    machine = Machine(0.0)
+    session, kept = session_on(machine, tmp_path)
+    cell, rest = (
+        [("open", 1.0, 60.0, 0.0), ("work", 1.0, 300.0, 0.0), ("close", 9.0, 60.0, 0.0)],
+        ("wait", 2.0, 60.0, 0.0),
+    )
+    settle, ask = ("settle", 1.0, 60.0, 0.0), ("ask", 1.0, 60.0, 0.0)
+    play(session, machine, [*cell, settle, rest, *cell, settle, rest, ask, *cell, settle])
+    noted = {r.id for r in kept.noted if r.bucket == "held_idle"}
+    assert noted
+    assert noted <= {r.id for r in kept.records}
 
 
 @pytest.fixture
