@@ -113,7 +113,6 @@ class Meter:
         known = len(self.reader.sensors)
         self._prepare(self._sensors)
         first = self.reader.sample()
-        self.reader.arrive()
         self._before = first.readings
         if len(self.reader.sensors) > known:
             self.counters.note(first, len(self.windows))  # those that are open now are not known to it

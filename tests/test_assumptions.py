@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
@@ -17,7 +16,7 @@ from declared import NOW, of, region
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_costmeter import assumptions, tables, toml_files
+from jupyter_costmeter import assumptions, toml_files
 from jupyter_costmeter.assumptions import TABLES, Assumptions, load
 from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.toml_files import NAME
@@ -101,17 +100,6 @@ def test_each_mistake_is_named_with_file_and_line_and_the_rest_is_used(own: Path
 )
 def test_a_key_that_is_called_like_a_table_is_none(own: Path, text: str, line: int) -> None:
     assert f"{own}:{line}: " in " ".join(of(own, text).problems)
-
-
-@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "large.toml"])
-def test_what_is_included_and_never_ends_is_named_and_not_read(own: Path, home: Path, name: str) -> None:
-    os.mkfifo(home / "pipe")
-    with (home / "large.toml").open("wb") as file:
-        file.truncate(tables.LARGEST + 1)
-    path = home / name
-    found = of(own, f'include = ["{path}"]\n[[where]]\nregion = "FR"\n')
-    assert region(found) == "FR"
-    assert any(str(path) in problem and "no file" in problem for problem in found.problems)
 
 
 def test_a_file_that_is_nested_too_deep_is_named(own: Path) -> None:

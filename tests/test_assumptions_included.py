@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from declared import of, region
 
+from jupyter_costmeter import tables
 from jupyter_costmeter.assumptions import of_file
 from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.errors import UsageError
@@ -64,3 +66,14 @@ def test_one_file_by_itself(home: Path) -> None:
         of_file(path)
     path.write_text('[[where]]\nregion = "FR"\n')
     assert region(of_file(path)) == "FR"
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "large.toml"])
+def test_what_is_included_and_never_ends_is_named_and_not_read(own: Path, home: Path, name: str) -> None:
+    os.mkfifo(home / "pipe")
+    with (home / "large.toml").open("wb") as file:
+        file.truncate(tables.LARGEST + 1)
+    path = home / name
+    found = of(own, f'include = ["{path}"]\n[[where]]\nregion = "FR"\n')
+    assert region(found) == "FR"
+    assert any(str(path) in problem and "no file" in problem for problem in found.problems)

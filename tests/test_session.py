@@ -186,7 +186,7 @@ def test_a_gap_that_was_told_is_no_part_of_one_before_it(tmp_path: Path) -> None
         ("wait", 2.0, 60.0, 0.0),
     )
     settle, ask = ("settle", 1.0, 60.0, 0.0), ("ask", 1.0, 60.0, 0.0)
-    play(session, machine, [*cell, settle, rest, *cell, settle, rest, ask, *cell, settle])
+    play(session, machine, [*3 * [*cell, settle, rest], *cell, settle, rest, ask, *cell, settle])
     noted = {r.id for r in kept.noted if r.bucket == "held_idle"}
     assert noted
     assert noted <= {r.id for r in kept.records}
