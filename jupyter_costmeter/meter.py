@@ -164,11 +164,11 @@ class Meter:
         self.counters.note(self.sample(), -len(self.windows))
         self.windows.clear()
 
-    def open_window(self) -> Window:
-        """Start metering a span. Costs the sensors' reads; raises nothing of theirs."""
+    def open_window(self, sample: Sample | None = None) -> Window:
+        """Start metering a span, at a sample just taken or one of now; raises nothing of the sensors."""
         if self._moving or self._unsettled or self.windows:
             self.take(quick=True)
-        sample = self.sample()
+        sample = sample or self.sample()
         if self.counters.found:
             self.counters.note(sample, 1)
         window = Window(sample, self.uses, time.time(), self._late_now)

@@ -69,4 +69,4 @@ def open_ledger(path: Path, busy_s: float | None = None) -> Ledger:
     """
     from .store import Ledger
 
-    return Ledger(path) if busy_s is None else Ledger(path, busy_s)
+    return Ledger(path, busy_s)

@@ -46,18 +46,20 @@ class Corrupt(LedgerError):
         super().__init__(f"{path} was corrupt: it was moved aside {to}, and a new ledger was begun")
 
 
-def engine(path: Path, still: bool = False, busy_s: float = BUSY_S) -> sa.Engine:
+def engine(path: Path, still: bool = False, busy_s: float | None = None) -> sa.Engine:
     """WAL, so readers never wait for writers; durable with each commit; one writer at a time, in turn.
 
     Args:
         path: of the file, which need not exist.
         still: it is ``is_still``, and read as it lies there; a connection lasts for one use.
-        busy_s: seconds that a writer waits for the others.
+        busy_s: seconds that a writer waits for the others; ``BUSY_S`` unless said.
     """
     uri = {"immutable": "1", "uri": "true"} if still else {}
     name = f"file:{quote(str(path))}" if still else str(path)
     url = sa.URL.create("sqlite", database=name, query=uri)  # a path may hold ?, # and %
-    made = sa.create_engine(url, connect_args={"timeout": busy_s}, poolclass=sa.NullPool if still else None)
+    made = sa.create_engine(
+        url, connect_args={"timeout": BUSY_S if busy_s is None else busy_s}, poolclass=sa.NullPool if still else None
+    )
     sa.event.listen(made, "connect", _set_up)
     sa.event.listen(made, "begin", _begin)
     return made

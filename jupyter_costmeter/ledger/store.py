@@ -52,7 +52,7 @@ class Ledger(Asked, Joined, Outbox):
         LedgerTooNew: it was written by a later version.
     """
 
-    def __init__(self, path: Path, busy_s: float = file.BUSY_S) -> None:
+    def __init__(self, path: Path, busy_s: float | None = None) -> None:
         self.path = path
         self._busy_s = busy_s  # that it waits for another process that writes
         self.moved: str | None = None  # where a corrupt file was put aside

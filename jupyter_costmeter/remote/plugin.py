@@ -42,14 +42,12 @@ def machine() -> str:
         return f"{socket.gethostname()}.{uuid.getnode()}"
 
 
-def is_inside(where: str, pid: int) -> bool:
-    """Whether this process is that one, or a descendant of it: then its windows meter us already."""
-    if where != machine():
-        return False
-    try:
-        return pid in {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    except psutil.Error:
-        return pid == os.getpid()
+def kin() -> frozenset[str]:
+    """This process and its ancestors, each as ``MACHINE|PID``: the windows of a kernel among them meter us already."""
+    here, pids = machine(), {os.getpid()}
+    with suppress(psutil.Error):
+        pids |= {parent.pid for parent in psutil.Process().parents()}
+    return frozenset(f"{here}|{pid}" for pid in pids)
 
 
 class Work:
@@ -70,7 +68,7 @@ class TaskMeter(WorkerPlugin):  # type: ignore[misc]  # of no known type
         self.running: dict[Any, tuple[str | None, float]] = {}
         self.work: dict[str | None, Work] = {}
         self.ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.inside: dict[str, bool] = {}
+        self.kin = kin()  # once: a busy worker's loop waits 10 ms for each file that it reads
         self.told: set[str] = set()
         self.peaks: dict[tuple[str, str], float] = {}
         self.meter: Any = None
@@ -84,7 +82,7 @@ class TaskMeter(WorkerPlugin):  # type: ignore[misc]  # of no known type
 
     async def teardown(self, worker: Any) -> None:
         """The worker leaves: as no heartbeat follows, what it did last is told as an event."""
-        self._cut()
+        self._cut(perf_counter())
         done = asyncio.Event()
         self.ended.put(lambda: self.loop.call_soon_threadsafe(done.set))
         self.ended.put(None)
@@ -131,42 +129,41 @@ class TaskMeter(WorkerPlugin):  # type: ignore[misc]  # of no known type
 
     # Pieces
 
-    def _open(self, now: float) -> None:
-        self.since, self.piece = now, (self.meter.begin() if self.meter else None, self.why)
+    def _open(self, now: float, edge: Any = None) -> None:
+        self.since, self.piece = now, (self.meter.begin(edge) if self.meter else None, self.why)
         self.timer = self.loop.call_later(PIECE_S, self._renew)
 
     def _check(self) -> None:
         self.checking = False
         if not self.running:
-            self._cut()
+            self._cut(perf_counter())
 
     def _renew(self) -> None:
-        self._cut()
-        if self.running:
-            self._open(perf_counter())
-
-    def _cut(self) -> None:
-        """The piece ends here; whose it was is known now."""
-        if self.piece is None:
-            return
-        self.timer.cancel()
+        """The next piece begins where this one ends, at one reading: what is between two is nobody's."""
         now = perf_counter()
+        edge = self._cut(now)
+        if self.running:
+            self._open(now, edge)
+
+    def _cut(self, now: float) -> Any:
+        """The piece ends here; whose it was is known now. Returns its last reading."""
+        if self.piece is None:
+            return None
+        self.timer.cancel()
         for cell, began in self.running.values():
             self.work.setdefault(cell, Work()).seconds += now - max(began, self.since)
         (window, why), work = self.piece, self.work
         self.piece, self.work = None, {}
-        if window is not None:
-            self.meter.end(window)
+        edge = None if window is None else self.meter.end(window)
         ours = {mark: one for mark, one in work.items() if mark is not None and self._count(mark, one)}
         if ours:
             self.ended.put((window, why, {mark: one.seconds for mark, one in work.items()}, list(ours)))
+        return edge
 
     def _count(self, mark: str, work: Work) -> bool:
         """Tell what can be told at once; whether figures follow."""
-        cell, where, pid = mark.split("|")
-        if mark not in self.inside:
-            self.inside[mark] = is_inside(where, int(pid))
-        if self.inside[mark]:
+        cell, _, where = mark.partition("|")
+        if where in self.kin:
             self._add(cell, "inside", "", work.done + work.failed)
             return False
         for name, value in {"task_s": work.seconds, "done": work.done, "failed": work.failed, "pieces": 1}.items():

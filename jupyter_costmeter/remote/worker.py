@@ -11,6 +11,7 @@ from .. import accounting, config, place
 from ..meter import Meter, Window
 from ..overhead import Overhead
 from ..parts import built_in
+from ..reading import Sample
 from ..record import HIGHEST, SUMMED, UNCOUNTED, Figure, Provenance, Usage
 from .dividing import divided
 
@@ -34,13 +35,14 @@ class WorkerMeter:
         self._meter = Meter(parts, gpu_share=self.settings.gpu_share, wait=True)
         self._meter.observe()
 
-    def begin(self) -> Window:
-        """A piece begins: one reading, on the worker's event loop."""
-        return self._meter.open_window()
+    def begin(self, edge: Sample | None = None) -> Window:
+        """A piece begins: one reading on the worker's event loop, or the last one of the piece before it."""
+        return self._meter.open_window(edge)
 
-    def end(self, window: Window) -> None:
+    def end(self, window: Window) -> Sample | None:
         """It ends: another one."""
         self._meter.close_window(window)
+        return window.end
 
     # Off the event loop
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from browsing import Server, dark, narrow, notebook, run_cell, serve, settled, shot, show_panel, visit, widen
 from nvml.sim import SimulatedNvml, build
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -228,6 +228,24 @@ def test_a_refused_region_cannot_be_chosen(fresh: Server, page: Page) -> None:
     option.click(force=True)
     expect(page.get_by_role("button", name="Use it")).to_be_disabled()
     expect(field).to_have_value("central afr")
+
+
+def test_enter_before_the_regions_are_there_is_not_lost(fresh: Server, page: Page) -> None:
+    slow: list[Route] = []
+    page.route("**/jupyter_costmeter/api/regions**", lambda route: slow.append(route))
+    opened(fresh, page, "early", "1")
+    field = page.get_by_role("combobox", name="Region")
+    field.click(timeout=10_000)
+    page.keyboard.type("aws us-east-1")
+    page.keyboard.press("Enter")
+    options = page.locator(".jp-Costmeter-combobox [role=option]")
+    expect(options).to_have_text("Being read…")
+    expect(page.get_by_role("radio", name="a cloud")).not_to_be_checked()
+    for route in slow:
+        route.continue_()
+    expect(field).to_have_value(re.compile("Virginia"), timeout=10_000)
+    expect(options).to_have_count(0)
+    expect(page.get_by_role("radio", name="a cloud")).to_be_checked()
 
 
 def test_what_if(fresh: Server, page: Page) -> None:

@@ -103,6 +103,34 @@ function useText(chosen: Region | null) {
   return { text: typed ?? chosen?.name ?? '', typed: typed ?? '', setTyped };
 }
 
+type Typed = ReturnType<typeof useText>;
+
+/** What is typed and taken; Enter that comes before the regions means the best of them. */
+function useTaking({ regions, choose }: RegionBoxProps, list: List, words: Typed) {
+  const { typed, setTyped } = words;
+  const [early, setEarly] = useState(false);
+  const take = (region: Region | undefined): void => {
+    setEarly(region === undefined && regions === null && typed !== '');
+    if (region !== undefined && canChoose(region)) {
+      choose(region);
+      setTyped(null);
+      list.close();
+    }
+  };
+  useEffect(() => {
+    if (early && regions !== null) {
+      take(searchRegions(regions, typed)[0]);
+    }
+  });
+  const type = (value: string): void => {
+    setEarly(false);
+    setTyped(value);
+    list.show(0);
+    choose(null);
+  };
+  return { take, type };
+}
+
 /** The options, below the field. */
 function Options(props: {
   id: string;
@@ -136,23 +164,12 @@ function Options(props: {
 
 /** A field that searches the regions: the editable combobox with a list of WAI-ARIA's practices. */
 export function RegionBox(props: RegionBoxProps): React.JSX.Element {
-  const { label, regions, chosen, choose, focused } = props;
+  const { label, regions, chosen, focused } = props;
   const { words } = useView();
   const id = useId();
-  const { text, typed, setTyped } = useText(chosen);
-  const list = useList(regions, typed);
-  const take = (region: Region | undefined): void => {
-    if (region !== undefined && canChoose(region)) {
-      choose(region);
-      setTyped(null);
-      list.close();
-    }
-  };
-  const type = (value: string): void => {
-    setTyped(value);
-    list.show(0);
-    choose(null);
-  };
+  const typing = useText(chosen);
+  const list = useList(regions, typing.typed);
+  const { take, type } = useTaking(props, list, typing);
   const onKey = (event: React.KeyboardEvent): void => {
     if (press(event.key, list, take)) {
       event.preventDefault();
@@ -172,7 +189,7 @@ export function RegionBox(props: RegionBoxProps): React.JSX.Element {
         spellCheck={false}
         autoFocus={focused}
         placeholder={words.__('country, state or cloud region')}
-        value={text}
+        value={typing.text}
         onChange={event => type(event.target.value)}
         onBlur={list.close}
         onKeyDown={onKey}

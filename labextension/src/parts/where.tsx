@@ -93,7 +93,7 @@ function useSaying({ places, machine, place, done }: PlaceFormProps) {
   };
   const choose = (found: Region | null): void => {
     setRegion(found);
-    if (found?.id.startsWith('gcp/')) {
+    if (found?.id.includes('/')) {
       setKind('cloud');
     }
   };
