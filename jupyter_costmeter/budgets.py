@@ -199,7 +199,7 @@ def _currency(row: Row, measure: Measure, place: Place) -> str | None:
         return None
     code = said or place.currency
     if not code:
-        raise UsageError('amount wants a currency: currency = "EUR"')
+        raise UsageError("an amount of money wants its currency, too: EUR, USD or another ISO code")
     return currencies.known(code)
 
 

@@ -18,7 +18,7 @@ from . import accounting, amounts
 from .budget import Budget, Verdict
 from .budget_pages import amount_said, per_said, title
 from .forecasts import Basis, Forecast, Leaves
-from .format import percent, quantity
+from .format import mark, percent, quantity
 from .ledger import open_ledger
 from .record import CellRecord, SessionInfo, Total, Usage
 from .uses import WANTED, Using
@@ -86,11 +86,13 @@ def of_runs(
     energies = [_figure("energy_j", record) for _, record in chosen]
     wall, energy = _mean([_figure("wall_s", record) for _, record in chosen]), _mean(energies)
     left = tuple(
-        leaves(v, _mean([amount_of(v.budget, *run) for run in chosen]), v.spent.value) for v in verdicts if v.counts
+        leaves(v, _coming(_mean([amount_of(v.budget, *run) for run in chosen])), v.spent.value)
+        for v in verdicts
+        if v.counts
     )
     device = _device(*chosen[0])
     said = f"{_took(len(chosen), basis, energy, wall)} on {device}{elsewhere}{_left_out(energies)}"
-    return Forecast("history", len(chosen), basis, device, wall, energy, left, _with(said, left))
+    return Forecast("history", len(chosen), basis, device, _coming(wall), _coming(energy), left, _with(said, left))
 
 
 def _on_device(runs: Sequence[Run], here: SessionInfo | None) -> tuple[list[Run], str]:
@@ -136,13 +138,18 @@ def _mean(totals: Sequence[Total]) -> Total:
     return replace(
         totals[0],
         value=fmean(known) if known else None,
-        method="modelled" if known else None,
+        method=accounting.weakest(*(total.method for total in counted)) if known else None,
         measured_share=None,
         missing=sum(1 for total in totals if total.missing),
         uncertainty=stdev(known) if len(known) > 1 else None,
         sources=("its last runs",),
         reasons=tuple(dict.fromkeys(reason for total in totals for reason in total.reasons)),
     )
+
+
+def _coming(total: Total) -> Total:
+    """What was, as what will be: modelled at best."""
+    return replace(total, method=None if total.value is None else accounting.weakest("modelled", total.method))
 
 
 def _counted(totals: Sequence[Total]) -> Sequence[Total]:
@@ -163,16 +170,12 @@ def _took(count: int, basis: Basis, energy: Total, wall: Total) -> str:
 
 
 def spread(total: Total) -> str:
-    """``≥ 41 ± 4 kJ``: to the digits of the spread's first; without one, as any figure."""
+    """``≥ ~41 ± 4 kJ``: to the digits of the spread's first; without one, as any figure."""
     value, width = total.value, total.uncertainty
     shown = quantity(value, total.unit)
     if value is None:
         return shown
-    return f"{_bound(total)}{_within(value, width, shown, total.unit) if value and width else shown}"
-
-
-def _bound(total: Total) -> str:
-    return "≥ " if total.incomplete else ""
+    return f"{mark(total)}{_within(value, width, shown, total.unit) if value and width else shown}"
 
 
 def _within(value: float, width: float, shown: str, unit_name: str) -> str:
@@ -275,9 +278,7 @@ def _whole(now: Total, before: Total, since: float) -> Total:
     if value is not None:
         start = min(before.value or 0.0, value)
         value = start + (value - start) / since
-    return replace(
-        now, value=value, method=None if value is None else "modelled", measured_share=None, uncertainty=None
-    )
+    return _coming(replace(now, value=value, measured_share=None, uncertainty=None))
 
 
 def _will_cost(done: float, energy: Total, wall: Total, verdicts: Sequence[Verdict], left: Sequence[Leaves]) -> str:
@@ -286,10 +287,10 @@ def _will_cost(done: float, energy: Total, wall: Total, verdicts: Sequence[Verdi
     first = max(known, key=lambda one: one.share_after or 0.0, default=None)
     if first is None or first.amount.value is None:
         costs = f"{spread(energy)}, " if energy.value is not None else ""
-        return f"{percent(done)} done; will take {costs}{quantity(wall.value, 's')} in all"
+        return f"{percent(done)} done; will take {costs}{spread(wall)} in all"
     verdict = next(v for v in verdicts if v.budget.id == first.id)
     there = amount_said(verdict.left or 0.0, verdict.budget)
-    costs = f"{_bound(first.amount)}{amount_said(first.amount.value, verdict.budget)}"
+    costs = f"{mark(first.amount)}{amount_said(first.amount.value, verdict.budget)}"
     over = f"; {first.text}" if (first.share_after or 0.0) > 1.0 else ""
     return f"{percent(done)} done; will cost {costs} in all; now {there} of {_which(verdict.budget)} are left{over}"
 

@@ -71,10 +71,14 @@ class File:
         return self._checked("".join(lines), [row if i == index else one for i, one in enumerate(self.rows)])
 
     def without(self, gone: Collection[int]) -> str:
-        """The text without some rows."""
+        """The text without some rows, and of the empty lines around each without one."""
         lines = _lines(self.text)
         for i in sorted(gone, reverse=True):
-            del lines[slice(*self.spans[i])]
+            start, end = self.spans[i]
+            before, after = lines[:start], lines[end:]
+            if before and not before[-1].strip() and not (after and after[0].strip()):
+                before.pop()
+            lines = before + after
         return self._checked("".join(lines), [row for i, row in enumerate(self.rows) if i not in gone])
 
     def _checked(self, found: str, rows: Sequence[Row]) -> str:

@@ -132,7 +132,7 @@ def test_where_no_project_is_known_it_is_all_of_the_users(own: Path) -> None:
     [
         ({"kwh": -1}, "kwh = -1: it wants a number from 0 on"),
         ({"kwh": 1, "scope": "projct"}, "scope: there is no 'projct'; did you mean 'project'?"),
-        ({"amount": 1}, 'amount wants a currency: currency = "EUR"'),
+        ({"amount": 1}, "an amount of money wants its currency, too: EUR, USD or another ISO code"),
     ],
 )
 def test_a_mistake_in_what_is_said_writes_nothing_and_blames_no_file(

@@ -137,7 +137,7 @@ def test_measures(row: str, measure: str, limit: float, currency: str | None, ow
         ("kwh = 1\nwarn = [0.8, 0.5]", "warn = [0.8, 0.5]: it wants ascending parts"),
         ("kwh = 1\nwarn = [50]", "warn = [50]: it wants ascending parts"),
         ("kwh = 1\npaused = 1", "paused = 1: it wants true or false"),
-        ("amount = 5", 'amount wants a currency: currency = "EUR"'),
+        ("amount = 5", "an amount of money wants its currency, too: EUR, USD or another ISO code"),
         ('amount = 5\ncurrency = "EURO"', "currency = 'EURO': it wants a code of ISO 4217, did you mean 'EUR'?"),
         ('kwh = 5\ncurrency = "EUR"', "currency is of an amount"),
         ('kwh = 1\nscope = "notebook"', 'which notebook? notebook = "PATH" says it'),

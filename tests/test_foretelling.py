@@ -75,6 +75,19 @@ def test_one_run_has_no_spread_and_none_is_no_forecast() -> None:
     assert told([]) == "nothing"
 
 
+def test_what_runs_took_that_was_assumed_is_told_so_and_what_comes_is_modelled_at_best() -> None:
+    info, seen = run(41e3)
+    thought = [replace(f, provenance=replace(f.provenance, method="assumed")) for f in seen.usage.figures]
+    guessed = (info, replace(seen, usage=replace(seen.usage, figures=tuple(thought))))
+    assert told([guessed]) == "The last run took ~41.0 kJ on NVIDIA A100."
+    methods = [
+        one.energy_j.method
+        for runs in ([run(41e3)], [guessed])
+        if (one := of_runs(runs, "now", HERE, [], hours_of)) and one.energy_j
+    ]
+    assert methods == ["modelled", "assumed"]
+
+
 def test_runs_that_did_not_end_well_do_not_count() -> None:
     bad = [run(1.0, outcome=outcome) for outcome in ("error", "interrupted", "killed")]
     assert told([*bad, run(41e3)]) == "The last run took 41.0 kJ on NVIDIA A100."
@@ -159,7 +172,8 @@ def test_it_scales_and_does_not_depend_on_the_order(joules: list[float], factor:
     ],
 )
 def test_a_spread_is_told_to_its_first_digit(value: float, width: float | None, text: str) -> None:
-    assert spread(Total("energy_j", "J", value, "modelled", None, 0, width)) == text
+    assert spread(Total("energy_j", "J", value, "measured", None, 0, width)) == text
+    assert spread(Total("energy_j", "J", value, "assumed", None, 0, width)) == f"~{text}"
 
 
 # While it runs
@@ -180,7 +194,7 @@ def test_the_whole_is_what_came_before_and_what_came_since_over_its_part() -> No
     (left,) = found.budgets
     assert left.amount.value == pytest.approx(1 + 1 / 0.34)
     assert left.share_after == pytest.approx((17.6 - 2.0 + 1 + 1 / 0.34) / 20)
-    assert found.text == "34 % done; will cost 3.94 GPU-h in all; now 2.4 GPU-h of quota are left"
+    assert found.text == "34 % done; will cost ~3.94 GPU-h in all; now 2.4 GPU-h of quota are left"
 
 
 def test_a_loop_that_has_just_begun_says_nothing_yet() -> None:
@@ -195,7 +209,7 @@ def test_without_a_budget_the_joules_and_the_time_are_told() -> None:
     _, record = running(20e3, 0.5)
     found = of_progress(0.5, 0.5, record, Usage(0.0), HERE, [], hours_of)
     assert found is not None
-    assert found.text == "50 % done; will take 40.0 kJ, 1 h 00 min in all"
+    assert found.text == "50 % done; will take ~40.0 kJ, ~1 h 00 min in all"
 
 
 @given(st.floats(0.02, 0.99), st.floats(0.1, 100.0), st.floats(0.0, 1.0))

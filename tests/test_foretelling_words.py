@@ -178,7 +178,7 @@ def test_what_is_left_and_what_is_taken_make_up_the_limit(hours: float, spent: f
     ],
 )
 def test_a_spread_has_the_digits_that_it_leaves(value: float | None, width: float | None, unit: str, text: str) -> None:
-    assert spread(Total("x", unit, value, "modelled", None, 0, width)) == text
+    assert spread(Total("x", unit, value, "measured", None, 0, width)) == text
 
 
 # By how far it is
@@ -201,7 +201,7 @@ def progressed(done: float, now: float, before: float, *verdicts: Verdict, since
 def test_it_says_when_it_will_not_fit() -> None:
     found = progressed(0.34, 1.7, 0.0, verdict(spent=7.6, name="quota"))
     assert found.text == (
-        "34 % done; will cost 5 GPU-h in all; now 2.4 GPU-h of quota are left; this one would overspend quota by"
+        "34 % done; will cost ~5 GPU-h in all; now 2.4 GPU-h of quota are left; this one would overspend quota by"
         " 0.9 GPU-h"
     )
 

@@ -56,11 +56,13 @@ def test_a_value_of_any_kind_is_changed_where_it_stands(key: str, value: Any, be
 def test_rows_of_other_names_are_not_touched() -> None:
     file = File.of(TEXT, "where")
     assert file.with_changed(0, {"region": "SE"}) == TEXT.replace("FR", "SE")
-    assert File.of(TEXT, "budget").without({0, 1}) == '[[where]]\nregion = "FR"\n\n\n\n[currency]\ncode = "EUR"\n'
+    assert File.of(TEXT, "budget").without({0, 1}) == '[[where]]\nregion = "FR"\n\n[currency]\ncode = "EUR"\n'
 
 
 def test_a_row_that_is_added_is_below_all_else() -> None:
-    assert File.of(TEXT, "budget").with_row({"kg": 3}) == f"{TEXT}\n[[budget]]\nkg = 3\n"
+    more = File.of(TEXT, "budget").with_row({"kg": 3})
+    assert more == f"{TEXT}\n[[budget]]\nkg = 3\n"
+    assert File.of(more, "budget").without({2}) == TEXT
 
 
 @pytest.mark.parametrize("text", ["budget = [{kwh = 1}]\n", "[budget]\nkwh = 1\n", "[[budget.x]]\n"])
