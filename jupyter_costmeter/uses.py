@@ -6,9 +6,11 @@ figures are spread evenly over its time, since nothing is known of their course.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
+from functools import lru_cache
 from math import fsum, inf
 from typing import Literal
 
@@ -32,7 +34,8 @@ class Use:
     """What one session used, in one hour or in all of them.
 
     ``at`` (seconds since 1970) is that hour's beginning, or the session's: the factors of then are taken. ``gpu_s`` are
-    the reserved GPU-seconds by model, ``gpu`` the model of all GPUs that the session held, if it is one.
+    the reserved GPU-seconds by model, ``gpu`` the model of all the machine's GPUs, if it is one, held or not: so what
+    is priced by it does not depend on what else is in the sum.
     ``memory_byte_s`` are bytes times seconds, each record's peak over its time, ``None`` where it was not read.
     ``work`` are busy GPU-seconds and FLOPs, if they were asked for.
     """
@@ -130,8 +133,8 @@ class Sum:
         names = info.device_names if held else {}
         return {names.get(device, device) for device in held}
 
-    def use(self, info: SessionInfo, models: set[str], hour: int | None = None) -> Use:
-        """What a session that held GPUs of these models used, in that hour or in all."""
+    def use(self, info: SessionInfo, hour: int | None = None) -> Use:
+        """What a session used, in that hour or in all."""
         names = info.device_names if self._parts.keys() - {""} else {}  # it is read from JSON
         by_device = [(device, part) for device, parts in self._parts.items() for part in parts.values()]
         return Use(
@@ -142,9 +145,16 @@ class Sum:
             tuple((names.get(device, device), part) for device, part in by_device if part.name == "gpu_reserved_s"),
             tuple(part for _, part in by_device if part.name == "cpu_s"),
             _one([part for _, part in by_device if part.name == MEMORY]),
-            next(iter(models)) if len(models) == 1 else "",
+            _gpu(info.environment.get("devices", "{}")),
             tuple(part for _, part in by_device if part.name in WORK),
         )
+
+
+@lru_cache
+def _gpu(devices: str) -> str:
+    """The model of a machine's GPUs (models by device, in JSON), if all are of one."""
+    models = {str(model) for model in json.loads(devices).values()}
+    return models.pop() if len(models) == 1 else ""
 
 
 def _one(parts: list[Part]) -> Part | None:
@@ -207,10 +217,9 @@ class Using:
 
     def uses(self, info: SessionInfo, hourly: bool = False) -> list[Use]:
         """All that was added so far."""
-        models = self.models(info)
         if not hourly:
-            return [self._whole.use(info, models)]
-        return [found.use(info, models, hour) for hour, found in sorted(self._hours.items())]
+            return [self._whole.use(info)]
+        return [found.use(info, hour) for hour, found in sorted(self._hours.items())]
 
 
 def place_of(figure: Figure) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from decimal import Decimal
 from math import fsum
 
 import pytest
@@ -36,6 +37,7 @@ from jupyter_costmeter.conditions import Book
 from jupyter_costmeter.costing import costs_of
 from jupyter_costmeter.derived import Costs
 from jupyter_costmeter.record import CellRecord, Figure, SessionInfo
+from jupyter_costmeter.tariffs import tariff_of
 
 DERIVED = ("electricity_wh", "emissions_g")
 #: Host, number of the session, record.
@@ -110,7 +112,8 @@ def alone(assumed: Assumptions, found: list[Ran]) -> Costs:
 
 
 def known(host: str) -> SessionInfo:
-    return session(host, gpus={"G0": A100, "G1": H100})
+    """One has GPUs of one model, the others of two."""
+    return session(host, gpus={"G0": A100, "G1": A100 if host == "one" else H100})
 
 
 def same(one: Costs, other: Costs, labels: bool = True) -> None:
@@ -133,6 +136,24 @@ def test_totals_do_not_depend_on_order_and_grouping(orders: tuple[list[Ran], lis
     same(alone(PLACED, found), alone(PLACED, other))
     same(alone(PLACED, found), grouped(PLACED, found))
     same(grouped(PLACED, found), grouped(PLACED, other))
+
+
+@given(st.lists(runs, max_size=8).flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))
+def test_bills_do_not_either(orders: tuple[list[Ran], list[Ran]]) -> None:
+    """Also where what a machine's GPU is called decides on the price of the rest, and some cells held none."""
+    found, other = orders
+    of_gpu = {"match": {"gpu": "*A100*"}, "gpu_hour": 1.5, "kwh": 0.5}
+    tariffs = tuple(tariff_of(row, "f.toml:1", "EUR") for row in (of_gpu, {"match": {"host": "t*"}, "kwh": 0.2}))
+    priced = replace(PLACED, tariffs=tariffs)
+    told = [
+        [(b.amount, b.missing, b.reasons) for b in costs.bills]
+        for costs in (alone(priced, found), grouped(priced, other))
+    ]
+    for one, both in zip(*told, strict=True):
+        assert one == (
+            both[0] if both[0] is None else pytest.approx(both[0], Decimal("1e-9"), Decimal("1e-12")),
+            *both[1:],
+        )
 
 
 @given(st.lists(runs, max_size=8).flatmap(lambda found: st.tuples(st.just(found), st.permutations(found))))

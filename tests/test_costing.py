@@ -53,7 +53,8 @@ def rate(line: int = 1, match: dict[str, str] | None = None, currency: str = "EU
 
 
 def quantities(assumed: Assumptions, *figures: Figure, **more: Any) -> list[Quantity]:
-    info = session("gpu07", NOON - 9 * HOUR, {"G0": A100, "G1": H100}, partition="gpu-small")
+    gpus = more.pop("gpus", {"G0": A100, "G1": H100})
+    info = session("gpu07", NOON - 9 * HOUR, gpus, partition="gpu-small")
     book = Book(assumed)
     uses = of_record(record(*figures, **more), info, info.started_at < book.changed_at)
     return [quantity for use in uses for quantity in quantities_of(use, book)]
@@ -70,13 +71,19 @@ def test_hours_gigabyte_hours_and_kwh() -> None:
         Figure("peak_rss_bytes", 1.5e9, CLOCK),
         joules(2 * KWH),
     )
-    found = quantities(lab(pue=1.5), *figures)
+    found = quantities(lab(pue=1.5), *figures, gpus={"G0": A100, "G1": A100})
     assert {q.unit: q.amount for q in found} == {"gpu_hour": 2.0, "cpu_hour": 0.5, "gb_hour": 1.5, "kwh": 3.0}
     assert {(q.host, q.partition, q.gpu) for q in found} == {("gpu07", "gpu-small", A100)}
     assert {q.day for q in found} == {datetime.fromtimestamp(NOON, timezone.utc).date()}
     assert {q.unit: q.method for q in found} == {
         "gpu_hour": "measured", "cpu_hour": "measured", "gb_hour": "measured", "kwh": "declared",
     }  # fmt: skip
+
+
+def test_what_held_no_gpu_is_priced_as_all_else_of_its_machine() -> None:
+    """Else two cells apart would cost another sum than both together."""
+    found = quantities(lab(), Figure("cpu_s", HOUR, CLOCK), joules(KWH), gpus={"G0": A100})
+    assert [(q.unit, q.gpu) for q in found] == [("cpu_hour", A100), ("kwh", A100)]
 
 
 def test_gpu_hours_are_of_each_model_and_the_rest_of_none_of_several() -> None:

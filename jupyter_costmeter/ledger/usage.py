@@ -47,9 +47,8 @@ def uses(
 
 def _told(info: SessionInfo, sums: Sums) -> Iterator[Use]:
     """A session's sums in the order of their hours."""
-    models = {model for one in sums.values() for model in one.models(info)}
     for hour in sorted(sums, key=lambda found: found or 0):
-        yield sums[hour].use(info, models, hour)
+        yield sums[hour].use(info, hour)
 
 
 def is_mixed(info: SessionInfo, parts: list[Part]) -> bool:
