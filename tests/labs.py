@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import golden
@@ -22,6 +23,16 @@ def peopled() -> Iterator[Postgres]:
     for made in running():
         for name in PEOPLE:
             made.run(f"CREATE USER {name}")
+        yield made
+
+
+def of_hub(*heads: str) -> Iterator[Postgres]:
+    """A PostgreSQL with a prepared ledger ``lab``, for a Hub's service (the user ``hub``) and these heads."""
+    for made in running():
+        made.run("CREATE DATABASE lab", *(f"CREATE USER {name}" for name in ("hub", *heads)))
+        with closing(SharedLedger(made.address("head_of_lab"))) as shared:
+            shared.prepare()
+        made.run("GRANT costmeter_service TO hub", *(f"GRANT costmeter_head TO {name}" for name in heads))
         yield made
 
 

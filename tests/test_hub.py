@@ -15,7 +15,8 @@ import hubs
 import pytest
 import sqlalchemy as sa
 from hubs import Hub
-from shared_ledgers import Postgres, running
+from labs import of_hub
+from shared_ledgers import Postgres
 from traitlets.config import Config
 
 from jupyter_costmeter.errors import UsageError
@@ -51,12 +52,7 @@ def batch(name: str, *numbers: int) -> Batch:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    for made in running():
-        made.run("CREATE USER hub", "CREATE USER head", "CREATE DATABASE lab")
-        with closing(SharedLedger(made.address("head_of_lab"))) as shared:
-            shared.prepare()
-        made.run("GRANT costmeter_service TO hub", "GRANT costmeter_head TO head")
-        yield made
+    yield from of_hub("head")
 
 
 @pytest.fixture(scope="module")

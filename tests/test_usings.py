@@ -11,7 +11,7 @@ from math import inf
 
 import golden
 import pytest
-from shared_ledgers import running
+from labs import of_hub
 
 from jupyter_costmeter import amounts
 from jupyter_costmeter.assumptions import Assumptions
@@ -34,11 +34,7 @@ MEASURES = [("gpu_hours", None), ("kwh", None), ("kgco2e", None), ("amount", "EU
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[SharedLedger]:
-    for made in running():
-        made.run("CREATE USER hub", "CREATE DATABASE lab")
-        with closing(SharedLedger(made.address("head_of_lab"))) as shared:
-            shared.prepare()
-        made.run("GRANT costmeter_service TO hub")
+    for made in of_hub():
         with closing(SharedLedger(made.address("hub"))) as shared:
             for name in ("ada", "ben"):
                 for batch in WORK[name]:

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import golden
 import hubs
 from hubs import PASSWORD, Hub
-from shared_ledgers import Postgres, running
+from labs import of_hub
+from shared_ledgers import Postgres
 
 from jupyter_costmeter.labs import Terms
 from jupyter_costmeter.shared.acting import Acting
@@ -76,11 +77,7 @@ def work_of(name: str) -> Batch:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Postgres]:
-    for made in running():
-        made.run("CREATE USER hub", "CREATE DATABASE lab")
-        with closing(SharedLedger(made.address("head_of_lab"))) as shared:
-            shared.prepare()
-        made.run("GRANT costmeter_service TO hub")
+    for made in of_hub():
         with closing(SharedLedger(made.address("hub"))) as shared:
             for name in WORK:
                 shared.acting(Acting(name)).take(work_of(name))

@@ -15,6 +15,7 @@ import type { BudgetDesk } from '../desk.js';
 import { CO2E } from '../format.js';
 import { typed } from '../locale.js';
 import type { Words } from '../words.js';
+import { Form } from './form.js';
 import { useInView, useView } from './view.js';
 
 function measureName(measure: Measure, words: Words): string {
@@ -87,48 +88,41 @@ export function BudgetForm({ desk }: { desk: BudgetDesk }): React.JSX.Element | 
     }
   });
   useWayBack(node);
-  const { draft, refused, busy } = desk;
+  const { draft, refused } = desk;
   if (draft === null) {
     return null;
   }
   return (
-    <form
-      className="jp-Costmeter-card jp-Costmeter-budgetForm"
-      ref={node}
-      noValidate
-      aria-label={draft.id === null ? words.__('A new budget') : words.__('Edit the budget')}
-      onSubmit={event => {
-        event.preventDefault();
-        void desk.save();
-      }}
-      onKeyDown={event => {
-        if (event.key === 'Escape') {
-          desk.cancel();
-        }
-      }}
+    <Form
+      name={draft.id === null ? words.__('A new budget') : words.__('Edit the budget')}
+      save={() => desk.save()}
+      leave={() => desk.cancel()}
+      buttons={<Buttons desk={desk} draft={draft} />}
+      {...{ node, refused }}
     >
       <Terms desk={desk} draft={draft} />
       <Ways desk={desk} draft={draft} />
-      {refused && (
-        <p className="jp-Costmeter-error" role="alert">
-          {refused}
-        </p>
-      )}
-      <div className="jp-Costmeter-actions">
-        <button type="submit" className="jp-Costmeter-button jp-mod-accept" aria-disabled={busy}>
-          {draft.id === null ? words.__('Set the budget') : words.__('Save')}
-        </button>
-        <button type="button" className="jp-Costmeter-button" onClick={() => desk.cancel()}>
-          {words.__('Cancel')}
-        </button>
-      </div>
-    </form>
+    </Form>
   );
 }
 
 interface PartProps {
   desk: BudgetDesk;
   draft: Draft;
+}
+
+function Buttons({ desk, draft }: PartProps): React.JSX.Element {
+  const { words } = useView();
+  return (
+    <div className="jp-Costmeter-actions">
+      <button type="submit" className="jp-Costmeter-button jp-mod-accept" aria-disabled={desk.busy}>
+        {draft.id === null ? words.__('Set the budget') : words.__('Save')}
+      </button>
+      <button type="button" className="jp-Costmeter-button" onClick={() => desk.cancel()}>
+        {words.__('Cancel')}
+      </button>
+    </div>
+  );
 }
 
 /** How much of what, for whom, for how long. */

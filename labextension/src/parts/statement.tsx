@@ -10,7 +10,7 @@ import {
   type StatementDesk
 } from '../statement.js';
 import type { Words } from '../words.js';
-import { Refused } from './refused.js';
+import { Form } from './form.js';
 import { useInView, useView } from './view.js';
 
 function scopeName(scope: Scope, words: Words): string {
@@ -33,39 +33,37 @@ export function StatementForm(props: Props): React.JSX.Element | null {
   const { desk, scopes, download } = props;
   const { words } = useView();
   const node = useInView<HTMLFormElement>(desk.opened);
-  const { opened, busy, refused, order } = desk;
+  const { opened, refused, order } = desk;
   if (!opened) {
     return null;
   }
   const scope = scopes.includes(order.scope) ? order.scope : 'notebook';
   return (
-    <form
-      className="jp-Costmeter-card jp-Costmeter-budgetForm jp-Costmeter-statementForm"
-      ref={node}
-      noValidate
-      aria-label={words.__('A statement for a paper')}
-      onSubmit={event => {
-        event.preventDefault();
-        void desk.save(one => download({ ...one, scope }));
-      }}
-      onKeyDown={event => {
-        if (event.key === 'Escape') {
-          desk.close();
-        }
-      }}
+    <Form
+      name={words.__('A statement for a paper')}
+      kind="jp-Costmeter-statementForm"
+      save={() => desk.save(one => download({ ...one, scope }))}
+      leave={() => desk.close()}
+      buttons={<Buttons desk={desk} />}
+      {...{ node, refused }}
     >
       <Norms desk={desk} />
       <Fields {...{ desk, scopes, scope }} />
-      {refused !== null && <Refused text={refused} />}
-      <div className="jp-Costmeter-actions">
-        <button type="submit" className="jp-Costmeter-button jp-mod-accept" aria-disabled={busy}>
-          {words.__('Download')}
-        </button>
-        <button type="button" className="jp-Costmeter-button" onClick={() => desk.close()}>
-          {words.__('Close')}
-        </button>
-      </div>
-    </form>
+    </Form>
+  );
+}
+
+function Buttons({ desk }: { desk: StatementDesk }): React.JSX.Element {
+  const { words } = useView();
+  return (
+    <div className="jp-Costmeter-actions">
+      <button type="submit" className="jp-Costmeter-button jp-mod-accept" aria-disabled={desk.busy}>
+        {words.__('Download')}
+      </button>
+      <button type="button" className="jp-Costmeter-button" onClick={() => desk.close()}>
+        {words.__('Close')}
+      </button>
+    </div>
   );
 }
 

@@ -3,7 +3,7 @@ import type { TagDesk } from '../tag-desk.js';
 import { SEVERAL, type Chosen, type Draft } from '../tag-form.js';
 import { CATEGORIES, categoryName, type Category } from '../tags.js';
 import type { Words } from '../words.js';
-import { Refused } from './refused.js';
+import { Form } from './form.js';
 import { useInView, useView } from './view.js';
 
 interface Props {
@@ -38,28 +38,19 @@ export function TagForm({ desk }: { desk: TagDesk }): React.JSX.Element | null {
     return null;
   }
   return (
-    <form
-      className="jp-Costmeter-card jp-Costmeter-budgetForm jp-Costmeter-tagForm"
-      ref={node}
-      noValidate
-      aria-label={words.__('Tag cells')}
-      onSubmit={event => {
-        event.preventDefault();
-        void desk.save();
-      }}
-      onKeyDown={event => {
-        if (event.key === 'Escape') {
-          desk.cancel();
-        }
-      }}
+    <Form
+      name={words.__('Tag cells')}
+      kind="jp-Costmeter-tagForm"
+      save={() => desk.save()}
+      leave={() => desk.cancel()}
+      buttons={<Buttons desk={desk} />}
+      {...{ node, refused }}
     >
       <p className="jp-Costmeter-tagged" title={heading(desk, words)}>
         {heading(desk, words)}
       </p>
       {draft !== null && chosen !== null && <Fields {...{ desk, draft, chosen }} />}
-      {refused !== null && <Refused text={refused} />}
-      <Buttons desk={desk} />
-    </form>
+    </Form>
   );
 }
 
