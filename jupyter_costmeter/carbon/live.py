@@ -94,18 +94,22 @@ class Grid:
         """The mean intensity over ``[start, end)``, from what is known; the network is not asked.
 
         Of a time that has begun its part up to now counts, as nobody knows the rest. Where less than half is known, the
-        last value that ended up to three hours before, flagged as stale.
+        last value that ended up to three hours before: flagged as stale, unless that time goes on and the source was
+        asked as lately as it may be.
         """
         cache = self._cache(region)
         if cache is None:
             return None
         now = self._clock()
+        running = start <= now < end
         series, end = cache.known().series, max(end if now <= start else min(end, now), start + 1.0)
         parts = series.within(start, end)
         if parts and fsum(seconds for _, seconds in parts) >= KNOWN_SHARE * (end - start):
             return mean(parts, region, start, end)
         last = series.last(end)
-        return single(last, region, stale=True) if last is not None and end - last.end <= STALE_S else None
+        if last is None or end - last.end > STALE_S:
+            return None
+        return single(last, region, stale=not (running and lately(last.fetched_at, now, self._choice.every_s)))
 
     def lacking(self, region: str, hours: Iterable[int]) -> list[Span]:
         """The spans of those hours that a request could tell more about.

@@ -82,6 +82,12 @@ def test_of_a_running_hour_what_has_passed_counts(server: GridServer, tmp_path: 
     assert found is not None
     assert (found.stale, found.note, found.start, found.end) == (False, None, T, NOW)
     assert found.g_per_kwh == pytest.approx(sum(100 + k for k in range(4)) / 4)
+    clock.now = NOW + 26 * 60  # less than half is known, but as lately as it is asked for
+    newest = grid.at("US-CA", T, T + 3600)
+    assert newest is not None
+    assert (newest.stale, newest.end, newest.g_per_kwh) == (False, NOW, pytest.approx(103))
+    clock.now = NOW + 31 * 60
+    assert grid.at("US-CA", T, T + 3600).stale  # type: ignore[union-attr]
     clock.now = T + 3600
     assert grid.at("US-CA", T, T + 3600).stale  # type: ignore[union-attr]  # a third of it is known
 
