@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -331,11 +332,13 @@ class Session:
 
         The settling is the sampler's work: a driver may hang in it, and nobody waits for that long.
         """
+        until = time.monotonic() + timeout_s
         asked = self.sampler.flush(SETTLING_S)
         if not asked or (self.gaps and not self.meter.hangs):
             self.settle(follow=not asked)
         self.idling.end()
-        return self.writer.flush(timeout_s) and not self._closed
+        saved = self.writer.flush(timeout_s)
+        return self.watch.flush(until - time.monotonic()) and saved and not self._closed
 
     @property
     def unsettled(self) -> int:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: What has run for less (seconds) says little of how fast it spends.
 WHILE_S = 20.0
+#: Seconds between two tries to write into a file that another process holds.
+SOON_S = 0.05
 #: A live source's new intensities are looked for so often (seconds).
 LIVE_S = 60.0
 NOT_ASKED = "what was used elsewhere in this period is not known: the lab's database was not asked since it began"
@@ -133,6 +135,19 @@ class Spending:
                 if not known:
                     self._unlogged.append((event, start, by_session))
                 return not known
+
+    def flush(self, timeout_s: float) -> bool:
+        """Write what could not be written yet, again while another process holds the file; whether nothing is left."""
+        until = time.monotonic() + timeout_s
+        while True:
+            try:
+                with self._lock:
+                    self._write_rest()
+                return True
+            except LedgerError as error:
+                if not getattr(error, "passes", False) or time.monotonic() >= until:
+                    return False
+            time.sleep(SOON_S)
 
     def _write_rest(self) -> None:
         while self._unlogged:

@@ -143,6 +143,10 @@ class Watch:
     def _verdicts(self, budgets: Sequence[Budget], running: list[CellRecord]) -> list[Verdict]:
         return self._spending().verdicts(budgets, time.time(), self._info(), running, list(self._waiting()))
 
+    def flush(self, timeout_s: float) -> bool:
+        """Write what came of budgets while somebody else held the ledger; whether all of it is written."""
+        return self._spent is None or self._spent.flush(timeout_s)
+
     def _spending(self) -> Spending:
         if self._spent is None:
             from .spending import Spending

@@ -56,6 +56,21 @@ def test_a_warning_keeps_no_cell_waiting_and_is_noted_later(
     assert kinds(written) == ["warned"]
 
 
+def test_a_warning_that_waits_is_written_as_the_kernel_ends(
+    warm: Kernel, home: Path, path: Path, written: Ledger
+) -> None:
+    budget(home, 1.5, warn=[0.5])
+    with writing(path):
+        warm.run(BUSY.format(1.2))
+        assert kinds(written) == []
+        warm.client.shutdown()
+        time.sleep(1.0)
+    ends = time.monotonic() + 20
+    while warm.manager.is_alive() and time.monotonic() < ends:
+        time.sleep(0.1)
+    assert kinds(written) == ["warned"]
+
+
 def test_a_cell_is_stopped_at_the_limit_all_the_same(warm: Kernel, home: Path, path: Path, written: Ledger) -> None:
     budget(home, 4.0, hold="stop")
     with writing(path):
