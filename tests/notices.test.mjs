@@ -21,15 +21,20 @@ function setup(wanted = true) {
   const done = [];
   let ids = 0;
   const board = {
-    show: (text, severity, actions, closes_ms) => {
-      shown.set(`t${(ids += 1)}`, { text, severity, actions, closes_ms });
-      return `t${ids}`;
+    show: (text, severity, actions, closes_ms, instead) => {
+      const id = instead ?? `t${(ids += 1)}`;
+      shown.delete(id); // JupyterLab moves it to the others' end
+      shown.set(id, { text, severity, actions, closes_ms });
+      return id;
     },
-    dismiss: id => shown.delete(id)
+    dismiss: id => shown.delete(id),
+    has: id => shown.has(id)
   };
   const act = (...what) => done.push(what);
   const notices = new Notices(board, () => wanted, act, ENGLISH);
-  return { notices, done, shown: () => [...shown.values()], made: () => ids };
+  const close = begins =>
+    shown.forEach(({ text }, id) => text.startsWith(begins) && shown.delete(id));
+  return { notices, done, shown: () => [...shown.values()], made: () => ids, close };
 }
 
 test('a notice is shown once, with its deeds, which know their budget and notebook', () => {
@@ -134,20 +139,32 @@ test('news of many goes by itself; another storm takes the place of the one befo
     ['error', 'error', 'error', 'error']
   );
   notices.hear(later({ kind: 'extended' }, 5), 0);
-  assert.equal(shown().at(-1).text, '… and 2 more budgets were extended');
+  assert.equal(shown().at(-1).text, '… and 3 more budgets were extended');
+  assert.equal(shown()[0].severity, 'error'); // the one that was not extended
   assert.equal(shown().length, 4);
 });
 
-test('when each of the others has been told of, they are not counted any more', () => {
+test('nor is it a storm where they come one after the other; the worst stand alone', () => {
   const { notices, shown } = setup();
+  const texts = () => shown().map(({ text }) => text);
+  many(5).forEach(one => notices.hear([one], 0));
+  const rest = count => `… and ${count} more budgets have reached a threshold`;
+  assert.deepEqual(texts(), ['said n0', 'said n1', 'said n2', rest(2)]);
+  notices.hear([notice('m4', { budget_id: 'b4', kind: 'refused' })], 0);
+  assert.deepEqual(texts(), ['said n0', 'said n1', 'said m4', rest(2)]);
+  notices.dismiss('b3');
+  notices.dismiss('b2');
+  assert.deepEqual(texts(), ['said n0', 'said n1', 'said m4']);
+});
+
+test('what the user has closed makes room, and is not counted any more', () => {
+  const { notices, shown, close } = setup();
+  const texts = () => shown().map(({ text }) => text);
   notices.hear(many(5), 0);
-  notices.hear([notice('m3', { budget_id: 'b3' })], 0);
-  assert.ok(shown().some(({ text }) => text.startsWith('…')));
-  notices.hear([notice('m4', { budget_id: 'b4' })], 0);
-  assert.deepEqual(
-    shown().map(({ text }) => text),
-    ['said n0', 'said n1', 'said n2', 'said m3', 'said m4']
-  );
+  close('said n0');
+  close('…');
+  notices.hear([notice('m5', { budget_id: 'b5' })], 0);
+  assert.deepEqual(texts(), ['said n1', 'said n2', 'said m5']);
 });
 
 test('what the user has seen to is shown no more, nor its button that would grant it twice', () => {

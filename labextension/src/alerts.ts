@@ -9,19 +9,25 @@ import { Notices, type Action, type Board, type Deed } from './notices.js';
 import type { Settings } from './settings.js';
 import type { Words } from './words.js';
 
+const buttonOf = ({ label, caption, act }: Action, place: number): Notification.IAction => ({
+  label,
+  caption,
+  displayType: place === 0 ? 'accent' : 'default',
+  callback: act
+});
+
 /** JupyterLab closes a notification when one of its buttons is pressed. */
 const BOARD: Board = {
-  show: (text, severity, actions, closes_ms) =>
-    Notification.emit(text, severity, {
-      autoClose: closes_ms,
-      actions: actions.map(({ label, caption, act }: Action, i) => ({
-        label,
-        caption,
-        displayType: i === 0 ? 'accent' : 'default',
-        callback: act
-      }))
-    }),
-  dismiss: id => Notification.dismiss(id)
+  show: (message, type, actions, autoClose, instead) => {
+    const buttons = actions.map(buttonOf);
+    if (instead !== null) {
+      Notification.update({ id: instead, message, type, autoClose, actions: buttons });
+      return instead;
+    }
+    return Notification.emit(message, type, { autoClose, actions: buttons });
+  },
+  dismiss: id => Notification.dismiss(id),
+  has: id => Notification.manager.has(id)
 };
 
 /** The budget as it stands; asked for where it is not known yet. */

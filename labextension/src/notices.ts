@@ -18,16 +18,28 @@ export type Severity = 'info' | 'warning' | 'error';
 
 /** Where notifications are shown. */
 export interface Board {
-  /** @param closes_ms - when it goes by itself; false where it stays; answers its id */
-  show: (text: string, severity: Severity, actions: Action[], closes_ms: number | false) => string;
+  /**
+   * @param closes_ms - when it goes by itself; false where it stays
+   * @param instead - the one that has these words from now on
+   * @returns its id
+   */
+  show: (
+    text: string,
+    severity: Severity,
+    actions: Action[],
+    closes_ms: number | false,
+    instead: string | null
+  ) => string;
   dismiss: (id: string) => void;
+  /** Whether it is still there. */
+  has: (id: string) => boolean;
 }
 
 /** Half a budget is news, not a worry: it goes by itself. */
 const NEWS_MS = 15_000;
 /** Warnings below this part of the limit are news. */
 const WORRY = 0.8;
-/** Of the notices that come at once so many are shown one by one, and the others as one. */
+/** So many are shown one by one at a time, and the others as one. */
 const MOST = 3;
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info'];
 
@@ -43,11 +55,15 @@ export function severityOf({ kind, threshold, state }: Notice): Severity {
   }
 }
 
-/** The worst first, and of those the highest threshold. */
-function ranked(notices: readonly Notice[]): Notice[] {
-  const rank = (one: Notice): number => SEVERITIES.indexOf(severityOf(one));
-  return [...notices].sort(
-    (one, other) => rank(one) - rank(other) || (other.threshold ?? 1) - (one.threshold ?? 1)
+/** The worst first, of those the highest threshold, and of those what stands alone already. */
+function ranked<T>(all: readonly Standing<T>[]): Standing<T>[] {
+  const rank = ({ notice }: Standing<T>): number => SEVERITIES.indexOf(severityOf(notice));
+  const threshold = ({ notice }: Standing<T>): number => notice.threshold ?? 1;
+  return [...all].sort(
+    (one, other) =>
+      rank(one) - rank(other) ||
+      threshold(other) - threshold(one) ||
+      Number(one.id === null) - Number(other.id === null)
   );
 }
 
@@ -80,13 +96,20 @@ function label(deed: Deed, words: Words): readonly [label: string, caption: stri
   }
 }
 
-/** `T` is the notebook that a notice is of. */
+/** A notice on the board, alone or among those that are too many; `T` is the notebook that it is of. */
+interface Standing<T> {
+  notice: Notice;
+  of: T;
+  /** Of its own notification; null among the rest. */
+  id: string | null;
+}
+
 export class Notices<T> {
   private readonly seen = new Set<string>();
-  /** The one notification of each budget. */
-  private readonly shown = new Map<string, string>();
-  /** The one of those that were too many, and which budgets they are. */
-  private rest: { id: string; budgets: Set<string> } | null = null;
+  /** The one notice of each budget, as far as its notification has not gone. */
+  private standing = new Map<string, Standing<T>>();
+  /** The one notification of those that are too many. */
+  private rest: string | null = null;
 
   constructor(
     private readonly board: Board,
@@ -95,57 +118,95 @@ export class Notices<T> {
     private readonly words: Words
   ) {}
 
-  /** Each notice once; of one budget only the newest stays in view, and of many at once only the worst. */
+  /** Each notice once; of one budget only the newest stays in view, and of all only the worst stand alone. */
   hear(notices: readonly Notice[], of: T): void {
     const fresh = notices.filter(({ id }) => !this.seen.has(id));
     fresh.forEach(({ id }) => this.seen.add(id));
-    if (this.wanted()) {
+    if (fresh.length > 0 && this.wanted()) {
+      this.forgetClosed();
       const newest = new Map(fresh.map(one => [one.budget_id, one]));
-      newest.forEach((_, budget) => this.dismiss(budget));
-      const worst = ranked([...newest.values()]);
-      worst.slice(0, MOST).forEach(one => this.show(one, of));
-      this.showRest(worst.slice(MOST), of);
+      newest.forEach((_, budget) => this.takeDown(budget));
+      newest.forEach((notice, budget) => this.standing.set(budget, { notice, of, id: null }));
+      this.arrange();
     }
   }
 
-  /** What was shown of a budget is no longer the newest, or the user has seen to it. */
+  /** The user has seen to that budget. */
   dismiss(budget: string): void {
-    const before = this.shown.get(budget);
-    if (before !== undefined) {
-      this.board.dismiss(before);
-      this.shown.delete(budget);
-    }
-    if (this.rest?.budgets.delete(budget) && this.rest.budgets.size === 0) {
-      this.dismissRest();
+    this.takeDown(budget);
+    if (this.rest !== null && this.amongRest().length === 0) {
+      this.takeDownRest();
     }
   }
 
-  private dismissRest(): void {
+  /** What the user has closed, or has gone by itself. */
+  private forgetClosed(): void {
+    if (this.rest !== null && !this.board.has(this.rest)) {
+      this.rest = null;
+      this.amongRest().forEach(({ notice }) => this.standing.delete(notice.budget_id));
+    }
+    for (const [budget, { id }] of [...this.standing]) {
+      if (id !== null && !this.board.has(id)) {
+        this.standing.delete(budget);
+      }
+    }
+  }
+
+  private amongRest(): Standing<T>[] {
+    return [...this.standing.values()].filter(({ id }) => id === null);
+  }
+
+  /** The worst alone, the others as one; what stands already stays where it can. */
+  private arrange(): void {
+    const ordered = ranked([...this.standing.values()]);
+    ordered.slice(MOST).forEach(one => this.takeIn(one));
+    ordered.slice(0, MOST).forEach(one => this.show(one));
+    const [worst] = ordered.slice(MOST);
+    if (worst === undefined) {
+      return this.takeDownRest();
+    }
+    const rest = ordered.slice(MOST).map(({ notice }) => notice);
+    const actions = [this.action('list', worst.notice.budget_id, worst.of)];
+    this.rest = this.put(restText(rest, this.words), severityOf(worst.notice), actions, this.rest);
+  }
+
+  private takeDown(budget: string): void {
+    const before = this.standing.get(budget);
+    if (before !== undefined) {
+      this.takeIn(before);
+      this.standing.delete(budget);
+    }
+  }
+
+  private takeIn(one: Standing<T>): void {
+    if (one.id !== null) {
+      this.board.dismiss(one.id);
+      one.id = null;
+    }
+  }
+
+  private takeDownRest(): void {
     if (this.rest !== null) {
-      this.board.dismiss(this.rest.id);
+      this.board.dismiss(this.rest);
       this.rest = null;
     }
   }
 
-  private show(notice: Notice, of: T): void {
-    const { budget_id, text, deeds } = notice;
-    const known = deeds.flatMap(deed => DEEDS.filter(one => one === deed));
-    const actions = known.map(deed => this.action(deed, budget_id, of));
-    this.shown.set(budget_id, this.put(text, severityOf(notice), actions));
+  private show(one: Standing<T>): void {
+    const { notice, of } = one;
+    const known = notice.deeds.flatMap(deed => DEEDS.filter(other => other === deed));
+    const actions = known.map(deed => this.action(deed, notice.budget_id, of));
+    one.id ??= this.put(notice.text, severityOf(notice), actions);
   }
 
-  private showRest(rest: readonly Notice[], of: T): void {
-    const [worst] = rest;
-    if (worst !== undefined) {
-      this.dismissRest();
-      const actions = [this.action('list', worst.budget_id, of)];
-      const id = this.put(restText(rest, this.words), severityOf(worst), actions);
-      this.rest = { id, budgets: new Set(rest.map(one => one.budget_id)) };
-    }
-  }
-
-  private put(text: string, severity: Severity, actions: Action[]): string {
-    return this.board.show(text, severity, actions, severity === 'info' ? NEWS_MS : false);
+  private put(
+    text: string,
+    severity: Severity,
+    actions: Action[],
+    instead: string | null = null
+  ): string {
+    const closes_ms = severity === 'info' ? NEWS_MS : false;
+    return this.board.show(text, severity, actions, closes_ms, instead);
   }
 
   private action(deed: Deed, budget: string, of: T): Action {

@@ -229,6 +229,33 @@ def test_raised_from_a_notification_with_the_panel_hidden(opened: Opened, page: 
     delete(page, budget(page, "tiny"))
 
 
+def test_many_budgets_at_once_are_no_storm_and_all_are_in_the_panel(
+    gpu_lab: tuple[Server, SimulatedNvml], opened: Opened, page: Page
+) -> None:
+    server, _ = gpu_lab
+    opened("storm", SLEEP.format(6))
+    file = server.work / "storm" / CONFIG
+    file.write_text("".join(f'[[budget]]\ngpu_hours = {n / 1e4}\nname = "b{n}"\n' for n in range(1, 7)))
+    expect(budget(page, "b6")).to_be_visible(timeout=2 * SOON)  # a file is looked at now and then
+    page.locator('.jp-SideBar [data-id="jupyter-costmeter"]').click()
+    expect(page.locator(".jp-Costmeter")).not_to_be_visible()
+    run_cell(page, 1)
+    rest = page.locator(".Toastify__toast", has_text="more budgets have reached a threshold")
+    expect(rest).to_be_visible(timeout=SOON)
+    expect(page.locator(".jp-Notebook .jp-InputPrompt").nth(1)).to_have_text("[2]:", timeout=SOON)
+    page.wait_for_timeout(3000)  # they fade away
+    toasts = page.locator(".Toastify__toast", has_text=re.compile("budget", re.IGNORECASE))
+    assert toasts.count() == 4, toasts.all_inner_texts()
+    shot(page, "budgets-storm")
+    rest.locator(".jp-toast-button", has_text="All budgets").click()
+    expect(page.locator(".jp-Costmeter")).to_be_visible()
+    expect(budget(page, "b1")).to_be_in_viewport(timeout=SOON)
+    for n in range(1, 7):
+        expect(budget(page, f"b{n}")).to_have_attribute("data-state", "over", timeout=SOON)
+    file.unlink()
+    expect(budget(page, "b1")).to_have_count(0, timeout=2 * SOON)
+
+
 PICTURE = "display(Image(base64.b64decode('{}')))"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 MADE = "import base64, time; from IPython.display import Image; time.sleep({}); print('first\\nprecious'); "
