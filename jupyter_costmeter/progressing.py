@@ -1,7 +1,8 @@
 """How far the running cell is: by a tqdm bar of its own, or as it was told by hand.
 
-Nothing is patched: tqdm keeps its live bars in a set, and the bars of notebooks, rich, keras and lightning that
-build on it are in there, too. It is called ``progressing`` since ``jupyter_costmeter.progress`` is the function.
+Nothing is patched: tqdm keeps its live bars in a set, and its bars of notebooks, rich and keras and those of lightning
+are in there, too. Bars that are not made of tqdm (fastprogress, keras' own, rich's) keep no such set, so they are not
+read. It is called ``progressing`` since ``jupyter_costmeter.progress`` is the function.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Literal
 
+from . import epochs
+from .epochs import Epoch, Series
 from .errors import UsageError
 
 #: A bar may have begun so many seconds before its cell, by clocks that differ.
 SLACK_S = 0.05
+#: Lightning's trial of the validation before it trains: its end is the end of nothing.
+TRIAL = "Sanity Checking"
 #: What ``%cost progress`` takes.
 NUMBER = r"(\d+(?:\.\d*)?(?:e\+?\d{1,3})?)"
 TOLD = re.compile(rf"\s*{NUMBER}\s*(?:/|\s|of)\s*{NUMBER}\s*", re.ASCII | re.IGNORECASE)
@@ -54,6 +59,8 @@ class _Told:
 
 #: The first and the last that was told of one loop.
 _told: tuple[_Told, _Told] | None = None
+#: The last run through epochs that each had a bar: what it cost is forecast from its first on.
+_series: Series | None = None
 
 
 def progress(done: float, total: float) -> None:
@@ -115,22 +122,56 @@ def _bars() -> Sequence[Any]:
 def _of_bars(bars: Iterable[Any], started_at: float) -> Progress | None:
     """The outermost that is not at its end, refined by those inside it."""
     known = sorted((one for bar in bars if (one := _Bar.of(bar, started_at)) is not None), key=lambda one: one.at)
-    going = [one for one in known if one.done < one.total] or known[-1:]
+    going = _going(known) or known[-1:]
     if not going:
         return None
-    outer, fraction = going[0], 0.0
-    for bar in reversed(going):
-        fraction = min(1.0, (bar.done + fraction) / bar.total)
-    return Progress(fraction, outer.label, "tqdm", min(outer.initial / outer.total, fraction), outer.at)
+    outer, inside = going[0], 0.0
+    for around, bar in zip(reversed(going[:-1]), reversed(going[1:]), strict=True):
+        inside = bar.within(around, bar.far(inside))
+    part = outer.far(inside)
+    if outer.epoch is not None:
+        return _of_epoch(outer, outer.epoch, part, started_at - SLACK_S)
+    return Progress(part, outer.label, "tqdm", min(outer.initial / outer.total, part), outer.at)
+
+
+def _going(known: Sequence[_Bar]) -> list[_Bar]:
+    """Those that are not at their end, the last epoch's in any case: after the end of its bar it is validated."""
+    last = next((bar for bar in reversed(known) if bar.epoch is not None), None)
+    going = [bar for bar in known if bar.done < bar.total or bar is last]
+    if going and going[-1] is not known[-1] and known[-1].ended_in(going[-1]):
+        going.append(known[-1])
+    return going
+
+
+def _of_epoch(bar: _Bar, epoch: Epoch, part: float, started_at: float) -> Progress | None:
+    """A bar of one epoch of many, from the first on that was seen; ``None`` where nothing says of how many."""
+    global _series
+    if _series is None or not _series.has(epoch, started_at):
+        _series = Series(bar.at, epoch)
+    first = _series.epoch.likely_first
+    fraction, began = epoch.far(part, first), _series.epoch.far(0.0, first)
+    return None if fraction is None or began is None else Progress(fraction, bar.label, "tqdm", began, _series.at)
 
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
+    """A tqdm bar as it was when it was looked at.
+
+    Args:
+        at: when it began (seconds since 1970).
+        stepped: when it last went on; infinite where that was not shown, so that nobody knows.
+        shown: when it was last shown to have gone on, which may be before it did.
+        epoch: the one of which it is, if it says so.
+    """
+
     at: float
     done: float
     total: float
     initial: float
     label: str
+    stepped: float
+    shown: float
+    epoch: Epoch | None
 
     @classmethod
     def of(cls, bar: Any, started_at: float) -> _Bar | None:
@@ -138,4 +179,26 @@ class _Bar:
         at, done, total = (_number(getattr(bar, name, None)) for name in ("start_t", "n", "total"))
         if getattr(bar, "disable", True) or not (at >= started_at - SLACK_S and total > 0 and 0 <= done <= total):
             return None
-        return cls(at, done, total, _number(getattr(bar, "initial", 0.0)), str(getattr(bar, "desc", "")).rstrip(": "))
+        label = str(getattr(bar, "desc", "")).rstrip(": ")
+        if label.startswith(TRIAL):
+            return None
+        initial, shown = (_number(getattr(bar, name, 0.0)) for name in ("initial", "last_print_t"))
+        known = _number(getattr(bar, "last_print_n", None)) == done
+        return cls(at, done, total, initial, label, shown if known else inf, shown, epochs.of(bar, label, at, done))
+
+    def far(self, inside: float) -> float:
+        """How far it is when so much of its step is done, by those inside it."""
+        return min(1.0, (self.done + inside) / self.total)
+
+    def ended_in(self, outer: _Bar) -> bool:
+        """At its end since the one around it last went on, which has not counted that yet: keras validates meanwhile.
+
+        Where nobody knows when that was, no: rather too little is said to be done than too much.
+        """
+        return self.shown > outer.stepped
+
+    def within(self, outer: _Bar, part: float) -> float:
+        """``part`` of it, of a step of the bar around it: an epoch is a step only where that one counts them."""
+        if self.epoch is None or self.epoch.last is None or outer.total in self.epoch.counts:
+            return part
+        return self.epoch.far(part, self.epoch.likely_first) or 0.0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from tqdm.notebook import tqdm as notebook_tqdm
 from tqdm.std import tqdm as std_tqdm
 
 import jupyter_costmeter
-from jupyter_costmeter import progressing
+from jupyter_costmeter import epochs, progressing
 from jupyter_costmeter.errors import UsageError
 from jupyter_costmeter.progressing import look, progress, progress_of
 
@@ -23,6 +25,8 @@ from jupyter_costmeter.progressing import look, progress, progress_of
 def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing was told by hand, and no bar of another test is left."""
     monkeypatch.setattr(progressing, "_told", None)
+    monkeypatch.setattr(progressing, "_series", None)
+    monkeypatch.setattr(epochs, "_numbers", {})
     yield
     for bar in list(std_tqdm._instances):
         bar.close()
@@ -121,6 +125,159 @@ def test_each_style_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     with notebook_tqdm(total=10, display=False) as shown:
         shown.update(7)
         assert fraction(began) == 0.7
+
+
+# One bar per epoch, as Lightning and many loops have them
+
+
+class LightningBar(tqdm.tqdm):  # type: ignore[type-arg]
+    """Its class as it is named there, and what its callback does with it."""
+
+    def begin(self, epoch: int, total: int) -> None:
+        self.reset()
+        self.total, self.initial = total, 0
+        self.set_description(f"Epoch {epoch}")
+
+    def to(self, n: int) -> None:
+        self.n = n
+        self.refresh()
+
+
+LightningBar.__name__, LightningBar.__module__ = "Tqdm", "lightning.pytorch.callbacks.progress.tqdm_progress"
+
+
+def trainer(monkeypatch: pytest.MonkeyPatch, max_epochs: int, status: str = "running") -> None:
+    """A variable of the notebook."""
+    made = type("Trainer", (), {"__module__": "lightning.pytorch.trainer.trainer"})()
+    made.max_epochs, made.state = max_epochs, SimpleNamespace(status=status)
+    monkeypatch.setattr(sys.modules["__main__"], "its_trainer", made, raising=False)
+
+
+def test_lightnings_bar_of_one_epoch_is_a_part_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose trainer says how many there are; at its end it is validated, by a bar inside."""
+    trainer(monkeypatch, 4)
+    began = time.time()
+    with LightningBar(desc="Training", file=io.StringIO()) as train:
+        assert look(began) is None
+        for epoch in range(4):
+            train.begin(epoch, 10)
+            train.to(5)
+            assert fraction(began) == (epoch + 0.5) / 4
+            train.to(10)
+            with LightningBar(desc="Validation", total=5, file=io.StringIO()) as validation:
+                validation.to(4)
+                assert fraction(began) == (epoch + 1) / 4
+        found = look(began)
+        assert found is not None
+        assert (found.since, found.label) == (1.0, "Epoch 3")
+        assert began - 0.05 <= found.at < train.start_t  # of the first epoch
+
+
+@pytest.mark.parametrize(("max_epochs", "status"), [(-1, "running"), (10, "finished")])
+def test_lightnings_bar_alone_tells_nothing(monkeypatch: pytest.MonkeyPatch, max_epochs: int, status: str) -> None:
+    """It says 95 % in epoch 1 of 10, and nothing says of how many."""
+    trainer(monkeypatch, max_epochs, status)
+    began = time.time()
+    with LightningBar(file=io.StringIO()) as train:
+        train.begin(0, 100)
+        train.to(95)
+        assert look(began) is None
+
+
+def test_lightnings_trial_before_it_trains_tells_nothing() -> None:
+    began = time.time()
+    with LightningBar(desc="Sanity Checking", total=2, file=io.StringIO()) as trial:
+        trial.set_description("Sanity Checking DataLoader 0")
+        trial.to(1)
+        assert look(began) is None
+
+
+def test_lightning_within_a_loop_over_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer(monkeypatch, 3)
+    began = time.time()
+    with bar(2, desc="folds"), LightningBar(file=io.StringIO()) as train:
+        train.begin(0, 10)
+        train.to(9)
+        assert fraction(began) == pytest.approx(0.9 / 3 / 2, abs=1e-6)
+
+
+def test_a_lightning_that_resumes_has_cost_what_it_did_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer(monkeypatch, 10)
+    began = time.time()
+    with LightningBar(file=io.StringIO()) as train:
+        train.begin(6, 10)
+        train.to(10)
+        found = look(began)
+        assert found is not None
+        assert (found.fraction, found.since) == (0.7, pytest.approx(1 / 4))
+
+
+@pytest.mark.parametrize("named", ["Epoch {}/{}", "epoch [{}/{}]", "Train Epoch: {} of {}", "Fold {}/{}: "])
+def test_a_new_bar_for_each_epoch(named: str) -> None:
+    began = time.time()
+    for epoch in (1, 2, 3):
+        with bar(10, desc=named.format(epoch, 3)) as shown:
+            shown.update(5)
+            assert fraction(began) == pytest.approx((epoch - 1 + 0.5) / 3, abs=1e-6)
+
+
+def test_epochs_that_count_from_zero() -> None:
+    """``0/2`` to ``2/2``; one that ends at ``1/2`` has said too little, never too much."""
+    began = time.time()
+    for epoch in (0, 1, 2):
+        with bar(10, desc=f"Epoch {epoch}/2") as shown:
+            shown.update(5)
+            assert fraction(began) == pytest.approx((epoch + 0.5) / 3, abs=1e-6)
+
+
+def test_a_bar_of_one_epoch_of_nobody_knows_how_many() -> None:
+    began = time.time()
+    with bar(100, desc="Epoch 3") as shown:
+        shown.update(95)
+        assert look(began) is None
+
+
+@pytest.mark.parametrize("named", ["Epoch {}", "Epoch {}/4"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_bar_over_the_epochs_that_says_which_one_it_is(named: str, first: int) -> None:
+    began = time.time()
+    with bar(4) as shown:
+        for epoch in range(4):
+            shown.set_description(named.format(epoch + first))
+            with bar(10, desc=named.format(epoch + first)) as inner:
+                inner.update(5)
+                assert fraction(began) == (epoch + 0.5) / 4
+            shown.update(1)
+
+
+def test_a_second_run_through_epochs_and_another_cell() -> None:
+    began = time.time()
+    for epoch in (3, 4, 1):
+        with bar(10, desc=f"Epoch {epoch}/4") as shown:
+            shown.update(4)
+            found = look(began)
+            assert found is not None
+            assert found.fraction == pytest.approx((epoch - 1 + 0.4) / 4)
+            assert found.since == pytest.approx({3: 0.1 / 0.5, 4: 0.35 / 0.5, 1: 0.1}[epoch])  # 3 was the first seen
+    time.sleep(0.06)
+    with bar(10, desc="Epoch 2/4") as shown:
+        found = look(time.time())
+        assert found is not None
+        assert (found.fraction, found.since) == (0.25, 0.0)
+
+
+def test_keras_validates_when_its_bar_of_batches_is_at_its_end() -> None:
+    """Both bars live through all epochs; the one of batches is set back at the beginning of each."""
+    began = time.time()
+    with bar(3) as outer, bar(None) as batches:
+        for epoch in range(3):
+            batches.reset(total=10)
+            time.sleep(0.12)  # tqdm notes its steps at most ten times a second
+            batches.update(10)
+            assert fraction(began) == pytest.approx((epoch + 1) / 3, abs=1e-6)
+            time.sleep(0.12)
+            outer.update(1)
+            assert fraction(began) == pytest.approx((epoch + 1) / 3, abs=1e-6)
 
 
 def test_bars_that_come_and_go_meanwhile_disturb_nothing() -> None:
