@@ -123,9 +123,9 @@ def test_the_first_cell_is_held_too(start: Start, home: Path, written: Ledger) -
 
 
 def test_run_all_stops_at_a_held_cell(start: Start, home: Path) -> None:
-    budget(home, 0.2, "ask")
+    budget(home, 3.0, "ask")
     kernel = start()
-    spending = kernel.start(BUSY.format(1.5))  # meanwhile the others come: ipykernel cancels what is there already
+    spending = kernel.start(BUSY.format(3.5))  # meanwhile the others come: ipykernel cancels what is there already
     first, second = kernel.start("print(1)"), kernel.start("print(2)")
     replies = {}
     while len(replies) < 3:
