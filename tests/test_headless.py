@@ -16,8 +16,7 @@ import nbformat
 import pytest
 from kernels import LOAD, Kernel, cells
 from nbformat import NotebookNode
-from shell import Ran, costmeter, here
-from test_cli import newer, said
+from shell import Ran, costmeter, here, newer, said
 
 from jupyter_costmeter import allocations
 from jupyter_costmeter.ledger import Selection
