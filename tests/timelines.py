@@ -18,5 +18,6 @@ def run(seq: int, at: float, wall_s: float, gpu_j: float | None = 100.0, **more:
 
 
 def gap(seq: int, at: float, wall_s: float, bucket: str = "held_idle", **joules: float) -> CellRecord:
+    """What lay after that cell, so long after ``AT``; a GPU that was held at 55 W unless told otherwise."""
     made = golden.between(seq, wall_s, bucket, **(joules or {"gpu_energy_j": 55.0 * wall_s}))  # type: ignore[arg-type]
     return replace(made, started_at=AT + at)
