@@ -7,17 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from carbon_cases import CLOCK, NVML
+from carbon_cases import CLOCK, LOST, NVML
 
-from jupyter_costmeter.budget import Budget, BudgetEvent, BudgetScope, Measure
+from jupyter_costmeter.budget import Budget, BudgetEvent, BudgetScope, Measure, Verdict
 from jupyter_costmeter.costing import Costing
+from jupyter_costmeter.foretelling import Run
 from jupyter_costmeter.periods import period_of
-from jupyter_costmeter.record import CellRecord, Figure, SessionInfo, Usage
+from jupyter_costmeter.record import CellRecord, Figure, SessionInfo, Total, Usage
 from jupyter_costmeter.spending import Spending
 
 NOW = 1792936800.0  # Sunday 2026-10-25, 15:00 in Berlin, the day on which clocks went back
 HOUR = 3600.0
 BERLIN = "Europe/Berlin"
+CODE = "a" * 64  # the hash of some cell's
 Make = Callable[..., Spending]
 
 
@@ -75,3 +77,22 @@ def event(of: Budget, kind: str, at: float, number: int = 1, **more: object) -> 
         f"e{number}", of.id, "warned", at, "s1", "ada", "box", None, 0.8, 8.0, 10.0, 0.0, "GPU-h", "text"
     )
     return replace(base, **{"kind": kind, **more})  # type: ignore[arg-type]
+
+
+def ran(
+    joules: float | None = 4000.0, hours: float = 0.5, info: SessionInfo = ONE, code: str = CODE, **more: object
+) -> Run:
+    """A run of so many hours with a GPU; ``None``: its energy could not be read."""
+    figures = (
+        Figure("gpu_reserved_s", hours * HOUR, CLOCK, "G"),
+        Figure("gpu_energy_j", joules, NVML if joules is not None else LOST, "G"),
+        Figure("cpu_energy_j", 1.0, CLOCK),
+    )
+    base = run(info, 1, hours, code_hash=code, **more)
+    return info, replace(base, usage=Usage(hours * HOUR, figures))
+
+
+def verdict(spent: float | None = 0.0, limit: float = 10.0, missing: int = 0, **more: object) -> Verdict:
+    """On a week's GPU-hours, of which so many are spent."""
+    one = budget(limit=limit, **more)
+    return Verdict(one, *one.period.at(NOW), Total("gpu_hours", "GPU-h", spent, "measured", 1.0, missing, 0.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -103,3 +104,16 @@ class Kernel:
     def stop(self, now: bool = False) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=now)
+
+
+def shows(kernel: Kernel, line: str) -> str:
+    """What a line of ours prints, without colours; it must not fail."""
+    assert kernel.run(line)["status"] == "ok", kernel.text
+    return re.sub(r"\x1b\[[\d;]*m", "", kernel.text)
+
+
+def fails(kernel: Kernel, line: str) -> str:
+    assert kernel.run(line)["status"] == "error"
+    text = re.sub(r"\x1b\[[\d;]*m", "", kernel.text)
+    assert "Traceback" not in text
+    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -57,3 +58,12 @@ def said(ran: Ran, code: int = 0) -> str:
     assert "Traceback" not in ran.stderr, ran.stderr
     assert ran.returncode == code, ran.stdout + ran.stderr
     return ran.stdout if code == 0 else ran.stderr or ran.stdout
+
+
+def newer(path: Path) -> None:
+    """Make of a ledger one that a later version has written."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("INSERT INTO migration VALUES (99, 'of the future', 0, '99.0')")
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()

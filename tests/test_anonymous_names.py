@@ -17,7 +17,7 @@ import pytest
 import stated
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from test_folding import spellings
+from spelled import spellings
 
 from jupyter_costmeter import report, stating
 from jupyter_costmeter.anonymous import Names, Veil

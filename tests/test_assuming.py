@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from carbon.grid_server import GridServer, grams, serving
 from costing_words import FRANCE, HOST, KWH, POLAND, SWEDEN, THEN, Words, derived, row
-from kernels import Kernel
+from kernels import Kernel, shows
 from shell import Ran, cell, costmeter, fill, here, said, session
-from test_commands import shows
 
 from jupyter_costmeter.carbon import live
 from jupyter_costmeter.carbon.sources.uk import Uk

@@ -6,33 +6,13 @@ from dataclasses import replace
 from datetime import datetime
 from math import inf
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
+from verdicts import BERLIN, NOW, WEEK, at, verdict
 
-from jupyter_costmeter.budget import Budget, Burn, Verdict
+from jupyter_costmeter.budget import Burn, Verdict
 from jupyter_costmeter.budget_pages import amount_said, burn_said, resets, said, spent_said, title
 from jupyter_costmeter.periods import period_of
-from jupyter_costmeter.record import Total
-
-BERLIN = "Europe/Berlin"
-WEEK = Budget("b1", "gpu_hours", 20.0, "project", "/lab/paper", period_of("week", BERLIN))
-
-
-def at(text: str) -> float:
-    return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(BERLIN)).timestamp()
-
-
-NOW = at("2026-11-26T12:00:00")  # a Thursday
-
-
-def verdict(spent: float | None, missing: int = 0, reasons: tuple[str, ...] = (), **changed: Any) -> Verdict:
-    budget = replace(WEEK, **{key: value for key, value in changed.items() if key not in ("granted", "burn")})
-    more = {key: changed[key] for key in ("granted", "burn") if key in changed}
-    total = Total(
-        "gpu_hours", "GPU-h", spent, "measured" if spent is not None else None, None, missing, None, (), reasons
-    )
-    return Verdict(budget, *budget.period.at(NOW), total, **more)
 
 
 @pytest.mark.parametrize(

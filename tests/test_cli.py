@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from shell import cell, costmeter, fill, here, said, session
+from shell import cell, costmeter, fill, here, newer, said, session
 
 from jupyter_costmeter import cli
 from jupyter_costmeter.version import __version__
@@ -275,15 +274,6 @@ def test_a_ledger_of_a_later_version_is_refused(filled: Path, ledger_path: Path)
     assert "pip install -U 'jupyter_costmeter>=99.0'" in shown
     assert "99.0" in said(costmeter("doctor"))
     assert ledger_path.read_bytes() == before
-
-
-def newer(path: Path) -> None:
-    """Make of a ledger one that a later version has written."""
-    with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO migration VALUES (99, 'of the future', 0, '99.0')")
-        connection.commit()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
 
 
 def test_a_pipe_that_closes_early_is_no_error(filled: Path, ledger_path: Path) -> None:

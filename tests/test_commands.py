@@ -15,28 +15,14 @@ import golden
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from kernels import ALL, Kernel
-from shell import cell, costmeter, fill, session
-from test_cli import newer, said
+from kernels import ALL, Kernel, fails, shows
+from shell import cell, costmeter, fill, newer, said, session
 
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.recent import Recent, dearness
 from jupyter_costmeter.record import Bucket, CellRecord
 from jupyter_costmeter.tag import METER, tags_of
-
-
-def shows(kernel: Kernel, line: str) -> str:
-    """What a line of ours prints, without colours; it must not fail."""
-    assert kernel.run(line)["status"] == "ok", kernel.text
-    return re.sub(r"\x1b\[[\d;]*m", "", kernel.text)
-
-
-def fails(kernel: Kernel, line: str) -> str:
-    assert kernel.run(line)["status"] == "error"
-    text = re.sub(r"\x1b\[[\d;]*m", "", kernel.text)
-    assert "Traceback" not in text
-    return text
 
 
 def test_a_session_and_its_words(kernel: Kernel, home: Path, ledger: Ledger) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from fenced import FENCE
 from kernels import Kernel
 from traitlets.config import Config
 
@@ -23,7 +24,6 @@ from jupyter_costmeter import assumptions, budgets, config
 from jupyter_costmeter.sensors.trace import read_trace
 
 ROOT = Path(__file__).resolve().parent.parent
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 #: A cell up to the next empty line, else a line (or several, where a quote goes on).
 PIECE = re.compile(r'^(?:%%.*(?:\n.+)*|[^\n"]+(?:"[^"]*"[^\n"]*)*)$', re.MULTILINE)
 SHELL = re.compile(r"jupyter costmeter|git |echo |sqlite3 |\./lab|pip ")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from dataclasses import asdict, replace
@@ -15,6 +13,7 @@ import golden
 import jsonschema
 import pytest
 import stated
+from exports import INFO, exported, lines
 from kernels import ALL
 from nasty import NASTY
 from shell import cell, session
@@ -26,7 +25,6 @@ from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import SUMMED, CellRecord, Figure, Provenance
 from jupyter_costmeter.tag import tags_of
 
-INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 SCHEMA = export_schema.PATH
 
 
@@ -38,17 +36,6 @@ def golden_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     report.export(ledger, Selection("all"), folder / "all.json", costing=stated.golden_costing(folder))
     ledger.close()
     return folder / "all.json"
-
-
-def exported(ledger: Ledger, suffix: str, *records: CellRecord, selection: Selection = ALL) -> str:
-    ledger.append(INFO, records)
-    out = io.StringIO(newline="")
-    report.write(ledger, selection, suffix, out)
-    return out.getvalue()
-
-
-def lines(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 # JSON

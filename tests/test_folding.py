@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import html
 import json
-from unicodedata import normalize
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spelled import spellings
 
 from jupyter_costmeter.folding import folded, plain
 
-FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 NAMES = st.text(st.characters(categories=["L", "M"]), min_size=1, max_size=8)
-
-
-def spellings(name: str) -> set[str]:
-    """In each form and case."""
-    cases = (str, str.upper, str.lower)
-    found = {case(normalize(form, name)) for form in FORMS for case in cases}
-    return found | {normalize(form, case(name)) for form in FORMS for case in cases}
 
 
 @settings(max_examples=500)

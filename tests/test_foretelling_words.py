@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from budget_cases import HOUR, NOW, ONE, TWO, budget, run
-from carbon_cases import CLOCK, LOST, NO_GPU, NVML
+from budget_cases import CODE, HOUR, ONE, TWO, budget, ran, run, verdict
+from carbon_cases import LOST, NO_GPU
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,28 +19,9 @@ from jupyter_costmeter.foretelling import Run, foretold, of_progress, of_runs, p
 from jupyter_costmeter.record import CellRecord, Figure, SessionInfo, Total, Usage
 from jupyter_costmeter.toml_files import NAME
 
-CODE, OLD = "a" * 64, "b" * 64
 #: No budget of these tests wants it: GPU-hours are in the records.
 UNPRICED = pricing(Costing(None, Path("/nowhere")))
 ELSEWHERE = replace(ONE, id="s3", host="cluster")
-
-
-def ran(
-    joules: float | None = 4000.0, hours: float = 0.5, info: SessionInfo = ONE, code: str = CODE, **more: object
-) -> Run:
-    """A run of so many hours with a GPU; ``None``: its energy could not be read."""
-    figures = (
-        Figure("gpu_reserved_s", hours * HOUR, CLOCK, "G"),
-        Figure("gpu_energy_j", joules, NVML if joules is not None else LOST, "G"),
-        Figure("cpu_energy_j", 1.0, CLOCK),
-    )
-    base = run(info, 1, hours, code_hash=code, **more)
-    return info, replace(base, usage=Usage(hours * HOUR, figures))
-
-
-def verdict(spent: float | None = 0.0, limit: float = 10.0, missing: int = 0, **more: object) -> Verdict:
-    one = budget(limit=limit, **more)
-    return Verdict(one, *one.period.at(NOW), Total("gpu_hours", "GPU-h", spent, "measured", 1.0, missing, 0.0))
 
 
 def foretell(runs: Sequence[Run], *verdicts: Verdict, here: SessionInfo | None = ONE, code: str = CODE) -> Forecast:

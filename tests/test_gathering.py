@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from gathered import ALL, PROCESS_CLOCK, experiment, of, remembered, share
 from hypothesis import HealthCheck, given, settings
+from recorded import filled
 from stated import (
     ABLATION,
     FLOP_PER_S,
@@ -26,7 +27,6 @@ from stated import (
     record,
     usage,
 )  # fmt: skip
-from test_ledger_spent import filled
 from told import told
 
 from jupyter_costmeter import tally

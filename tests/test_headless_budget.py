@@ -7,10 +7,12 @@ from textwrap import indent
 
 import pytest
 from kernels import cells
-from test_headless import Run, notebook, outputs, run  # noqa: F401 (a fixture)
+from notebooks import Run, notebook, outputs, run
 
 from jupyter_costmeter.cli import HELD
 from jupyter_costmeter.ledger.store import Ledger
+
+assert run  # a fixture
 
 BUSY = "import time\nprint('begun', flush=True)\nend = time.time() + {}\nwhile time.time() < end: pass\nprint('ended')"
 SWALLOWS = f"try:\n{indent(BUSY.format(30), '    ')}\nexcept KeyboardInterrupt: print('no')"
@@ -22,7 +24,7 @@ def budget(home: Path, limit: float, hold: str) -> None:
 
 @pytest.mark.parametrize("words", [[], ["--allow-errors"]])
 @pytest.mark.parametrize("hold", ["ask", "stop"])
-def test_a_spent_budget_ends_the_notebook(run: Run, home: Path, ledger: Ledger, hold: str, words: list[str]) -> None:  # noqa: F811
+def test_a_spent_budget_ends_the_notebook(run: Run, home: Path, ledger: Ledger, hold: str, words: list[str]) -> None:
     budget(home, 5e-8, hold)  # more than the memory that is held before the first cell
     path = notebook(home / "a.ipynb", BUSY.format(0.2), "print('second')", "open('third', 'w')")
     ran = run("a.ipynb", *words)
@@ -39,7 +41,7 @@ def test_a_spent_budget_ends_the_notebook(run: Run, home: Path, ledger: Ledger, 
     assert outputs(path.with_suffix(".run.ipynb"))[1] == "BudgetHold"
 
 
-def test_a_cell_that_is_not_started_keeps_the_output_that_it_had(run: Run, home: Path) -> None:  # noqa: F811
+def test_a_cell_that_is_not_started_keeps_the_output_that_it_had(run: Run, home: Path) -> None:
     """Written in place, it would be gone just when it cannot be made again; and it does not pile up."""
     path = notebook(home / "a.ipynb", "print('dear')")
     assert run("a.ipynb", "--inplace").returncode == 0
@@ -49,7 +51,7 @@ def test_a_cell_that_is_not_started_keeps_the_output_that_it_had(run: Run, home:
         assert outputs(path) == ["BudgetHolddear\n"]
 
 
-def test_a_running_cell_is_stopped_and_its_output_kept(run: Run, home: Path, ledger: Ledger) -> None:  # noqa: F811
+def test_a_running_cell_is_stopped_and_its_output_kept(run: Run, home: Path, ledger: Ledger) -> None:
     budget(home, 2e-6, "stop")
     path = notebook(home / "a.ipynb", BUSY.format(60), "open('second', 'w')")
     ran = run("a.ipynb")
@@ -61,7 +63,7 @@ def test_a_running_cell_is_stopped_and_its_output_kept(run: Run, home: Path, led
     assert not (home / "second").exists()
 
 
-def test_a_cell_that_swallows_its_interrupt_ends_the_notebook_all_the_same(run: Run, home: Path) -> None:  # noqa: F811
+def test_a_cell_that_swallows_its_interrupt_ends_the_notebook_all_the_same(run: Run, home: Path) -> None:
     budget(home, 2e-6, "stop")
     path = notebook(home / "a.ipynb", SWALLOWS)
     ran = run("a.ipynb", "--allow-errors")
@@ -69,7 +71,7 @@ def test_a_cell_that_swallows_its_interrupt_ends_the_notebook_all_the_same(run: 
     assert outputs(path.with_suffix(".run.ipynb")) == ["begun\nno\n"]
 
 
-def test_a_budget_that_only_warns_says_nothing_in_the_outputs(run: Run, home: Path) -> None:  # noqa: F811
+def test_a_budget_that_only_warns_says_nothing_in_the_outputs(run: Run, home: Path) -> None:
     budget(home, 1e-9, "warn")
     path = notebook(home / "a.ipynb", BUSY.format(0.5), "print('second')")
     ran = run("a.ipynb")
@@ -77,7 +79,7 @@ def test_a_budget_that_only_warns_says_nothing_in_the_outputs(run: Run, home: Pa
     assert outputs(path.with_suffix(".run.ipynb")) == ["begun\nended\n", "second\n"]
 
 
-def test_other_failures_keep_their_status(run: Run, home: Path) -> None:  # noqa: F811
+def test_other_failures_keep_their_status(run: Run, home: Path) -> None:
     budget(home, 1e3, "stop")
     notebook(home / "a.ipynb", "1/0")
     ran = run("a.ipynb")

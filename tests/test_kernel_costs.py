@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kernels import ALL, LOAD, Kernel
+from kernels import ALL, LOAD, Kernel, shows
 from shell import costmeter, said
-from test_commands import shows
 
 from jupyter_costmeter import wire
 from jupyter_costmeter.ledger.store import Ledger

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recorded import SCOPES, filled, later
 from stated import TRAIN, record, usage
-from test_ledger_spent import filled, later
-from test_ledger_usage import SCOPES
 from told import told
 
 from jupyter_costmeter.grouping import Said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from test_ledger_usage import SESSIONS, record
+from recorded import SESSIONS, record
 
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord

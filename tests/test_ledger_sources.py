@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from merged_ledgers import made, older
 from shell import cell, session
-from test_merging import made, older
 
 from jupyter_costmeter.errors import LedgerUnwritable, UsageError
 from jupyter_costmeter.ledger import Selection, open_ledger, sources

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from math import fsum, inf
+from math import inf
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernels import ALL
-from test_ledger_usage import HOUR, SCOPES, SESSIONS, record, records
+from recorded import GPU, SCOPES, SESSIONS, START, filled, joules, later, record, records, run, summed
 
 from jupyter_costmeter.accounting import totals
-from jupyter_costmeter.ledger import Selection, open_ledger
+from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.recent import selected
 from jupyter_costmeter.record import CellRecord, Figure, Provenance, SessionInfo, Total, Usage
 from jupyter_costmeter.uses import HOUR_S, WANTED, By, Use, Using
 
-START = HOUR * HOUR_S
 INF, ENDLESS = "Inf", "9e999"  # as SQLite tells it, and as it reads it
 GROUPS: tuple[By, ...] = ("notebook", "cell", "label", "day", "device", "outcome")
 edges = st.sampled_from([START, START + 3600.0]) | st.floats(START - 1e4, START + 2e5)
@@ -30,20 +29,6 @@ windows = st.tuples(edges, edges).map(sorted) | st.sampled_from(
 many = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
-def filled(path: Path, made: list[CellRecord]) -> Ledger:
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
-    ledger = open_ledger(path)
-    for session in SESSIONS.values():
-        ledger.append(session, [r for r in made if r.session_id == session.id])
-    return ledger
-
-
-def later(made: list[CellRecord]) -> list[CellRecord]:
-    """No record began before its session."""
-    return [replace(r, started_at=max(r.started_at, SESSIONS[r.session_id].started_at)) for r in made]
-
-
 def added(made: list[CellRecord], start: float, end: float) -> dict[str, Using]:
     """The same by the records themselves."""
     found: dict[str, Using] = {}
@@ -51,17 +36,6 @@ def added(made: list[CellRecord], start: float, end: float) -> dict[str, Using]:
         if one.parent_id is None:
             found.setdefault(one.session_id, Using(start, end, WANTED)).add(one.started_at, one.usage)
     return found
-
-
-def summed(uses: list[Use]) -> dict[str, tuple[float, int]]:
-    """Value and windows that lack it, of each figure."""
-    parts = [p for use in uses for p in (*use.energy, *use.cpu_s, *use.work, *(part for _, part in use.gpu_s))]
-    parts += [use.memory_byte_s for use in uses if use.memory_byte_s is not None]
-    found: dict[str, tuple[float, int]] = {}
-    for part in parts:
-        value, missing = found.get(part.name, (0.0, 0))
-        found[part.name] = (value + (part.value or 0.0), missing + part.missing)
-    return {name: one for name, one in found.items() if any(one)}
 
 
 def alike(one: list[Use], other: list[Use], skipping: str = "") -> None:
@@ -206,20 +180,6 @@ def test_no_window_reads_the_whole_ledger(ledger: Ledger, scope: Selection) -> N
 
 
 # Where it went
-
-GPU = Provenance("measured", "NVML", 0.05)
-
-
-def run(n: int, cell_id: str, outcome: str = "ok", at: float | None = None, **more: object) -> CellRecord:
-    made = Usage(60.0, (Figure("gpu_energy_j", 10.0**n, GPU, "GPU-1"), Figure("gpu_reserved_s", 60.0, GPU, "GPU-1")))
-    base = CellRecord(
-        f"r{n}", "s1", n, START + 100 * n if at is None else at, made, "ok", "/p/a.ipynb", "/p", cell_id, n
-    )
-    return replace(base, **{"outcome": outcome, **more})  # type: ignore[arg-type]
-
-
-def joules(uses: tuple[Use, ...]) -> float:
-    return fsum(part.value or 0.0 for use in uses for part in use.energy)
 
 
 def test_failed_and_superseded_runs_are_told_apart(ledger: Ledger) -> None:

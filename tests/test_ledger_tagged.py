@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recorded import SCOPES, SESSIONS, filled, later, summed
 from stated import ABLATION, HOUR, TRAIN, record, usage
-from test_ledger_spent import filled, later, summed
-from test_ledger_usage import SCOPES, SESSIONS
 from told import told
 
 from jupyter_costmeter.grouping import Group, Groups, Kind, TrialKey, alike

@@ -7,89 +7,18 @@ from dataclasses import replace
 from math import fsum, inf
 from pathlib import Path
 
-import golden
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernels import ALL
+from recorded import ORIGINS, SCOPES, SESSIONS, record, records
 
 from jupyter_costmeter.accounting import Part
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.recent import selected
-from jupyter_costmeter.record import CellRecord, Figure, Provenance, SessionInfo, Usage
+from jupyter_costmeter.record import CellRecord, Figure, Usage
 from jupyter_costmeter.uses import HOUR_S, Use, of_records
-
-HOUR = 497_000
-ONE = '{"GPU-1": "NVIDIA A100-SXM4-40GB", "GPU-2": "NVIDIA A100-SXM4-40GB"}'
-TWO = '{"GPU-1": "NVIDIA A100-SXM4-40GB", "GPU-2": "Tesla T4"}'
-
-
-def info(name: str, devices: str = ONE, partition: str = "", host: str = "box", hour: int = HOUR) -> SessionInfo:
-    facts = {"devices": devices, **({"partition": partition} if partition else {})}
-    return replace(golden.SESSION, id=name, host=host, started_at=hour * HOUR_S, environment=facts)
-
-
-SESSIONS = {
-    s.id: s for s in (info("s1"), info("s2", TWO, "gpu-small", "gpu07", HOUR + 1), info("s3", "{}", hour=HOUR + 2))
-}
-PLACES = [("/p/a.ipynb", "/p"), ("/p/b.ipynb", "/p"), ("/p/in/c.ipynb", "/p/in"), ("/pq/d.ipynb", "/pq"), (None, None)]
-SCOPES = [
-    ALL,
-    *(Selection("session", name) for name in (*SESSIONS, "none")),
-    *(Selection("notebook", notebook) for notebook, _ in PLACES if notebook),
-    *(Selection("project", folder) for folder in ("/p", "/p/in", "/pq", "/", "/none")),
-]
-ORIGINS = [
-    Provenance("measured", "NVML energy counter", 0.05),
-    Provenance("modelled", "TDP", 0.5),
-    Provenance(None, "NVML energy counter", None, "the GPU is lost"),
-    Provenance(None, "NVML", None, "there is no GPU", absent=True),
-]
-NAMES = ["cpu_energy_j", "ram_energy_j", "gpu_energy_j", "gpu_reserved_s", "cpu_s", "peak_rss_bytes", "gpu_busy_s"]
-
-
-@st.composite
-def figures(draw: st.DrawFn) -> tuple[Figure, ...]:
-    found = {}
-    for name in draw(st.lists(st.sampled_from(NAMES), max_size=6)):
-        origin = draw(st.sampled_from(ORIGINS))
-        of_gpu = name.startswith("gpu") and not origin.absent  # what is not there has no device
-        device = draw(st.sampled_from(["GPU-1", "GPU-2"])) if of_gpu else None
-        value = None if origin.method is None else draw(st.just(0.0) | st.floats(1e-3, 1e7))
-        found[name, device] = Figure(name, value, origin, device)
-    return tuple(found.values())
-
-
-@st.composite
-def records(draw: st.DrawFn) -> list[CellRecord]:
-    made: list[CellRecord] = []
-    for n in range(draw(st.integers(0, 10))):
-        session, (notebook, project) = draw(st.sampled_from(list(SESSIONS))), draw(st.sampled_from(PLACES))
-        bucket = draw(st.sampled_from(["cell", "cell", "held_idle", "background"]))
-        outer = [r.id for r in made if r.session_id == session and r.bucket == "cell"]
-        parent = outer[-1] if outer and bucket == "cell" and draw(st.booleans()) else None
-        wall_s = draw(st.sampled_from([0.0, 1.0, 600.0, 3600.0, 7200.0, 50_000.0]) | st.floats(0, 2e5))
-        started_at = HOUR * HOUR_S + draw(st.sampled_from([0.0, 3599.0, 3600.0]) | st.floats(0, 1e5))
-        made.append(
-            CellRecord(
-                f"r{n}",
-                session,
-                n,
-                started_at,
-                Usage(wall_s, draw(figures())),
-                "ok",
-                notebook,
-                project,
-                f"c{n}",
-                n,
-                None,
-                draw(st.sampled_from([None, "train", "eval"])),
-                parent,
-                bucket=bucket,
-            )  # fmt: skip
-        )
-    return made
 
 
 def plain(parts: Iterable[tuple[str, Part]]) -> dict[tuple[object, ...], list[object]]:
@@ -158,13 +87,6 @@ def test_the_ledgers_sums_are_those_of_the_records(
 
 
 # By hand
-
-
-def record(seq: int, wall_s: float, started_at: float = HOUR * HOUR_S, **figures: float) -> CellRecord:
-    made = tuple(
-        Figure(name, value, ORIGINS[0], "GPU-1" if name.startswith("gpu") else None) for name, value in figures.items()
-    )
-    return CellRecord(f"r{seq}", "s1", seq, started_at, Usage(wall_s, made), "ok", "/p/a.ipynb", "/p")
 
 
 def test_a_record_over_midnight_counts_in_each_of_its_hours(ledger: Ledger) -> None:

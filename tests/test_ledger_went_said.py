@@ -10,8 +10,9 @@ from typing import Any, get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kernels import ALL
+from recorded import START, joules, run
 from shell import fill, here, said, session
-from test_ledger_spent import ALL, START, joules, run
 
 from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.ledger.store import Ledger

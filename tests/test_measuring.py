@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from kernels import ALL, Kernel, cells
+from scripts import script
 
 from jupyter_costmeter.ledger.store import Ledger
-
-
-def script(home: Path, text: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    (home / "work.py").write_text(text)
-    return subprocess.run(
-        [sys.executable, "work.py"], cwd=home, capture_output=True, text=True, check=check, timeout=60
-    )
 
 
 def test_a_script_meters_a_block(home: Path, ledger: Ledger) -> None:

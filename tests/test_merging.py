@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,53 +12,22 @@ import pytest
 import stated
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from merged_ledgers import SAID, held, made, merged, older
 from shell import cell, costmeter, said, session
 
-from jupyter_costmeter import bars, merging
+from jupyter_costmeter import merging
 from jupyter_costmeter.budget import BudgetEvent
 from jupyter_costmeter.errors import LedgerTooNew, LedgerUnwritable, UsageError
-from jupyter_costmeter.ledger import Selection, open_ledger
-from jupyter_costmeter.ledger.migrations import MIGRATIONS
+from jupyter_costmeter.ledger import open_ledger
 from jupyter_costmeter.pages import Page
-from jupyter_costmeter.record import CellRecord, SessionInfo
+from jupyter_costmeter.record import CellRecord
 from jupyter_costmeter.tag import tags_of
 
-ALL = Selection("all")
 INFO, OTHER = session("aaa1", "/home/ada/paper/train.ipynb"), session("bbb2", "/home/ada/paper/x.ipynb")
 EVENT = BudgetEvent(
     "e1", "b1", "warned", 1.7e9, "aaa1", "ada", "host", None, 0.5, 6.0, 10.0, 10.0, "GPU-h", "half of it"
 )
 USAGE = cell(INFO, 1).usage
-SAID = tags_of("aaa1-1", {"category": "hpo"}, 1.7e9, "later", "ada", "host", "1#")
-
-
-def made(path: Path, *parts: tuple[SessionInfo, Iterable[CellRecord]]) -> Path:
-    """A ledger of these in that file."""
-    ledger = open_ledger(path)
-    for info, records in parts:
-        ledger.append(info, records)
-    ledger.close()
-    return path
-
-
-def held(path: Path) -> dict[str, Any]:
-    """All that a ledger holds; sums are of whole numbers, so they do not depend on any order."""
-    ledger = open_ledger(path)
-    found = {
-        "records": {r.id: replace(r, usage=replace(r.usage, figures=tuple(sorted(r.usage.figures, key=repr))))
-                    for r in ledger.records(ALL)},
-        "sessions": ledger.every_session(),
-        "tags": [tag for page in ledger.every_tag() for tag in page],
-        "events": ledger.events(),
-        "summary": ledger.summary(ALL),
-        "check": ledger.check(),
-    }  # fmt: skip
-    ledger.close()
-    return found
-
-
-def merged(into: Path, *sources: Path) -> Page:
-    return merging.merge(into, sources, bars.none)
 
 
 def rows(page: Page) -> list[dict[str, str]]:
@@ -246,27 +214,6 @@ def test_each_tag_that_comes_over_is_counted_once(tmp_path: Path) -> None:
 
 
 # Sources
-
-
-def older(path: Path, number: int) -> Path:
-    """A ledger as an earlier version left it, with one record."""
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "CREATE TABLE migration (number INTEGER PRIMARY KEY, name TEXT, applied_at FLOAT, version TEXT)"
-        )
-        for at, (name, apply) in enumerate(MIGRATIONS[:number], 1):
-            apply(connection)
-            connection.exec_driver_sql("INSERT INTO migration VALUES (?, ?, 0.0, '0.0.1')", (at, name))
-        connection.exec_driver_sql("INSERT INTO session VALUES ('old', 1.0, 'host', 'ada', 1, 1.0, NULL, NULL, '{}')")
-        connection.exec_driver_sql(
-            "INSERT INTO cell (id, session_id, seq, started_at, wall_s, outcome)"
-            " VALUES ('old-1', 'old', 1, 1.0, 2.0, 'ok')"
-        )
-    engine.dispose()
-    return path
 
 
 @pytest.mark.parametrize("number", [1, 2])

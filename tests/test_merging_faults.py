@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from merged_ledgers import SAID, held, made, merged
 from shell import cell, session
-from test_merging import SAID, held, made, merged
 
 from jupyter_costmeter import merging
 from jupyter_costmeter.errors import LedgerUnwritable, UsageError

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kernels import ALL
+from repeated import SESSIONS, some_records
+from running_cells import resting, running, verdict
 from shell import cell, session
-from test_ledger_rollup import SESSIONS, some_records
-from test_top import resting, running, verdict
 
 from jupyter_costmeter.budget import Verdict
 from jupyter_costmeter.ledger import open_ledger

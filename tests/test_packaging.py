@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import gzip
 import json
@@ -51,6 +52,18 @@ def test_each_module_is_in_a_row_of_who_may_import_whom() -> None:
     there = {path.stem for path in (ROOT / "jupyter_costmeter").glob("*.py")}
     there |= {path.parent.name for path in (ROOT / "jupyter_costmeter").glob("*/__init__.py")}
     assert sorted(rows) == sorted(f"jupyter_costmeter.{name}" for name in there - {"__init__"})
+
+
+def test_no_test_module_is_imported() -> None:
+    """What several of them need is in a module of its own."""
+    found = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                names = [getattr(node, "module", None) or "", *(one.name for one in node.names)]
+                if any(part.startswith("test_") for name in names for part in name.split(".")):
+                    found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []
 
 
 def test_no_file_names_a_registrys_host() -> None:

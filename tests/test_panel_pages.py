@@ -11,7 +11,7 @@ import golden
 import pytest
 from hypothesis import given
 from nasty import NASTY, texts
-from test_budget_pages import NOW, verdict
+from verdicts import NOW, verdict
 
 from jupyter_costmeter import accounting, panel_pages
 from jupyter_costmeter.budget_pages import said

@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from budget_cases import HOUR, NOW, ONE
-from test_foretelling_words import CODE, ran, verdict
+from budget_cases import CODE, HOUR, NOW, ONE, ran, verdict
 
 from jupyter_costmeter import foretelling, progressing, prospects
 from jupyter_costmeter.costing import Costing

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from serving import API, Server
-from shell import cell, costmeter, fill, session
-from test_cli import newer, said
+from shell import cell, costmeter, fill, newer, said, session
 
 from jupyter_costmeter.ledger import Selection, open_ledger
 from jupyter_costmeter.place import process_started, session_info

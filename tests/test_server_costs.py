@@ -10,7 +10,7 @@ from typing import Any
 import golden
 import pytest
 from serving import API, Answer, Server
-from shell import cell, costmeter, fill, said, session
+from shell import cell, costmeter, fill, newer, said, session
 
 from jupyter_costmeter import cost_wire
 from jupyter_costmeter.assumptions import of_file
@@ -247,8 +247,6 @@ def test_a_place_of_a_notebook_that_is_not_here_is_refused(server: Server) -> No
 
 
 def test_a_ledger_that_cannot_be_read(filled: Server) -> None:
-    from test_cli import newer
-
     newer(filled.ledger)
     message = told(filled.ask("what_if", path=PATH, region="SE"), 503)["message"]
     assert "was written by jupyter_costmeter 99.0" in message

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from fenced import FENCE
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 from serving import API, Server
 from shell import cell, fill, session
-from test_docs import FENCE
 
 from jupyter_costmeter import place
 from jupyter_costmeter.ledger import open_ledger

@@ -6,17 +6,15 @@ import json
 from typing import Any
 
 import pytest
+from exports import INFO, exported, lines
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shell import cell, session
-from test_exporters import exported, lines
+from shell import cell
 
 from jupyter_costmeter import pages
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord
 from jupyter_costmeter.tag import Tag, tags_of
-
-INFO = session("aaa1", "/home/ada/paper/train.ipynb")
 
 
 def tags(seq: int, given_: Any = "run", **said: Any) -> tuple[Tag, ...]:

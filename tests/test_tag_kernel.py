@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from kernels import ALL, Kernel
-from test_commands import fails, shows
+from kernels import ALL, Kernel, fails, shows
 
 from jupyter_costmeter.ledger.store import Ledger
 from jupyter_costmeter.record import CellRecord

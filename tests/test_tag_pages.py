@@ -9,10 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from kernels import Kernel
-from shell import cell, fill, here, said, session
-from test_cli import newer
-from test_commands import fails, shows
+from kernels import Kernel, fails, shows
+from shell import cell, fill, here, newer, said, session
 
 from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger

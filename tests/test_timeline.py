@@ -10,6 +10,7 @@ import golden
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from timelines import AT, GPU, gap, run
 
 from jupyter_costmeter import timeline_fewer as t
 from jupyter_costmeter.ledger import Selection
@@ -18,19 +19,7 @@ from jupyter_costmeter.record import CellRecord, Figure, Provenance, Usage
 from jupyter_costmeter.timeline import Growing, Step, Timeline, timeline
 from jupyter_costmeter.timeline_fewer import Looked
 
-AT = 1.79e9
 ALL = Selection("all")
-GPU = "GPU-1"
-
-
-def run(seq: int, at: float, wall_s: float, gpu_j: float | None = 100.0, **more: object) -> CellRecord:
-    """A cell that began so long after ``AT``."""
-    return replace(golden.record(seq, wall_s, gpu_j), started_at=AT + at, **more)
-
-
-def gap(seq: int, at: float, wall_s: float, bucket: str = "held_idle", **joules: float) -> CellRecord:
-    made = golden.between(seq, wall_s, bucket, **(joules or {"gpu_energy_j": 55.0 * wall_s}))  # type: ignore[arg-type]
-    return replace(made, started_at=AT + at)
 
 
 def steps(found: Timeline, device: str = GPU) -> list[tuple[float, float, float | None]]:

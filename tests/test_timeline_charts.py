@@ -10,7 +10,7 @@ from math import isnan
 from typing import Any
 
 import pytest
-from test_timeline import AT, GPU, gap, run
+from timelines import AT, GPU, gap, run
 
 from jupyter_costmeter import timeline_charts as charts
 from jupyter_costmeter import timeline_svg

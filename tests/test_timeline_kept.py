@@ -9,7 +9,7 @@ from typing import Any
 
 import golden
 import pytest
-from test_timeline import AT, gap, run
+from timelines import AT, gap, run
 
 from jupyter_costmeter import timeline_kept
 from jupyter_costmeter.ledger import Selection, open_ledger

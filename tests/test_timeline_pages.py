@@ -9,7 +9,7 @@ import golden
 import pytest
 from budgeted import path, start, written  # noqa: F401 (fixtures)
 from shell import fill, here, said
-from test_timeline import gap, run
+from timelines import gap, run
 
 from jupyter_costmeter import timeline_pages
 from jupyter_costmeter.ledger import Selection, open_ledger

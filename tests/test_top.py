@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import select
-import socket
 import subprocess
 import sys
 import time
@@ -17,40 +16,18 @@ import golden
 import psutil
 import pytest
 from kernels import Kernel
+from running_cells import HOST, NOW, resting, running, verdict
 from shell import Ran, cell, costmeter, fill, here, said, session
 
 from jupyter_costmeter import context, place, screen
-from jupyter_costmeter.budget import Budget, Verdict
-from jupyter_costmeter.costing import Costing
 from jupyter_costmeter.ledger import Selection
 from jupyter_costmeter.ledger.store import Ledger
-from jupyter_costmeter.periods import period_of
 from jupyter_costmeter.record import CellRecord, SessionInfo
 from jupyter_costmeter.running import Kernels, Now, Resting, Running
 from jupyter_costmeter.top import Top, page
 
-NOW = 1_790_000_600.0
-HOST = socket.gethostname()
 EVERYTHING = Selection("all")
 BUDGET = '[[budget]]\ngpu_hours = 0.002\nname = "quota"\n[[budget]]\ngpu_hours = 5\nname = "roomy"\n'
-
-
-def running(
-    record: CellRecord, host: str = HOST, read_at: float = NOW - 0.5, verdict: Verdict | None = None
-) -> Running:
-    info = replace(golden.SESSION, host=host)
-    costs = Costing(None, Path()).of_record(record, info)
-    return Running(info, replace(record, started_at=read_at - record.wall_s), costs, verdict)
-
-
-def resting(since_s: float = 200.0) -> Resting:
-    last = replace(golden.FIRST, started_at=NOW - since_s - golden.FIRST.wall_s)
-    return Resting(golden.SESSION, last, golden.SUMMARY)
-
-
-def verdict(share: float) -> Verdict:
-    one = Budget("b", "gpu_hours", 10.0, "user", None, period_of("day"), "quota")
-    return Verdict(one, 0.0, 1e12, replace(golden.gpu_hours(10.0 * share), method="measured"))
 
 
 def shown(*found: Running, rest: tuple[Resting, ...] = (), doubtful: tuple[Running, ...] = ()) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from kernels import Kernel, cells
-from test_measuring import script
+from scripts import script
 
 import jupyter_costmeter
 from jupyter_costmeter.ledger.store import Ledger

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
-from test_ledger_usage import records
+from recorded import records
 
 from jupyter_costmeter.record import CellRecord, Usage
 from jupyter_costmeter.tag import METER, PARAM, SCORE, Tag, tags_of

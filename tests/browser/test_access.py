@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from accessible import Hands, violations
 from browsing import Server, narrow, notebook, run_cell, serve, settled, shot, visit
-from playwright.sync_api import Locator, Page, expect
-from test_axe import violations
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 LOAD = "%load_ext jupyter_costmeter"
@@ -120,39 +120,6 @@ def test_nothing_moves_where_nothing_is_to(open_notebook: OpenNotebook) -> None:
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A JupyterLab whose settings are as we ship them."""
     yield from serve(tmp_path_factory.mktemp("plain"), "jupyterlab", whole=False)
-
-
-class Hands:
-    """Only a keyboard; after each press the focus is seen, and not lost."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-
-    @property
-    def focus(self) -> Locator:
-        return self.page.locator(":focus")
-
-    def press(self, *keys: str) -> None:
-        for key in keys:
-            self.page.keyboard.press(key)
-            self.page.wait_for_timeout(80)
-            self.assert_seen(key)
-
-    def assert_seen(self, key: str) -> None:
-        assert self.focus.count() == 1, f"{key}: the focus is lost"
-        tag, inside, outline, name = self.focus.evaluate(
-            "e => { const s = getComputedStyle(e); return [e.tagName, !!e.closest('.jp-Costmeter'),"
-            " s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 1, e.outerHTML.slice(0, 120)] }"
-        )
-        assert tag != "BODY", key
-        assert outline or not inside, f"{key}: the focus is not seen on {name}"
-
-    def go_to(self, target: Locator, key: str = "Tab", most: int = 40) -> None:
-        for _ in range(most):
-            if target.evaluate("e => e === document.activeElement"):
-                return
-            self.press(key)
-        raise AssertionError(f"{target} cannot be reached by {key}")
 
 
 def test_a_keyboard_alone_does_it(plain: Server, page: Page) -> None:

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from browsing import ROOT, dark, narrow, run_cell, settled, shot
+from accessible import violations
+from browsing import dark, narrow, run_cell, settled, shot
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 LOAD = "%load_ext jupyter_costmeter"
 SPIN = "import time\nuntil = time.monotonic() + {}\nwhile time.monotonic() < until: pass"
-OURS = [".jp-Costmeter", ".jp-Costmeter-status", ".jp-Costmeter-badge"]
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OpenNotebook = Callable[..., Page]
-
-
-def violations(page: Page, *where: str) -> list[str]:
-    """What is wrong with which element of ours (or of other parts), one line each."""
-    if not page.evaluate("() => 'axe' in window"):
-        page.add_script_tag(path=AXE)
-    there = [one for one in where or OURS if page.locator(one).count()]
-    found: dict[str, Any] = page.evaluate(
-        "([include, tags]) => axe.run({include}, {runOnly: tags})", [[[one] for one in there], TAGS]
-    )
-    assert found["passes"], "axe looked at nothing"
-    return [f"{v['id']}: {v['help']}: {n['html'][:200]}" for v in found["violations"] for n in v["nodes"]]
 
 
 def test_the_panel_has_no_violation(open_notebook: OpenNotebook) -> None:

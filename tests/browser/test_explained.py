@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
+from accessible import Hands, violations
 from browsing import Server, narrow, notebook, run_cell, settled, shot, visit
 from playwright.sync_api import Browser, Locator, Page, expect
-from test_access import Hands
-from test_axe import violations
 
 pytestmark = pytest.mark.browser
 LOAD = "%load_ext jupyter_costmeter"

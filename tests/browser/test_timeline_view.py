@@ -12,11 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from accessible import Hands, violations
 from browsing import Server, dark, narrow, notebook, run_cell, serve, settled, shot, visit
 from nvml.sim import SimulatedNvml, build
 from playwright.sync_api import Locator, Page, expect
-from test_access import Hands
-from test_axe import violations
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import golden

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from accessible import violations
 from browsing import Server, dark, notebook, run_cell, shot
 from playwright.sync_api import Locator, Page, expect
-from test_axe import violations
 
 pytestmark = pytest.mark.browser
 LOAD = "%load_ext jupyter_costmeter"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log2
 from typing import Any
 
 import pytest
@@ -11,9 +10,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed: FLOPs of torch are not tested")
 
 import torch.nn.functional as F  # noqa: E402, N812
-from test_torch_formulas import MKN, K, M, N, scaled  # noqa: E402
 from torch import nn  # noqa: E402
-from torch_cases import Case, cases, r, seen, spd  # noqa: E402
+from torch_cases import cases, r, seen, spd  # noqa: E402
+from torch_operators import ALGEBRA, MKN, K, M, N, scaled  # noqa: E402
 
 from jupyter_costmeter import count_flops  # noqa: E402
 from jupyter_costmeter.flops.aten import precision  # noqa: E402
@@ -25,96 +24,6 @@ assert seen  # a fixture
 
 
 # Linear algebra, by leading order
-
-
-def lu(n: int) -> int:
-    return 2 * n**3 // 3
-
-
-def householder(m: int, n: int) -> int:
-    """Golub & Van Loan 5.2.1: 2n²(m − n/3)."""
-    return 2 * n * n * m - 2 * n**3 // 3
-
-
-def thin_q(m: int, n: int) -> int:
-    """5.1.6: 4mnk − 2(m + n)k² + 4k³/3 with k = n."""
-    return 4 * m * n * n - 2 * (m + n) * n * n + 4 * n**3 // 3
-
-
-def full_svd(m: int, n: int) -> int:
-    return 4 * m * m * n + 8 * m * n * n + 9 * n**3
-
-
-def geqrf(m: int, n: int) -> Any:
-    return torch.geqrf(r(m, n))
-
-
-ALGEBRA: list[Case] = [
-    ("Cholesky", lambda: torch.linalg.cholesky(spd(9)), 9**3 // 3),
-    ("Cholesky of a batch", lambda: torch.linalg.cholesky(spd(9, 2, 3)), 6 * (9**3 // 3)),
-    ("Cholesky, as it was called", lambda: torch.cholesky(spd(9)), 9**3 // 3),
-    ("LDLᵀ", lambda: torch.linalg.ldl_factor(spd(9)), 9**3 // 3),
-    ("LU", lambda: torch.linalg.lu_factor(spd(9)), lu(9)),
-    ("LU with its parts", lambda: torch.linalg.lu(spd(9, 4)), 4 * lu(9)),
-    ("LU of a tall one", lambda: torch.linalg.lu_factor(r(12, 6)), 12 * 36 - 6**3 // 3),
-    ("LU of a wide one", lambda: torch.linalg.lu_factor(r(6, 12)), 12 * 36 - 6**3 // 3),
-    ("det", lambda: torch.linalg.det(spd(9)), lu(9)),
-    ("slogdet", lambda: torch.linalg.slogdet(spd(9, 4)), 4 * lu(9)),
-    ("solve", lambda: torch.linalg.solve(spd(9), r(9, 4)), lu(9) + 2 * 81 * 4),
-    ("solve, one right side", lambda: torch.linalg.solve(spd(9), r(9)), lu(9) + 2 * 81),
-    ("solve, a batch", lambda: torch.linalg.solve(spd(9, 3), r(3, 9, 4)), 3 * (lu(9) + 2 * 81 * 4)),
-    ("solve, one matrix for many", lambda: torch.linalg.solve(spd(9), r(3, 9, 4)), lu(9) + 3 * 2 * 81 * 4),
-    ("solve, one right side for many matrices", lambda: torch.linalg.solve(spd(9, 3), r(9, 4)),
-     3 * (lu(9) + 2 * 81 * 4)),
-    ("solve from the right", lambda: torch.linalg.solve(spd(9), r(4, 9), left=False), lu(9) + 2 * 81 * 4),
-    ("LU's solve", lambda: torch.linalg.lu_solve(spd(9), torch.arange(1, 10, dtype=torch.int32), r(9, 4)), 2 * 81 * 4),
-    ("LU's solve from the right", lambda: torch.linalg.lu_solve(
-        spd(9), torch.arange(1, 10, dtype=torch.int32), r(4, 9), left=False), 2 * 81 * 4),
-    ("LDLᵀ's solve", lambda: torch.linalg.ldl_solve(spd(9), torch.arange(1, 10, dtype=torch.int32), r(9, 4)),
-     2 * 81 * 4),
-    ("Cholesky's solve", lambda: torch.cholesky_solve(r(9, 4), spd(9)), 2 * 81 * 4),
-    ("Cholesky's solve for many", lambda: torch.cholesky_solve(r(9, 4), spd(9, 3)), 3 * 2 * 81 * 4),
-    ("triangular", lambda: torch.linalg.solve_triangular(spd(9), r(9, 4), upper=True), 81 * 4),
-    ("triangular, from the right", lambda: torch.linalg.solve_triangular(spd(4), r(9, 4), upper=True, left=False),
-     9 * 16),
-    ("triangular, one right side for many", lambda: torch.linalg.solve_triangular(spd(9, 3), r(9, 4), upper=True),
-     3 * 81 * 4),
-    ("triangular, one matrix for many", lambda: torch.linalg.solve_triangular(spd(9), r(3, 9, 4), upper=True),
-     3 * 81 * 4),
-    ("triangular, as it was called", lambda: torch.triangular_solve(r(9, 4), spd(9)), 81 * 4),
-    ("triangular, as it was called, for many", lambda: torch.triangular_solve(r(9, 4), spd(9, 3)), 3 * 81 * 4),
-    ("inverse", lambda: torch.linalg.inv(spd(9, 2)), 2 * 2 * 9**3),
-    ("inverse, of Cholesky's", lambda: torch.cholesky_inverse(spd(9)), 2 * 9**3 // 3),
-    ("QR's first half", lambda: geqrf(12, 6), householder(12, 6)),
-    ("QR's first half of a wide one", lambda: geqrf(6, 12), householder(12, 6)),
-    ("QR", lambda: torch.linalg.qr(r(12, 6)), householder(12, 6) + thin_q(12, 6)),
-    ("QR, only R", lambda: torch.linalg.qr(r(12, 6), mode="r"), householder(12, 6)),
-    ("QR with all of Q", lambda: torch.linalg.qr(r(12, 6), mode="complete"),
-     householder(12, 6) + 4 * 12 * 12 * 6 - 2 * 24 * 36 + 4 * 6**3 // 3),
-    ("Q of reflections", lambda: torch.linalg.householder_product(r(12, 6), r(6)), thin_q(12, 6)),
-    ("a product with Q", lambda: torch.ormqr(r(12, 6), r(6), r(12, 5)), 4 * 12 * 5 * 6 - 2 * 5 * 36),
-    ("a product with Q from the right", lambda: torch.ormqr(r(12, 6), r(6), r(5, 12), left=False),
-     4 * 12 * 5 * 6 - 2 * 5 * 36),
-    ("SVD", lambda: torch.linalg.svd(r(12, 6)), full_svd(12, 6)),
-    ("SVD of a wide one", lambda: torch.linalg.svd(r(6, 12)), full_svd(12, 6)),
-    ("SVD, thin (ibid. 8.6.4)", lambda: torch.linalg.svd(r(12, 6), full_matrices=False), 14 * 12 * 36 + 8 * 6**3),
-    ("SVD's values", lambda: torch.linalg.svdvals(r(2, 12, 6)), 2 * (4 * 12 * 36 - 4 * 6**3 // 3)),
-    ("symmetric eigenvectors", lambda: torch.linalg.eigh(spd(9)), 9 * 9**3),
-    ("symmetric eigenvalues", lambda: torch.linalg.eigvalsh(spd(9, 2)), 2 * (4 * 9**3 // 3)),
-    ("eigenvectors", lambda: torch.linalg.eig(spd(9)), 25 * 9**3),
-    ("eigenvalues", lambda: torch.linalg.eigvals(spd(9, 2)), 2 * 10 * 9**3),
-    ("least squares", lambda: torch.linalg.lstsq(r(12, 6), r(12, 2)), householder(12, 6) + 4 * 12 * 6 * 2),
-    ("least squares of a batch", lambda: torch.linalg.lstsq(r(3, 12, 6), r(3, 12)), 3 * (householder(12,
-     6) + 4 * 12 * 6)),
-    ("FFT of real numbers", lambda: torch.fft.rfft(r(3, 16)), int(2.5 * 48 * 4)),
-    ("FFT to real numbers", lambda: torch.fft.irfft(r(3, 9) + 0j), int(2.5 * 48 * 4)),
-    ("FFT", lambda: torch.fft.fft(r(3, 16) + 0j), 5 * 48 * 4),
-    ("FFT in two dimensions", lambda: torch.fft.fft2(r(3, 8, 16) + 0j), 5 * 3 * 128 * 7),
-    ("FFT in some dimensions", lambda: torch.fft.ifftn(r(4, 8, 16) + 0j, dim=(0, 2)), 5 * 512 * 6),
-    ("FFT of another length", lambda: torch.fft.fft(r(3, 10) + 0j), int(5 * 30 * log2(10))),
-    ("FFT in two dimensions, real", lambda: torch.fft.rfft2(r(8, 16)), int(2.5 * 128 * 7)),
-    ("STFT: a real FFT for each frame", lambda: torch.stft(r(64), 16, return_complex=True), int(2.5 * 16 * 17 * 4)),
-]  # fmt: skip
 
 
 @cases(ALGEBRA)

@@ -10,9 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed: FLOPs of torch are not tested")
 
-from test_torch_algebra import ALGEBRA  # noqa: E402
-from test_torch_formulas import CONVS, INNER, MKN, PRODUCTS, B, D, H, K, M, N, S, T, pairs, weights  # noqa: E402
 from torch_cases import seen  # noqa: E402
+from torch_operators import ALGEBRA, CONVS, INNER, MKN, PRODUCTS, B, D, H, K, M, N, S, T, pairs, weights  # noqa: E402
 
 from jupyter_costmeter import count_flops  # noqa: E402
 from jupyter_costmeter.flops.aten.formulas import FORMULAS, Partly  # noqa: E402
@@ -153,9 +152,8 @@ PARTS = ("flash", "efficient", "cudnn", "fused")
 
 def test_no_formula_is_forgotten_here() -> None:
     """Each formula's name is written here, or was counted when the tables above ran."""
-    written = "".join(
-        Path(__file__).with_name(f"test_torch_{n}.py").read_text() for n in ("algebra", "elsewhere", "formulas")
-    )
+    names = ("test_torch_algebra", "test_torch_elsewhere", "test_torch_formulas", "torch_operators")
+    written = "".join(Path(__file__).with_name(f"{name}.py").read_text() for name in names)
     ran: set[str] = set()
     for _, run, _ in (*PRODUCTS, *CONVS, *INNER, *ALGEBRA):
         ran |= count_flops(run).by_operator.keys()
