@@ -137,11 +137,17 @@ function place(node: HTMLElement, about: DOMRect): void {
   node.style.top = `${Math.max(EDGE, fits ? below : about.top - GAP - height)}px`;
 }
 
-/** It can have the focus while it has it. */
+/** It can have the focus while it has it; also while another window has the keyboard. */
 function focus(element: HTMLElement): void {
   if (!element.matches('button, [tabindex]')) {
     element.tabIndex = -1;
-    element.addEventListener('blur', () => element.removeAttribute('tabindex'), { once: true });
+    const leave = (): void => {
+      if (document.activeElement !== element) {
+        element.removeAttribute('tabindex');
+        element.removeEventListener('blur', leave);
+      }
+    };
+    element.addEventListener('blur', leave);
   }
   element.focus();
 }

@@ -30,6 +30,21 @@ def run(page: Page, count: int) -> None:
         settled(page, "session", index + 1)
 
 
+def test_the_focus_is_there_again_after_another_window_had_the_keyboard(open_notebook: OpenNotebook) -> None:
+    page = open_notebook(LOAD)
+    run(page, 1)
+    page.keyboard.press("Alt+Shift+C")
+    hands = Hands(page)
+    for _ in range(20):
+        hands.press("ArrowDown")
+        if hands.focus.get_attribute("tabindex") == "-1":
+            break
+    hands.focus.evaluate("e => e.dispatchEvent(new FocusEvent('blur'))")  # all that the page is told
+    page.wait_for_timeout(500)
+    hands.assert_seen("another window")
+    assert hands.focus.get_attribute("tabindex") == "-1"
+
+
 def test_arrow_keys_say_where_each_figure_is_from(open_notebook: OpenNotebook) -> None:
     page = open_notebook(LOAD, SPIN.format(1.5), "1 / 0")
     run(page, 3)
