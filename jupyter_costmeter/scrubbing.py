@@ -42,6 +42,8 @@ GENERIC = frozenset({
 })  # fmt: skip
 #: Shorter names are looked for as they are written: "FR" is no user "fr".
 SHORT = 3
+#: A grid region's code: our own sentences have it, so a name that is written so is one in an author's text only.
+REGION = re.compile(r"[A-Z]{2}(?:-[A-Z0-9]{1,3})?", re.ASCII)
 OUR_FILE = re.compile(rf"{re.escape(NAME)}(?::\d+)?$")
 #: Blanks and slashes are written in several ways, in URLs and in JSON.
 LOOSE = {" ": r"[\s+]+", "/": r"[/\\]+"}
@@ -126,7 +128,9 @@ class Scrubber:
 
         Of two that read alike the first counts.
         """
-        words, bare, last = _telling(spellings.words), _telling(spellings.bare), of_bare or alias
+        telling, last = _telling(spellings.words), of_bare or alias
+        words = [word for word in telling if not REGION.fullmatch(word)]
+        bare = [*_telling(spellings.bare), *(word for word in telling if word not in words)]
         for known, found, name_of in (
             (self._paths, spellings.paths, alias), (self._words, words, last), (self._bare, bare, last),
         ):  # fmt: skip

@@ -94,6 +94,15 @@ def ledgers(draw: st.DrawFn) -> list[tuple[SessionInfo, list[CellRecord]]]:
     return [(info, draw(records(info))) for info in draw(sessions())]
 
 
+@pytest.mark.parametrize("name", ["FR", "fr", "US-CA", "world"])
+def test_it_does_where_somebody_is_called_as_a_region_is(name: str, tmp_path: Path) -> None:
+    info = replace(TRAIN, user=name, host=name)
+    made = stated.record(info, 1, 0.5, stated.usage(360.0, ("GPU-1",)), {"method": f"by {name}"})
+    file = exported(tmp_path, [(info, [made])])
+    assert verifying.verify(file, bar=lambda each, *_: each).ok
+    assert f"by {name}" not in file.read_text() or name == "world"  # a common word
+
+
 @settings(max_examples=40, deadline=None)
 @given(ledgers())
 def test_an_honest_anonymous_file_verifies(found: list[tuple[SessionInfo, list[CellRecord]]]) -> None:
