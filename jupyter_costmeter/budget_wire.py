@@ -108,8 +108,12 @@ def budgets(
     problems: Iterable[str],
     events: Iterable[BudgetEvent],
     now: float,
+    session_id: str | None = None,
 ) -> Json:
-    """The budgets that count a notebook's use, what is wrong in their files, and what came of them, newest first."""
+    """The budgets that count a notebook's use, what is wrong in their files, and what came of them, newest first.
+
+    ``session_id`` is that of which those are told that each session has.
+    """
     return {
         "schema": wire.SCHEMA,
         "notebook": notebook,
@@ -117,6 +121,7 @@ def budgets(
         "project_name": project_name,
         "budgets": [verdict(one, now) for one in verdicts],
         "problems": list(problems),
+        "session": session_id,
         "events": [event(one) for one in events],
     }
 

@@ -248,6 +248,11 @@ class Watch:
         """Whether there is something to be said below a cell."""
         return bool(self._lines)
 
+    @property
+    def has_notices(self) -> bool:
+        """Whether some wait for a message."""
+        return bool(self._notices)
+
     def take_notices(self) -> list[Notice]:
         """Those that no message has told yet."""
         with self._lock:

@@ -91,7 +91,9 @@ test("a session's own use only its kernel knows", () => {
   });
   assert.equal(merge(told(1, unknown), told(0, verdict(ours)))[0].spent.value, 12.4);
   const all = verdict({ ...ours, ...spent(15) }); // of each session, or of none
-  assert.equal(merge(told(1, all), told(0, verdict({ ...ours, ...spent(3) })))[0].spent.value, 3);
+  const mine = told(0, verdict({ ...ours, ...spent(3) }));
+  assert.equal(merge(told(1, all), mine)[0].spent.value, 3);
+  assert.equal(merge(told(1, all), mine, '', true)[0].spent.value, 15); // held idle since, in the same session
 });
 
 test('the server says which budgets there are, unless nobody has asked it for long', () => {
@@ -274,5 +276,35 @@ test('all of them are asked for until there is news, and can be again', async ()
     await budgets.feed.look();
     assert.equal(budgets.asked, '');
   }
+  budgets.stop();
+});
+
+/** Those of a notebook whose kernel told these, and what they have been asked to pass on. */
+function ofNotebook(get, model) {
+  const asked = [];
+  const nothing = () => undefined;
+  const made = id => asked.push(id);
+  const parts = [() => 'x.ipynb', model, () => true, ENGLISH, nothing, made, () => '#dddddd'];
+  return { budgets: new NotebookBudgets(get, ...parts), asked };
+}
+
+test('a threshold that the server saw first is passed on to the kernel, once', async () => {
+  const { get } = server(...[0.5, 1].map(crossed => list([verdict({ crossed })])));
+  const model = { budgets: [verdict({ crossed: 0.5 })], toldAt: 0, sessionId: 's' };
+  const { budgets, asked } = ofNotebook(get, model);
+  await budgets.feed.look();
+  assert.deepEqual(asked, []);
+  await budgets.feed.look();
+  await budgets.feed.look();
+  assert.deepEqual(asked, [null]);
+  budgets.stop();
+});
+
+test('what was deleted by other means needs no notification any more', async () => {
+  const { get } = server(list([verdict()]), list([]));
+  const { budgets, asked } = ofNotebook(get, { budgets: null, toldAt: 0, sessionId: null });
+  await budgets.feed.look();
+  await budgets.feed.look();
+  assert.deepEqual(asked, [verdict().id]);
   budgets.stop();
 });

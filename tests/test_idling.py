@@ -116,3 +116,15 @@ def test_what_a_killed_kernel_held_is_kept(start: Start, home: Path, written: Le
     next_one.flush()
     assert noted.id in {record.id for record in written.records(ALL)}
     assert held_s(written) >= RESTS_S / 3
+
+
+def test_a_threshold_that_is_reached_at_rest_is_told_when_the_panel_asks(start: Start, home: Path) -> None:
+    budget(home, 8.0, warn=[1.0])
+    kernel = start()
+    assert kernel.ask(wire.REQUEST, {"notebook": None})["budgets"][0]["state"] in ("ok", "near")
+    kernel.run("1")
+    time.sleep(10)  # nothing runs, and nothing of ours wakes
+    assert kernel.ask(wire.REQUEST, {"notebook": None})["budgets"][0]["state"] == "over"
+    told = kernel.listen(lambda message: bool(message["notices"]))[-1]
+    assert [(one["kind"], one["threshold"]) for one in told["notices"]] == [("warned", 1.0)]
+    assert told["running"] == []

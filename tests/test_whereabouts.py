@@ -105,6 +105,12 @@ def test_a_cell_that_a_budget_kept_from_starting_is_no_failed_run(told: Told, le
     assert rows["error"] == (1, "error")
     _, by_cell = told(budget(per="total"), "cell")
     assert sum(line.went.runs for line in by_cell.lines) == 5  # it has not run
+    assert "error" in {line.went.outcome for line in by_cell.lines}  # of the cell that did fail
+    ledger.append(ONE, [replace(held, id="s1-6", seq=6, cell_id="c", started_at=NOW)])
+    _, by_cell = told(budget(per="total"), "cell")
+    outcomes = {line.went.cell_id: line.went.outcome for line in by_cell.lines if line.went.cell_id}
+    assert outcomes["e"] is None  # it never ran
+    assert outcomes["c"] == "ok"  # as its last run ended
     assert ledger.summary(ALL).failed == 1
     assert ledger.check() == []
 

@@ -207,7 +207,9 @@ class Live:
         self.session.watch.panel = True
         self.session.watch.look(
             [*(r for r, _ in running), *self.session.unsettled_records()]
-        )  # a budget may have been set a moment ago
+        )  # a budget may have been set a moment ago, or a threshold reached while a GPU is held idle
+        if self.session.watch.has_notices and not running:  # else the next tick tells it
+            self._send("closed", Event((), ()))
         ready = not running or _is_loaded()
         derive = self._derive() if ready else wire.Derive(self.session.derived.rates)
         return wire.reply(

@@ -26,6 +26,8 @@ from .usage import OUTER
 SLOT_S = 900.0
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 NOT_STARTED = "not started"
+#: Longer than any two records lie apart.
+AGES_S = 1e11
 ENDINGS: tuple[str, ...] = ("ok", "superseded", "error", "interrupted", "killed", NOT_STARTED)
 #: What kind of a group, and what it is told by.
 Key = tuple[Any, ...]
@@ -135,10 +137,11 @@ def _counted(asked: _Asked, *keys: sa.ColumnElement[Any], held: bool = False) ->
         keys: what tells the groups apart.
         held: cells that a budget kept from starting count, too.
     """
-    names = ("id", "label", "outcome", "execution_count", "seq", "cell_id", "notebook")
+    names = ("id", "label", "outcome", "error_type", "execution_count", "seq", "cell_id", "notebook")
     started = sa.or_(cell.c.error_type.is_(None), cell.c.error_type != HOLD)
     runs = sa.func.count().filter(cell.c.bucket == "cell", sa.true() if held else started)  # between cells, none
-    columns = (runs.label("runs"), sa.func.max(cell.c.started_at).label("at"), *(cell.c[n] for n in names))
+    at = sa.case((started, cell.c.started_at), else_=cell.c.started_at - AGES_S)  # one that ran tells more of a cell
+    columns = (runs.label("runs"), sa.func.max(at).label("at"), *(cell.c[n] for n in names))
     query = sa.select(*keys, *columns).where(asked.inside).group_by(*keys).order_by(*keys)
     return asked.connection.execute(query).all()
 
@@ -279,4 +282,5 @@ def _cells_row(by: By, key: Key, group: _Group, uses: tuple[Any, ...]) -> Went:
         return Went(file, notebook or "", runs, uses, notebook=notebook, id=newest.id)
     count = newest.execution_count
     name = newest.label or (f"In [{count}]" if count is not None else f"block {newest.seq}")
-    return Went(name, file, runs, uses, newest.outcome, False, newest.cell_id, notebook, newest.id)
+    outcome = None if newest.error_type == HOLD else newest.outcome  # it never ran
+    return Went(name, file, runs, uses, outcome, False, newest.cell_id, notebook, newest.id)

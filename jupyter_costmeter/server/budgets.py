@@ -140,8 +140,9 @@ class Desk:
         """All that is to be told."""
         now, budgets = time.time(), self.budgets
         name = os.path.basename(self.project) if self.project else None
+        session = self.asking(budgets)
         told = (self.verdicts(budgets, now), self.declared.problems, self.events(budgets, now), now)
-        return budget_wire.budgets(self.notebook, self.project, name, *told)
+        return budget_wire.budgets(self.notebook, self.project, name, *told, session.id if session else None)
 
     def read(self, verdict: Verdict, what: Callable[[Ledger, Book | None, str | None], Any]) -> Any:
         """What a function of the ledger, the conditions (where costs are needed) and the session's id answers."""

@@ -140,6 +140,8 @@ export interface BudgetList {
   budgets: Verdict[];
   /** Mistakes in the files, each with its line. */
   problems: string[];
+  /** Of which those are told that each session has; an older server does not say it. */
+  session: string | null;
 }
 
 export const BYS = [
@@ -285,7 +287,8 @@ export const budgetList = object<BudgetList>({
   project: orNull(text),
   project_name: orNull(text),
   budgets: list(verdict),
-  problems: list(text)
+  problems: list(text),
+  session: orElse(orNull(text), null)
 });
 
 const spentRow = object<SpentRow>({

@@ -110,10 +110,10 @@ const OLD_MS = 30_000;
 /**
  * The best word on each budget. The server reads the files each time that it is asked, so it says
  * which budgets there are and their terms, unless its answer is old. The kernel, which looks each
- * second while a cell runs, may know of more use; a session's own only it knows, and of one that is
- * `gone` (why, in words) nothing is told.
+ * second while a cell runs, may know of more use. A session's own it knows best, unless the server
+ * tells of the `same` session; of one that is `gone` (why, in words) nothing is told.
  */
-export function merge(server: Told, live: Told, gone = ''): Verdict[] {
+export function merge(server: Told, live: Told, gone = '', same = false): Verdict[] {
   const told = live.budgets ?? [];
   if (live.budgets === null) {
     return (server.budgets ?? []).map(one => (isOfSession(one) ? ofNobody(one, gone) : one));
@@ -124,18 +124,19 @@ export function merge(server: Told, live: Told, gone = ''): Verdict[] {
   return server.budgets.map(one =>
     better(
       one,
-      told.find(({ id }) => id === one.id)
+      told.find(({ id }) => id === one.id),
+      same
     )
   );
 }
 
 /** In one period use only grows, so more is newer. */
-function better(server: Verdict, live: Verdict | undefined): Verdict {
+function better(server: Verdict, live: Verdict | undefined, same: boolean): Verdict {
   const [known, told] = [server.spent.value, live?.spent.value ?? null];
   if (live === undefined || told === null || isOlder(live, server)) {
     return server;
   }
-  return known === null || isOfSession(server) || told > known
+  return known === null || (isOfSession(server) && !same) || told > known
     ? sameTerms(live, server)
       ? live
       : restated(server, live)

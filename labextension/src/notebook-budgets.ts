@@ -16,6 +16,10 @@ export class NotebookBudgets {
   private spentThen: number | null = null;
   /** Somebody has just asked for all of them. */
   private listed = false;
+  /** Which thresholds the kernel has been asked to look at. */
+  private readonly passed = new Set<string>();
+  /** Of the last answer. */
+  private ids: ReadonlySet<string> = new Set();
 
   constructor(
     get: Get,
@@ -24,7 +28,7 @@ export class NotebookBudgets {
     wanted: () => boolean,
     private readonly words: Words,
     private readonly changed: () => void,
-    made: (id: string | null) => void,
+    private readonly made: (id: string | null) => void,
     ink: () => string
   ) {
     this.feed = new BudgetFeed(get, path, wanted, () => this.onAnswer(), made);
@@ -37,7 +41,8 @@ export class NotebookBudgets {
     const { feed, model } = this;
     const server = { budgets: feed.answer?.budgets ?? null, at: feed.answeredAt };
     const gone = this.words.__('the session of now has told nothing yet');
-    const all = merge(server, { budgets: model.budgets, at: model.toldAt }, gone);
+    const same = model.sessionId !== null && feed.answer?.session === model.sessionId;
+    const all = merge(server, { budgets: model.budgets, at: model.toldAt }, gone, same);
     return all.map(one => ({ ...one, title: titleOf(one, this.words) }));
   }
 
@@ -68,6 +73,7 @@ export class NotebookBudgets {
 
   moved(): void {
     this.spent.close();
+    this.ids = new Set(); // others may apply
     this.feed.moved();
   }
 
@@ -76,9 +82,34 @@ export class NotebookBudgets {
     this.feed.stop();
   }
 
+  /**
+   * Of a threshold that is reached while a GPU is held idle the server is the first to know: the
+   * kernel, which sleeps, shall look and tell of it; once, as it may know better.
+   */
+  private passOn(): void {
+    const told = this.model.budgets ?? [];
+    for (const { id, crossed } of this.feed.answer?.budgets ?? []) {
+      const live = told.find(one => one.id === id);
+      const fresh = `${id} ${crossed}`;
+      if (live && (crossed ?? 0) > (live.crossed ?? 0) && !this.passed.has(fresh)) {
+        this.passed.add(fresh);
+        this.made(null);
+      }
+    }
+  }
+
+  /** What has been deleted by other means needs no notification any more. */
+  private forgetDeleted(): void {
+    const ids = new Set(this.feed.answer?.budgets.map(({ id }) => id) ?? this.ids);
+    [...this.ids].filter(id => !ids.has(id)).forEach(id => this.made(id));
+    this.ids = ids;
+  }
+
   /** What spent the opened budget is asked again where there is more. */
   private onAnswer(): void {
     this.listed = false;
+    this.passOn();
+    this.forgetDeleted();
     const { budget } = this.spent;
     const found = budget === null ? null : this.find(budget);
     if (budget !== null && found === null && this.feed.answer !== null) {

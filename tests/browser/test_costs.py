@@ -246,6 +246,10 @@ def test_enter_before_the_regions_are_there_is_not_lost(fresh: Server, page: Pag
     expect(field).to_have_value(re.compile("Virginia"), timeout=10_000)
     expect(options).to_have_count(0)
     expect(page.get_by_role("radio", name="a cloud")).to_be_checked()
+    field.fill("france")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("France")
+    expect(page.get_by_role("radio", name="a cloud")).not_to_be_checked()  # it was said with the region alone
 
 
 def test_what_if(fresh: Server, page: Page) -> None:

@@ -92,9 +92,12 @@ function useSaying({ places, machine, place, done }: PlaceFormProps) {
       .finally(() => setBusy(false));
   };
   const choose = (found: Region | null): void => {
+    const [was, is] = [region, found].map(one => one?.id.includes('/') ?? false);
     setRegion(found);
-    if (found?.id.includes('/')) {
+    if (is) {
       setKind('cloud');
+    } else if (was && kind === 'cloud') {
+      setKind(place.kind); // with a cloud's region goes what it said
     }
   };
   return { region, choose, kind, setKind, busy, problem, say };
