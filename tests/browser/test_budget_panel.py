@@ -256,6 +256,19 @@ def test_many_budgets_at_once_are_no_storm_and_all_are_in_the_panel(
     expect(budget(page, "b1")).to_have_count(0, timeout=2 * SOON)
 
 
+def test_a_gpu_held_idle_spends_the_sessions_own_budget_and_is_warned_of(opened: Opened, page: Page) -> None:
+    """Nothing runs: the panel, which is open, is the only one that looks."""
+    opened("rest", SLEEP.format(1))
+    run_cell(page, 1)
+    settled(page, "session", 2)
+    set_budget(page, "0.008", name="resting", scope="session", per="session")  # 29 GPU-s
+    expect(toast(page).filter(has_text="resting")).to_be_visible(timeout=3 * SOON)
+    expect(budget(page, "resting")).to_have_attribute("data-state", "over", timeout=3 * SOON)
+    expect(toast(page).filter(has_text=re.compile(r"resting.* over"))).to_be_visible(timeout=2 * SOON)
+    delete(page, budget(page, "resting"))
+    expect(toast(page).filter(has_text="resting")).to_have_count(0, timeout=SOON)
+
+
 PICTURE = "display(Image(base64.b64decode('{}')))"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
 MADE = "import base64, time; from IPython.display import Image; time.sleep({}); print('first\\nprecious'); "
