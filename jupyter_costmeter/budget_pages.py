@@ -154,7 +154,7 @@ def burn_said(verdict: Verdict, now: float) -> str:
     if burn is None or burn.per_day <= 0 or not verdict.has_pace:
         return ""
     pace, zone = f"at {PACE.get(budget.period.kind, 'its pace so far')}", budget.period.zone
-    sooner = "" if burn.now_ends_at is None else f"{_on(burn.now_ends_at, now, zone)} if what runs now goes on"
+    sooner = "" if burn.now_ends_at is None else f"{_on(burn.now_ends_at, now, zone)} if it goes on as now"
     if burn.ends_at is not None:
         return f"{pace} it is spent {_on(burn.ends_at, now, zone)}" + (f"; {sooner}" if sooner else "")
     if verdict.end == inf or verdict.limit <= 0:

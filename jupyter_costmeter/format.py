@@ -64,6 +64,8 @@ BUCKETS: dict[Bucket, str] = {
     "background": "in the background",
     "remote": "elsewhere, for cells",
 }
+#: From here on a figure is all noise, whatever the factor.
+NOISE = 100
 #: From this relative half-width on an uncertainty is a factor: 2.0 is ×/÷ 3 (FACTS §4).
 FACTOR = 1.0
 #: Grams: nobody says Mg.
@@ -152,6 +154,8 @@ def half_width(relative: float) -> str:
     """A relative half-width: in percent, or as a factor where it is as large as the figure itself."""
     if relative == 0:
         return "exact"
+    if relative >= NOISE:
+        return f"×/÷ > {NOISE}"
     if relative >= FACTOR:
         return f"×/÷ {_digits(1 + relative, 2).removesuffix('.0')}"
     return f"±{_digits(100 * relative, 2) if relative < 0.1 else round(100 * relative)} %"

@@ -198,6 +198,7 @@ test('GPU time has one unit', () => {
 test('an uncertainty as large as the figure is a factor', () => {
   const hover = uncertainty => explain('Energy', total(10, { uncertainty }), 'J', ENGLISH);
   assert.match(hover(20), /^Energy: 10.0 J ×\/÷ 3\n/);
+  assert.match(hover(2e5), /^Energy: 10.0 J ×\/÷ > 100\n/); // all noise
   assert.match(hover(15), /^Energy: 10.0 J ×\/÷ 2.5\n/);
   assert.match(hover(9), /^Energy: 10.0 J ±90 %\n/);
 });

@@ -121,10 +121,10 @@ def test_what_will_be_spent_where_the_period_ends_first() -> None:
 @pytest.mark.parametrize(
     ("ends_at", "sentence"),
     [
-        (None, "at this week's pace 70 % is spent by its end; all of it today at 17:05 if what runs now goes on"),
+        (None, "at this week's pace 70 % is spent by its end; all of it today at 17:05 if it goes on as now"),
         (
             at("2026-11-29T09:00:00"),
-            "at this week's pace it is spent on Sunday; today at 17:05 if what runs now goes on",
+            "at this week's pace it is spent on Sunday; today at 17:05 if it goes on as now",
         ),
     ],
 )

@@ -107,6 +107,7 @@ def test_no_uncertainty_is_shown_where_none_is_known() -> None:
 
 def test_an_uncertainty_as_large_as_the_figure_is_a_factor() -> None:
     assert [half_width(r) for r in (2.0, 1.0, 1.5, 9.0)] == ["×/÷ 3", "×/÷ 2", "×/÷ 2.5", "×/÷ 10"]
+    assert half_width(19248.0) == "×/÷ > 100"
     assert uncertainty(total(10.0, uncertainty=20.0)) == "×/÷ 3"
 
 

@@ -200,6 +200,9 @@ function nothing({ name, reasons }: Total, words: Words): string {
   return name === 'flops' ? words.__('not counted: %1', why) : words.__('not measured: %1', why);
 }
 
+/** From this relative half-width on a figure is all noise. */
+const NOISE = 100;
+
 /** Two digits are all that an uncertainty has; one as large as the figure itself is a factor. */
 function spread({ value, uncertainty, missing }: Total, words: Words): string {
   if (!value || uncertainty === null) {
@@ -210,7 +213,9 @@ function spread({ value, uncertainty, missing }: Total, words: Words): string {
   }
   const share = uncertainty / value;
   if (share >= 1) {
-    return ` ×/÷ ${short((1 + share).toFixed(share < 8.95 ? 1 : 0))}`;
+    return share >= NOISE
+      ? ` ×/÷ > ${NOISE}`
+      : ` ×/÷ ${short((1 + share).toFixed(share < 8.95 ? 1 : 0))}`;
   }
   return ` ±${hundredths((100 * share).toFixed(share < 0.0995 ? 1 : 0))}`;
 }
