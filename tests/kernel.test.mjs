@@ -80,6 +80,7 @@ function setup(t, session_cells) {
     () => void link.introduce()
   );
   const ended = [];
+  const noticed = [];
   const link = new KernelLink(
     context,
     model,
@@ -88,7 +89,7 @@ function setup(t, session_cells) {
       ended.push(...cells);
       feed.hear(cells.length);
     },
-    () => undefined
+    told => noticed.push(...told)
   );
   const pass = async seconds => {
     await settle();
@@ -98,7 +99,7 @@ function setup(t, session_cells) {
     }
   };
   const histories = () => kernel.asked.filter(type => type === 'costmeter_request').length;
-  return { kernel, context, model, feed, link, known, pass, histories };
+  return { kernel, context, model, feed, link, known, pass, histories, noticed };
 }
 
 test("a ledger that never has the session's cells is asked for no more until some end", async t => {
@@ -119,6 +120,16 @@ test("a ledger that never has the session's cells is asked for no more until som
   feed.request();
   await pass(30);
   assert.deepEqual([known.asked, feed.short], [10 + 9 + 1, false]);
+});
+
+test('what came of a budget is told, also where an answer has overtaken its message', async t => {
+  const { context, model, pass, noticed } = setup(t, 2);
+  await pass(30);
+  context.iopubMessage.emit(message({ seq: model.seq })); // an old one by now
+  assert.deepEqual(
+    noticed.map(({ kind }) => kind),
+    ['warned']
+  );
 });
 
 test('a connection that stays away is said, and so is that it is back', async t => {

@@ -313,11 +313,11 @@ export class KernelLink implements IDisposable {
   private hear(message: Message): void {
     this.heard += 1;
     const heard = this.model.hear(message);
+    if (message.notices.length > 0) {
+      this.noticed(message.notices); // also where an answer has overtaken it: each is shown once
+    }
     if (message.event === 'unloaded' || heard === 'stale') {
       return;
-    }
-    if (message.notices.length > 0) {
-      this.noticed(message.notices);
     }
     if (message.closed.length > 0) {
       this.news(message.closed);
