@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar, cast
 from unicodedata import normalize
 
 from . import slurm
+from .carbon import snapshot
 from .derived import Content, Costs, Evidence
 from .record import CellRecord, Figure, Provenance, SessionInfo, Usage
 from .scrubbing import Scrubber, home_of, variants
@@ -92,7 +93,7 @@ class Veil:
         self._known: dict[tuple[What, str], str] = {}
         self._numbers: dict[str, dict[str, tuple[int, list[str]]]] = {}
         self._placed: set[str] = set()
-        self._scrubber = Scrubber()
+        self._scrubber = Scrubber({region.id for region in snapshot.regions()})
         self._files: dict[str, str] = {}
         self._taken: dict[tuple[bool, str], str] = {}
         self.text = lru_cache(4096)(self._text)

@@ -13,11 +13,12 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from . import epochs
-from .epochs import Epoch, Series
 from .errors import UsageError
+
+if TYPE_CHECKING:  # loaded with the first bar: 2 ms that ``%load_ext`` does not wait for
+    from .epochs import Epoch, Series
 
 #: A bar may have begun so many seconds before its cell, by clocks that differ.
 SLACK_S = 0.05
@@ -146,6 +147,8 @@ def _going(known: Sequence[_Bar]) -> list[_Bar]:
 def _of_epoch(bar: _Bar, epoch: Epoch, part: float, started_at: float) -> Progress | None:
     """A bar of one epoch of many, from the first on that was seen; ``None`` where nothing says of how many."""
     global _series
+    from .epochs import Series
+
     if _series is None or not _series.has(epoch, started_at):
         _series = Series(bar.at, epoch)
     first = _series.epoch.likely_first
@@ -179,6 +182,8 @@ class _Bar:
         at, done, total = (_number(getattr(bar, name, None)) for name in ("start_t", "n", "total"))
         if getattr(bar, "disable", True) or not (at >= started_at - SLACK_S and total > 0 and 0 <= done <= total):
             return None
+        from . import epochs
+
         label = str(getattr(bar, "desc", "")).rstrip(": ")
         if label.startswith(TRIAL):
             return None

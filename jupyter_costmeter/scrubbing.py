@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from unicodedata import normalize
@@ -42,8 +42,6 @@ GENERIC = frozenset({
 })  # fmt: skip
 #: Shorter names are looked for as they are written: "FR" is no user "fr".
 SHORT = 3
-#: A grid region's code: our own sentences have it, so a name that is written so is one in an author's text only.
-REGION = re.compile(r"[A-Z]{2}(?:-[A-Z0-9]{1,3})?", re.ASCII)
 OUR_FILE = re.compile(rf"{re.escape(NAME)}(?::\d+)?$")
 #: Blanks and slashes are written in several ways, in URLs and in JSON.
 LOOSE = {" ": r"[\s+]+", "/": r"[/\\]+"}
@@ -111,9 +109,14 @@ def _joined(name: str) -> str:
 
 
 class Scrubber:
-    """Finds the names that it was told of in all their spellings, and what leads to somebody without naming them."""
+    """Finds the names that it was told of in all their spellings, and what leads to somebody without naming them.
 
-    def __init__(self) -> None:
+    Args:
+        regions: codes that our own sentences have: who is called like one of them is so in an author's text only.
+    """
+
+    def __init__(self, regions: Container[str] = ()) -> None:
+        self._regions = regions
         self._paths: dict[str, str] = {}
         self._folders: set[str] = set()
         self._words: dict[str, str] = {}
@@ -129,8 +132,8 @@ class Scrubber:
         Of two that read alike the first counts.
         """
         telling, last = _telling(spellings.words), of_bare or alias
-        words = [word for word in telling if not REGION.fullmatch(word)]
-        bare = [*_telling(spellings.bare), *(word for word in telling if word not in words)]
+        words = [word for word in telling if word not in self._regions]
+        bare = [*_telling(spellings.bare), *(word for word in telling if word in self._regions)]
         for known, found, name_of in (
             (self._paths, spellings.paths, alias), (self._words, words, last), (self._bare, bare, last),
         ):  # fmt: skip

@@ -289,7 +289,9 @@ function ofNotebook(get, model) {
 }
 
 test('a threshold that the server saw first is passed on to the kernel, once', async () => {
-  const { get } = server(...[0.5, 1].map(crossed => list([verdict({ crossed })])));
+  const period = { ...verdict().period, start: verdict().period.end };
+  const next = list([verdict({ crossed: 1, period })]);
+  const { get } = server(...[0.5, 1, 1].map(crossed => list([verdict({ crossed })])), next);
   const model = { budgets: [verdict({ crossed: 0.5 })], toldAt: 0, sessionId: 's' };
   const { budgets, asked } = ofNotebook(get, model);
   await budgets.feed.look();
@@ -297,6 +299,8 @@ test('a threshold that the server saw first is passed on to the kernel, once', a
   await budgets.feed.look();
   await budgets.feed.look();
   assert.deepEqual(asked, [null]);
+  await budgets.feed.look(); // in the next week again
+  assert.deepEqual(asked, [null, null]);
   budgets.stop();
 });
 

@@ -103,6 +103,15 @@ def test_it_does_where_somebody_is_called_as_a_region_is(name: str, tmp_path: Pa
     assert f"by {name}" not in file.read_text() or name == "world"  # a common word
 
 
+@pytest.mark.parametrize("name", ["AI-01", "XQ", "GPU-A"])
+def test_what_only_looks_like_a_regions_code_goes_out_of_all_texts(name: str, tmp_path: Path) -> None:
+    info = replace(TRAIN, user=name, host=name, environment={**TRAIN.environment, "partition": name})
+    used = stated.usage(360.0, ("GPU-1",))
+    figures = [replace(f, provenance=replace(f.provenance, source=f"the meter of {name}")) for f in used.figures]
+    made = stated.record(info, 1, 0.5, replace(used, figures=tuple(figures)), {})
+    assert name not in exported(tmp_path, [(info, [made])]).read_text()
+
+
 @settings(max_examples=40, deadline=None)
 @given(ledgers())
 def test_an_honest_anonymous_file_verifies(found: list[tuple[SessionInfo, list[CellRecord]]]) -> None:

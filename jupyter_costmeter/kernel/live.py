@@ -125,7 +125,7 @@ class Live:
         return budget_wire.forecast(found)
 
     def _send(self, name: wire.Event, event: Event) -> None:
-        self.seq += 1
+        seq = self.seq = self.seq + 1
         derive, cost = wire.Derive(self.session.derived.rates), None
         if name in ("closed", "running") and _is_loaded():
             derive, cost = self._derive(), self._costs()
@@ -133,7 +133,7 @@ class Live:
         content = wire.message(
             name,
             self.session.info.id,
-            self.seq,
+            seq,
             [self._running(record, power, derive) for record, power in event.running],
             event.closed,
             self.session.summary(),

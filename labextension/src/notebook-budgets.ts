@@ -88,9 +88,10 @@ export class NotebookBudgets {
    */
   private passOn(): void {
     const told = this.model.budgets ?? [];
-    for (const { id, crossed } of this.feed.answer?.budgets ?? []) {
+    for (const { id, crossed, limit, granted, period } of this.feed.answer?.budgets ?? []) {
       const live = told.find(one => one.id === id);
-      const fresh = `${id} ${crossed}`;
+      const begun = period.kind === 'rolling' ? '' : period.start; // another week has its own
+      const fresh = [id, crossed, limit + granted, begun].join(' ');
       if (live && (crossed ?? 0) > (live.crossed ?? 0) && !this.passed.has(fresh)) {
         this.passed.add(fresh);
         this.made(null);
